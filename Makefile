@@ -1,0 +1,55 @@
+# `make` or `make help` lists the targets. Each that needs the environment makes it first, which is instant when
+# it is there: tools/setup_env.py looks whether settings.ini, constraints.txt and the like have changed.
+
+# A finished .venv keeps the Python it was made with; `make PYTHON=python3.12 setup` makes it anew with another.
+PYTHON ?= $(shell test -e .venv/.ready && test -x .venv/bin/python && echo .venv/bin/python || echo python3)
+# As in an activated environment, so that `!unet-explorer` in a notebook is this one too.
+IN := PATH="$(CURDIR)/.venv/bin:$$PATH"
+
+.PHONY: help venv setup lab test test-slow test-wheel demo docs docs-serve bench export notebooks readme clean
+
+help:  ## this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
+
+venv:
+	@$(PYTHON) tools/setup_env.py
+
+setup: venv  ## .venv with everything and git hooks; safe to repeat
+	@echo "Ready: make lab opens the lessons, make test checks everything, make help lists the rest."
+
+lab: venv  ## open the lessons in JupyterLab (LAB_ARGS="--no-browser" and the like)
+	@$(IN) jupyter lab $(LAB_ARGS) nbs/index.ipynb
+
+test: venv  ## everything CI runs, in under 25 minutes
+	@$(IN) python -m pytest $(ARGS)
+
+test-slow: venv  ## the long checks that `make test` leaves out
+	@$(IN) python -m pytest -m slow $(ARGS)
+
+test-wheel: venv  ## the built wheel, installed by itself, with no network
+	@$(IN) python -m pytest tests/test_wheel.py $(ARGS)
+
+demo: venv  ## train and report on real images (ARGS="--minutes 1 --out DIR")
+	@$(IN) unet-explorer demo $(ARGS)
+
+docs: venv  ## the lessons as web pages, in _docs/
+	@$(IN) python tools/docs.py
+
+docs-serve: docs  ## the same, at http://127.0.0.1:8000
+	@$(IN) python -m http.server --bind 127.0.0.1 --directory _docs 8000
+
+bench: venv  ## the long experiments; writes nbs/results/ (ARGS=NAME for one)
+	@$(IN) python bench/run.py $(ARGS)
+
+export: venv  ## notebooks -> unet_explorer/
+	@$(IN) nbdev_export
+
+notebooks: export  ## run every lesson and save its outputs (ARGS=nbs/X.ipynb for one)
+	@$(IN) python tools/run_notebooks.py $(ARGS)
+
+readme: venv  ## nbs/index.ipynb -> README.md
+	@$(IN) python tools/readme.py
+
+clean:  ## remove what can be made again, but for .venv
+	@rm -rf _docs _proc build dist .pytest_cache ./*.egg-info
+	@find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +

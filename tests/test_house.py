@@ -1,0 +1,164 @@
+"""The rules of the house (CONTRIBUTING.md): notebooks are the source, clean and saved; imports go down the floors;
+nothing of one machine is committed."""
+import ast
+import json
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import ROOT
+from execnb.nbio import nb2str
+from IPython.core.inputtransformer2 import TransformerManager
+from nbdev.clean import clean_nb
+from nbdev.config import get_config
+from readme import directives
+
+NOTEBOOKS = sorted((ROOT / "nbs").glob("[!._]*.ipynb"))
+each = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
+
+
+def code_cells(path):
+    "`(directives, code, cell)` of each code cell."
+    for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
+        if cell["cell_type"] == "code":
+            yield (*directives("".join(cell["source"])), cell)
+
+
+def trees(path):
+    "`(directives, syntax tree)` of each code cell, `!` and `%` lines turned into Python."
+    for flags, code, _ in code_cells(path):
+        yield flags, ast.parse(TransformerManager().transform_cell(code))
+
+
+def is_exported(flags):
+    return bool({"export", "exports", "exporti"} & set(flags))
+
+
+def default_exp(path):
+    "The module that a notebook exports, or None."
+    return next((flags["default_exp"] for flags, *_ in code_cells(path) if "default_exp" in flags), None)
+
+
+MODULES = {default_exp(p): p.name for p in NOTEBOOKS if default_exp(p)}  # module -> notebook
+
+
+def own_imports(tree):
+    "The modules of this package that a cell imports."
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names = [a.name.split(".") for a in node.names]
+            yield from (n[1] for n in names if n[0] == "unet_explorer" and len(n) > 1)
+        elif isinstance(node, ast.ImportFrom):
+            parts = (node.module or "").split(".")
+            if node.level or parts[0] == "unet_explorer":
+                parts = [p for p in (parts if node.level else parts[1:]) if p]
+                yield from parts[:1] or (a.name for a in node.names if a.name != "__version__")
+
+
+# Source and export ------------------------------------------------------------------------------------------------
+
+def test_no_two_notebooks_export_one_module():
+    exported = [default_exp(p) for p in NOTEBOOKS if default_exp(p)]
+    assert len(exported) == len(set(exported)), sorted(exported)
+
+
+def test_every_module_has_its_notebook():
+    modules = {p.stem for p in (ROOT / "unet_explorer").glob("*.py")} - {"__init__", "_modidx"}
+    assert modules == set(MODULES)
+
+
+def test_export_is_in_sync(tmp_path):
+    shutil.copy(ROOT / "settings.ini", tmp_path)
+    shutil.copytree(ROOT / "nbs", tmp_path / "nbs", ignore=lambda _, names: [n for n in names if n.endswith(".png")])
+    (tmp_path / "unet_explorer").mkdir()
+    shutil.copy(ROOT / "unet_explorer/__init__.py", tmp_path / "unet_explorer")
+    subprocess.run([Path(sys.executable).with_name("nbdev_export")], cwd=tmp_path, check=True)
+    fresh, here = ({p.name: p.read_text() for p in (top / "unet_explorer").glob("*.py")} for top in (tmp_path, ROOT))
+    differ = sorted(n for n in {*fresh, *here} if fresh.get(n) != here.get(n))
+    assert not differ, f"{', '.join(differ)}: run make export"
+
+
+def test_readme_matches_index():
+    run = subprocess.run([sys.executable, "tools/readme.py", "--check"], cwd=ROOT, capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+
+
+# Notebooks as saved -----------------------------------------------------------------------------------------------
+
+@each
+def test_notebook_is_clean(path):
+    text, cfg = path.read_text(encoding="utf-8"), get_config(path=ROOT)
+    nb = json.loads(text)
+    clean_nb(nb, False, cfg.allowed_metadata_keys.split(), cfg.allowed_cell_metadata_keys.split(), cfg.clean_ids)
+    assert nb2str(nb) == text, f"run make notebooks ARGS=nbs/{path.name}"
+
+
+@each
+def test_saved_outputs(path):
+    "Saved with outputs, without errors, stderr, live widgets (dead without a kernel)."
+    outputs = [o for _, _, cell in code_cells(path) for o in cell["outputs"]]
+    assert outputs, f"saved without outputs: run make notebooks ARGS=nbs/{path.name}"
+    for o in outputs:
+        assert o["output_type"] != "error", o
+        assert o.get("name") != "stderr", "".join(o["text"])
+        assert "application/vnd.jupyter.widget-view+json" not in o.get("data", {})
+
+
+@each
+def test_every_exercise_has_a_solution(path):
+    asked, solved = set(), set()
+    for _, tree in trees(path):
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call) and len(node.value.args) > 1 \
+                    and getattr(node.value.func, "id", "") == "check":
+                must_pass = any(k.arg == "must_pass" for k in node.value.keywords)
+                (solved if must_pass else asked).add(ast.unparse(node.value.args[1]))
+    assert asked <= solved, f"no solution (must_pass=True) for {sorted(asked - solved)}"
+    if re.match(r"\d", path.name):
+        assert asked, "a lesson has exercises"
+
+
+# Imports ----------------------------------------------------------------------------------------------------------
+
+@each
+def test_imports_go_down(path):
+    for _, tree in trees(path):
+        for name in own_imports(tree):
+            assert name in MODULES, f"{name} is no module of this package"
+            assert MODULES[name] < path.name, f"{name} ({MODULES[name]}) is not below {path.name}"
+
+
+@each
+def test_exported_imports(path):
+    "No `*`, and no nbdev, which users do not have."
+    for flags, tree in trees(path):
+        for node in ast.walk(tree) if is_exported(flags) else ():
+            if isinstance(node, ast.ImportFrom):
+                assert node.names[0].name != "*", ast.unparse(node)
+            if isinstance(node, (ast.Import, ast.ImportFrom)):
+                assert "nbdev" not in ast.unparse(node), ast.unparse(node)
+
+
+# The repository ---------------------------------------------------------------------------------------------------
+
+def test_nothing_of_one_machine():
+    "No paths of one machine and no hosts of package registries in what git tracks, or is about to."
+    if not (ROOT / ".git").exists():
+        pytest.skip("not a git clone")
+    # put together here, so that this file does not contain them
+    words = ["/" + top + "/" for top in ("work", "root", "home")] + \
+            [".".join(host) for host in (("pypi", "org"), ("files", "pythonhosted"), ("deb", "debian"), ("registry", "npmjs"))]
+    bad = re.compile("|".join(r"(?<![\w.])" + re.escape(w) if w[0] == "/" else re.escape(w) for w in words))
+    listed = subprocess.run(["git", "ls-files", "-co", "--exclude-standard", "-z"], cwd=ROOT, capture_output=True,
+                            text=True, check=True).stdout.split("\0")
+    found = []
+    for name in filter(None, listed):
+        try:
+            text = (ROOT / name).read_text(encoding="utf-8")
+        except (UnicodeDecodeError, FileNotFoundError, IsADirectoryError):  # a picture, just deleted, a link
+            continue
+        found += [f"{name}:{text[:m.start()].count(chr(10)) + 1}: {m[0]}" for m in bad.finditer(text)]
+    assert not found, found

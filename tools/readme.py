@@ -1,0 +1,88 @@
+"""README.md from nbs/index.ipynb: `readme.py` writes it, `readme.py --check` says whether it is stale (exit 1).
+
+nbdev_readme does the same with Quarto, a program that many do not have. Text, code and saved outputs go over as they
+are; pictures go to nbs/images/readme_N.png; links relative to nbs/ become relative to the repository.
+Understood directives: `#| hide`, `#| echo: false`, `#| output: false`, `#| fig-alt: words`."""
+import base64
+import json
+import posixpath
+import re
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+NOTE = "<!-- Made from nbs/index.ipynb by `make readme`: edit that. -->\n"
+LINK = re.compile(r"""(\]\(|\b(?:src|href)=["'])(?![a-z]+:|[/#])([^)"'\s]+)""", re.I)
+
+
+def directives(source):
+    "The leading `#| name: value` lines of a cell as a dict, and the code after them."
+    head, code = re.match(r"((?:\s*#\|[^\n]*(?:\n|$))*)(.*)", source, re.S).groups()
+    found = (re.match(r"\s*#\|\s*([\w-]+):?\s*(.*)", line) for line in head.splitlines() if line.strip())
+    return {m[1]: m[2].strip() for m in found if m}, code.strip("\n")
+
+
+def fenced(text, language=""):
+    "`text` as a code block, its fence longer than any inside."
+    ticks = "`" * max([3] + [len(t) + 1 for t in re.findall("`{3,}", text)])
+    return f"{ticks}{language}\n{text.rstrip()}\n{ticks}"
+
+
+def relink(markdown):
+    "Links relative to nbs/ made relative to the repository; code blocks stay as they are."
+    def from_root(m):
+        return m[1] + posixpath.normpath(posixpath.join("nbs", m[2]))
+
+    parts = re.split(r"(?ms)(^(`{3,})[^`\n]*\n.*?^\2`*[ ]*$|`[^`\n]+`)", markdown)
+    # re.split gives text, code, fence, text, code, fence, ...
+    return "".join(LINK.sub(from_root, p) if i % 3 == 0 else p for i, p in enumerate(parts) if i % 3 < 2 and p)
+
+
+def show(output, alt, images):
+    "One saved output as markdown; a picture is added to `images`."
+    if output["output_type"] == "stream":
+        return fenced("".join(output["text"])) if output["name"] == "stdout" else ""
+    data = {kind: "".join(d) for kind, d in output.get("data", {}).items() if kind in
+            ("image/png", "text/markdown", "text/plain")}
+    if "image/png" in data:
+        name = f"nbs/images/readme_{len(images) + 1}.png"
+        images[name] = base64.b64decode(data["image/png"])
+        return f"![{alt}]({name})"
+    return relink(data["text/markdown"]) if "text/markdown" in data else fenced(data.get("text/plain", ""))
+
+
+def readme(nb):
+    "README.md's text and `{path: bytes}` of its pictures, for the notebook `nb` (a dict)."
+    parts, images = [], {}
+    for cell in nb["cells"]:
+        source = "".join(cell["source"])
+        if cell["cell_type"] == "markdown":
+            parts.append(relink(source))
+        elif cell["cell_type"] == "code":  # raw cells are Quarto's front matter
+            flags, code = directives(source)
+            if "hide" in flags:
+                continue
+            if code and flags.get("echo") != "false":
+                parts.append(fenced(code, "python"))
+            if flags.get("output") != "false":
+                alt = flags.get("fig-alt", "").strip("\"'") or "Output of the cell above"
+                parts += filter(None, (show(o, alt, images) for o in cell["outputs"]))
+    return NOTE + "\n" + "\n\n".join(p.strip("\n") for p in parts) + "\n", images
+
+
+def main(argv):
+    text, images = readme(json.loads((ROOT / "nbs/index.ipynb").read_text(encoding="utf-8")))
+    files = {"README.md": text.encode(), **images}
+    old = {p.relative_to(ROOT).as_posix() for p in (ROOT / "nbs/images").glob("readme_*.png")} - set(files)
+    stale = sorted(old) + [n for n, b in files.items() if not (ROOT / n).exists() or (ROOT / n).read_bytes() != b]
+    if argv == ["--check"]:
+        return stale and f"stale: {', '.join(stale)}; run make readme"
+    for name in old:
+        (ROOT / name).unlink()
+    for name in set(stale) - old:
+        (ROOT / name).parent.mkdir(parents=True, exist_ok=True)
+        (ROOT / name).write_bytes(files[name])
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]) or 0)

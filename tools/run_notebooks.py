@@ -1,0 +1,119 @@
+"""Execute the lessons and save their outputs, so that a second run changes not one byte.
+
+    run_notebooks.py [--check] [NOTEBOOK ...]     without names: all of nbs/, in order
+
+`--check` writes nothing and lists the notebooks whose saved outputs differ. A notebook that fails stays on disk as it
+was; the failing cell and its error are shown, and the exit code is 1.
+Cells with `#| eval: false` are not run and keep their outputs."""
+import argparse
+import base64
+import json
+import os
+import re
+import sys
+import time
+from itertools import groupby
+from pathlib import Path
+
+import nbformat
+from execnb.nbio import nb2str
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+from nbdev.clean import clean_nb
+from nbdev.config import get_config
+
+ROOT = Path(__file__).resolve().parent.parent
+SKIP = "skip-execution"  # the tag by which nbclient knows a cell that it must not run
+# Saved widgets are dead without a kernel: lessons bake their pictures when they see the first of these.
+ENV = dict(UNET_EXPLORER_STATIC="1", PYTHONHASHSEED="0")
+
+
+def bare_png(b64):
+    "A PNG (base64) without its text chunks, where matplotlib writes its version."
+    png, out, at = base64.b64decode(b64), b"", 8
+    while at < len(png):
+        end = at + 12 + int.from_bytes(png[at:at + 4], "big")
+        if png[at + 4:at + 8] not in (b"tEXt", b"zTXt", b"iTXt", b"tIME"):
+            out += png[at:end]
+        at = end
+    return base64.b64encode(png[:8] + out).decode()
+
+
+def tidy(outputs):
+    "`outputs` of one cell without what varies from run to run."
+    kept = []
+    for is_stream, run in groupby(outputs, lambda o: o["output_type"] == "stream"):
+        if is_stream:  # chunks come as the pipe pleases: one for each of stdout and stderr between two pictures
+            texts = {}
+            for o in run:
+                texts[o["name"]] = texts.get(o["name"], "") + o["text"]
+            kept += [nbformat.v4.new_output("stream", name=n, text=texts[n]) for n in sorted(texts, reverse=True)]
+            continue
+        for o in run:
+            data = o.get("data", {})
+            if "image/png" in data:
+                data["image/png"] = bare_png(data["image/png"])
+            if "text/html" in data:  # what fastprogress and tqdm leave behind: a style sheet and emptied bars
+                data["text/html"] = re.sub(r"\s*<style>\s*(/\*[^*]*\*/\s*)?progress\b.*?</style>\s*", "",
+                                           data["text/html"], flags=re.S)
+                if not data["text/html"].strip():
+                    continue
+            kept.append(o)
+    return kept
+
+
+def executed(path):
+    "The text of the notebook at `path`, executed and cleaned."
+    nb = nbformat.read(path, as_version=4)
+    for cell in nb.cells:
+        if re.match(r"(?:\s*#\|.*\n)*?\s*#\|\s*eval:\s*false", cell.source):
+            cell.metadata["tags"] = [SKIP]
+    NotebookClient(nb, timeout=1800, kernel_name="python3", skip_cells_with_tag=SKIP, record_timing=False,
+                   store_widget_state=False, resources={"metadata": {"path": str(path.parent)}}).execute()
+    for cell in nb.cells:
+        if cell.cell_type == "code":
+            cell.outputs = tidy(cell.outputs)
+    plain = json.loads(nbformat.writes(nb))  # lines in lists, as on disk
+    cfg = get_config(path=ROOT)
+    clean_nb(plain, False, cfg.allowed_metadata_keys.split(), cfg.allowed_cell_metadata_keys.split(), cfg.clean_ids)
+    return nb2str(plain)
+
+
+def why(error, nb_path):
+    "The failing cell and its error, in short."
+    if isinstance(error, CellExecutionError):
+        cell = re.search(r"-{18}\n(.*?)\n-{18}", str(error), re.S)
+        shown = "\n".join("    " + line for line in (cell[1] if cell else "").splitlines()[:30])
+        return f"{nb_path.name}: this cell failed\n{shown}\n{error.ename}: {error.evalue}"
+    return f"{nb_path.name}: {type(error).__name__}: {str(error).strip().splitlines()[0]}"
+
+
+def main(argv=None):
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("notebooks", nargs="*", type=Path)
+    parser.add_argument("--check", action="store_true", help="compare with the saved outputs, write nothing")
+    args = parser.parse_args(argv)
+    os.environ.update(ENV)
+    bad = 0
+    for path in args.notebooks or sorted(p for p in (ROOT / "nbs").glob("*.ipynb") if p.name[0] not in "._"):
+        start = time.time()
+        try:
+            text = executed(path.resolve())
+        except (CellExecutionError, CellTimeoutError, DeadKernelError) as e:
+            print(why(e, path), file=sys.stderr)
+            bad = 1
+            continue
+        same = text == path.read_text(encoding="utf-8")
+        print(f"{path.name}: {time.time() - start:.0f} s, {'same' if same else 'differs' if args.check else 'saved'}",
+              flush=True)
+        if args.check:
+            bad |= not same
+        elif not same:  # beside its name and then renamed: never half a notebook
+            new = path.with_suffix(".ipynb.new")
+            new.write_text(text, encoding="utf-8")
+            os.replace(new, path)
+    return int(bad)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
