@@ -3,10 +3,11 @@ import os
 import sys
 from pathlib import Path
 
+import matplotlib
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-os.environ.setdefault("MPLBACKEND", "Agg")
+matplotlib.use("Agg")  # not by MPLBACKEND, which notebooks started from here would inherit
 sys.path.insert(0, str(ROOT / "tools"))  # the scripts are tested too
 
 

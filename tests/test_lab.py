@@ -36,8 +36,7 @@ def lab(tmp_path):
     with open(tmp_path / "lab.log", "w") as log:
         server = subprocess.Popen(
             [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ip=127.0.0.1", f"--port={port}",
-             f"--IdentityProvider.token={token}", "--LabApp.expose_app_in_browser=True", "--LabApp.news_url=",
-             "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"],
+             f"--IdentityProvider.token={token}", "--LabApp.expose_app_in_browser=True"],
             cwd=tmp_path, env={**os.environ, "HOME": str(tmp_path)}, stdout=log, stderr=log)
     try:
         for _ in range(120):

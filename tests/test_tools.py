@@ -13,15 +13,8 @@ from conftest import ROOT
 NOTEBOOKS = sorted((ROOT / "nbs").glob("[!._]*.ipynb"))
 
 
-def cell(kind, source, **more):
-    lines = source.splitlines(keepends=True)
-    return dict(cell_type=kind, id=f"{abs(hash(source)) % 16**8:08x}", metadata={}, source=lines,
-                **(dict(execution_count=None, outputs=[]) if kind == "code" else {}), **more)
-
-
-def notebook(path, *cells):
-    path.write_text(nb_text.dump(dict(cells=list(cells), nbformat=4, nbformat_minor=5, metadata={
-        "kernelspec": {"display_name": "python3", "language": "python", "name": "python3"}})))
+def notebook(path, text):
+    path.write_text(nb_text.dump(nb_text.to_nb(text)))
     return path
 
 
@@ -36,7 +29,9 @@ def test_text_and_back(path):
 
 # run_notebooks ----------------------------------------------------------------------------------------------------
 
-VARYING = """
+VARYING = """# Tiny
+
+```python
 import os, sys, time
 from IPython.display import HTML, display
 for i in range(3):
@@ -44,15 +39,23 @@ for i in range(3):
     print("warned", i, file=sys.stderr, flush=True)
 display(HTML("<style>progress { border: none }</style>")); display(HTML(""))
 print(os.environ["UNET_EXPLORER_STATIC"], hash("same"))
-object()"""
-PLOT = """
+object()
+```
+
+```python
 import matplotlib.pyplot as plt
-plt.plot([1, 2]);"""
+plt.plot([1, 2]);
+```
+
+```python
+#| eval: false
+1 / 0
+```
+"""
 
 
 def test_second_run_changes_nothing(tmp_path, capsys):
-    path = notebook(tmp_path / "00_tiny.ipynb", cell("markdown", "# Tiny"), cell("code", VARYING), cell("code", PLOT),
-                    cell("code", "#| eval: false\n1 / 0"))
+    path = notebook(tmp_path / "00_tiny.ipynb", VARYING)
     assert run_notebooks.main(["--check", str(path)]) == 1
     assert run_notebooks.main([str(path)]) == 0
     once = path.read_bytes()
@@ -69,7 +72,7 @@ def test_second_run_changes_nothing(tmp_path, capsys):
 
 
 def test_failing_notebook_stays_as_it_was(tmp_path, capsys):
-    path = notebook(tmp_path / "00_bad.ipynb", cell("code", "print('fine')"), cell("code", "x = 0\n1 / x"))
+    path = notebook(tmp_path / "00_bad.ipynb", "```python\nprint('fine')\n```\n\n```python\nx = 0\n1 / x\n```")
     before = path.read_bytes()
     assert run_notebooks.main([str(path)]) == 1
     said = capsys.readouterr().err
@@ -79,28 +82,52 @@ def test_failing_notebook_stays_as_it_was(tmp_path, capsys):
 
 # readme -----------------------------------------------------------------------------------------------------------
 
+INDEX = """```raw
+---
+title: x
+---
+```
+
+# Hi
+[up](12_upsample.ipynb#why) ![p](images/x.png) [house](../CONTRIBUTING.md) [out](https://example.com) [here](#hi) `](a.md)`
+
+~~~md
+[in](code.md)
+~~~
+
+```python
+#| hide
+secret()
+```
+
+```python
+#| fig-alt: A cat
+#| export
+plot()
+```
+
+```python
+#| echo: false
+40 + 2
+```
+"""
+
+
 def test_readme_text():
-    png = base64.b64encode(b"a picture").decode()
-    shown = cell("code", "#| fig-alt: A cat\n#| export\nplot()")
-    shown["outputs"] = [dict(output_type="stream", name="stdout", text=["a ```b```\n"]),
-                        dict(output_type="display_data", metadata={},
-                             data={"image/png": png, "text/plain": ["<Figure>"]})]
-    quiet = cell("code", "#| echo: false\n40 + 2")
-    quiet["outputs"] = [dict(output_type="execute_result", metadata={}, data={"text/plain": ["42"]})]
-    nb = dict(cells=[
-        cell("raw", "---\ntitle: x\n---"),
-        cell("markdown", "# Hi\n[up](12_upsample.ipynb#why) ![p](images/x.png) [house](../CONTRIBUTING.md) "
-                         "[out](https://example.com) [here](#hi) `](code.md)`\n\n```md\n[in](code.md)\n```"),
-        cell("code", "#| hide\nsecret()"), shown, quiet])
+    nb = nb_text.to_nb(INDEX)
+    nb["cells"][3]["outputs"] = [
+        dict(output_type="stream", name="stdout", text=["a ```b```\n"]),
+        dict(output_type="display_data", metadata={},
+             data={"image/png": base64.b64encode(b"a picture").decode(), "text/plain": ["<Figure>"]})]
+    nb["cells"][4]["outputs"] = [dict(output_type="execute_result", metadata={}, data={"text/plain": ["42"]})]
     text, images = readme.readme(nb)
     assert text == readme.NOTE + """
 # Hi
-[up](nbs/12_upsample.ipynb#why) ![p](nbs/images/x.png) [house](CONTRIBUTING.md) [out](https://example.com) """ \
-        """[here](#hi) `](code.md)`
+[up](nbs/12_upsample.ipynb#why) ![p](nbs/images/x.png) [house](CONTRIBUTING.md) [out](https://example.com) [here](#hi) `](a.md)`
 
-```md
+~~~md
 [in](code.md)
-```
+~~~
 
 ```python
 plot()
@@ -122,7 +149,7 @@ a ```b```
 def test_readme_staleness(tmp_path, monkeypatch):
     (tmp_path / "nbs").mkdir()
     monkeypatch.setattr(readme, "ROOT", tmp_path)
-    notebook(tmp_path / "nbs/index.ipynb", cell("markdown", "# One"))
+    notebook(tmp_path / "nbs/index.ipynb", "# One")
     assert "README.md" in readme.main(["--check"])
     readme.main([])
     assert not readme.main(["--check"])
@@ -131,16 +158,30 @@ def test_readme_staleness(tmp_path, monkeypatch):
     assert "readme_7.png" in readme.main(["--check"])
     readme.main([])
     assert not readme.main(["--check"])
-    notebook(tmp_path / "nbs/index.ipynb", cell("markdown", "# Two"))
+    notebook(tmp_path / "nbs/index.ipynb", "# Two")
     assert "README.md" in readme.main(["--check"])
 
 
 # docs -------------------------------------------------------------------------------------------------------------
 
+PAGE = r"""# Tiny
+$\frac{1}{2}$ [next](11_unet.ipynb)
+
+```python
+#| hide
+secret
+```
+
+```python hide
+#| export
+shown = 1
+```
+"""
+
+
 def test_docs_ask_no_other_host(tmp_path, monkeypatch):
     docs = pytest.importorskip("docs")
-    path = notebook(tmp_path / "00_tiny.ipynb", cell("markdown", "# Tiny\n$\\frac{1}{2}$ [next](11_unet.ipynb)"),
-                    cell("code", "#| hide\nsecret"), cell("code", "#| export\nshown = 1"))
+    path = notebook(tmp_path / "00_tiny.ipynb", PAGE)
     monkeypatch.setattr(docs, "ROOT", tmp_path)
     monkeypatch.setattr(docs, "OUT", tmp_path / "_docs")
     monkeypatch.setattr(docs.shutil, "which", lambda name: None)

@@ -33,7 +33,7 @@ def relink(markdown):
     def from_root(m):
         return m[1] + posixpath.normpath(posixpath.join("nbs", m[2]))
 
-    parts = re.split(r"(?ms)(^(`{3,})[^`\n]*\n.*?^\2`*[ ]*$|`[^`\n]+`)", markdown)
+    parts = re.split(r"(?ms)(^(`{3,}|~{3,})[^`\n]*\n.*?^\2[`~]*[ ]*$|`[^`\n]+`)", markdown)
     # re.split gives text, code, fence, text, code, fence, ...
     return "".join(LINK.sub(from_root, p) if i % 3 == 0 else p for i, p in enumerate(parts) if i % 3 < 2 and p)
 

@@ -18,14 +18,16 @@ from pathlib import Path
 import nbformat
 from execnb.nbio import nb2str
 from nbclient import NotebookClient
-from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+from nbclient.exceptions import CellExecutionError, CellTimeoutError
 from nbdev.clean import clean_nb
 from nbdev.config import get_config
 
 ROOT = Path(__file__).resolve().parent.parent
 SKIP = "skip-execution"  # the tag by which nbclient knows a cell that it must not run
-# Saved widgets are dead without a kernel: lessons bake their pictures when they see the first of these.
-ENV = dict(UNET_EXPLORER_STATIC="1", PYTHONHASHSEED="0")
+ENV = dict(UNET_EXPLORER_STATIC="1",  # widgets are dead without a kernel: lessons bake pictures instead
+           PYTHONHASHSEED="0",
+           MPLBACKEND="module://matplotlib_inline.backend_inline",
+           PYTHONWARNINGS="ignore::DeprecationWarning,ignore::FutureWarning")  # they name paths of this machine
 
 
 def bare_png(b64):
@@ -51,6 +53,8 @@ def tidy(outputs):
             continue
         for o in run:
             data = o.get("data", {})
+            if "application/vnd.jupyter.widget-view+json" in data:
+                continue  # a live widget or a progress bar: dead once the kernel is gone
             if "image/png" in data:
                 data["image/png"] = bare_png(data["image/png"])
             if "text/html" in data:  # what fastprogress and tqdm leave behind: a style sheet and emptied bars
@@ -69,7 +73,8 @@ def executed(path):
         if re.match(r"(?:\s*#\|.*\n)*?\s*#\|\s*eval:\s*false", cell.source):
             cell.metadata["tags"] = [SKIP]
     NotebookClient(nb, timeout=1800, kernel_name="python3", skip_cells_with_tag=SKIP, record_timing=False,
-                   store_widget_state=False, resources={"metadata": {"path": str(path.parent)}}).execute()
+                   store_widget_state=False, extra_arguments=["--log-level=ERROR"],
+                   resources={"metadata": {"path": str(path.parent)}}).execute()
     for cell in nb.cells:
         if cell.cell_type == "code":
             cell.outputs = tidy(cell.outputs)
@@ -99,7 +104,7 @@ def main(argv=None):
         start = time.time()
         try:
             text = executed(path.resolve())
-        except (CellExecutionError, CellTimeoutError, DeadKernelError) as e:
+        except (CellExecutionError, CellTimeoutError, RuntimeError) as e:  # the last: a kernel that died
             print(why(e, path), file=sys.stderr)
             bad = 1
             continue

@@ -18,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -28,7 +29,7 @@ SOURCES = ("settings.ini", "setup.py", "pyproject.toml", "constraints.txt")
 # What pip's log looks like when it cannot get out.
 NO_NETWORK = re.compile("NewConnectionError|NameResolutionError|ConnectTimeout|ReadTimeout|ProxyError|"
                         "Temporary failure in name resolution|Network is unreachable")
-# As nbdev_install_hooks has it, but for this clone's JupyterLab only: that would edit ~/.jupyter, for every project.
+# Settings of this clone's JupyterLab only; nbdev_install_hooks would edit ~/.jupyter, for every project of the user.
 CLEAN_ON_SAVE = """# Saves notebooks without execution counts and machine-dependent metadata. Made by tools/setup_env.py.
 def clean(**kwargs):
     from nbdev.clean import clean_jupyter
@@ -37,6 +38,8 @@ def clean(**kwargs):
 
 c.ContentsManager.pre_save_hook = clean  # noqa: F821
 """
+# Neither asks for permission to fetch news nor looks for updates.
+NO_NEWS = '{"disabledExtensions": {"@jupyterlab/apputils-extension:announcements": true}}\n'
 
 
 class Problem(Exception):
@@ -101,16 +104,20 @@ def found_stamp():
     return STAMP.read_text() if STAMP.exists() and (VENV / "bin" / "python").exists() else ""
 
 
+@contextmanager
 def only_one_at_a_time():
-    """Wait for another set-up of this clone; returns the lock.
+    """Wait for another set-up of this clone to end; gives the lock.
     pip inherits it, so even a pip that outlived a `kill -9` of this script is waited for."""
     lock = os.open(str(ROOT), os.O_RDONLY)
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        say("another one is running here; waiting for it")
-        fcntl.flock(lock, fcntl.LOCK_EX)
-    return lock
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say("another one is running here; waiting for it")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield lock
+    finally:
+        os.close(lock)
 
 
 def run(what, command, lock):
@@ -188,9 +195,10 @@ def install(lock):
 def install_hooks():
     """What nbdev_install_hooks sets up, kept inside this clone and with .venv's commands: notebooks are cleaned when
     JupyterLab saves them, merged cell by cell by git, and trusted (so that their saved HTML shows)."""
-    config = VENV / "etc" / "jupyter" / "jupyter_server_config.py"
-    config.parent.mkdir(parents=True, exist_ok=True)
-    config.write_text(CLEAN_ON_SAVE)
+    config = VENV / "etc" / "jupyter"
+    (config / "labconfig").mkdir(parents=True, exist_ok=True)
+    (config / "jupyter_server_config.py").write_text(CLEAN_ON_SAVE)
+    (config / "labconfig" / "page_config.json").write_text(NO_NEWS)
     trust = [str(VENV / "bin" / "nbdev_trust")]
     subprocess.call(trust, cwd=str(ROOT), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     if not (ROOT / ".git").exists() or not shutil.which("git"):
@@ -214,9 +222,10 @@ def main():
         check_python()
         if found_stamp() == wanted_stamp():
             return 0
-        start, lock = time.time(), only_one_at_a_time()
-        if found_stamp() != wanted_stamp():  # else the one we waited for has done it
-            install(lock)
+        start = time.time()
+        with only_one_at_a_time() as lock:
+            if found_stamp() != wanted_stamp():  # else the one we waited for has done it
+                install(lock)
         say("ready after {:.0f} s".format(time.time() - start))
         return 0
     except Problem as e:

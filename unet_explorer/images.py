@@ -6,7 +6,8 @@
 __all__ = ['IGNORE', 'SUFFIXES', 'PALETTE', 'InputError', 'check_image', 'check_mask', 'to_image', 'n_pages', 'load_image',
            'load_mask', 'write_atomic', 'save_image', 'save_mask', 'overlay', 'error_overlay', 'show_grid']
 
-# %% ../nbs/00_images.ipynb #526deb78
+# %% ../nbs/00_images.ipynb #7cc19f71
+import logging
 import os
 import tempfile
 from contextlib import contextmanager
@@ -112,13 +113,12 @@ def _unit_range(a, scale, name):
     if high <= low: return np.full(a.shape, .5, np.float32)  # a constant picture has no contrast to keep
     return np.clip((a.astype(np.float64) - low) / (high - low), 0, 1).astype(np.float32)
 
-# %% ../nbs/00_images.ipynb #0c95dd04
+# %% ../nbs/00_images.ipynb #a06a23a2
 SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
 
 def _read(path, page=None):
     "The pixels of `path` as an array (or PIL image, for colour maps); `InputError` if that can't be had."
     from PIL import Image
-    import tifffile
     path = Path(path)
     if not path.is_file():
         raise InputError(f"{path}: no such file; check the spelling and the folder")
@@ -131,8 +131,8 @@ def _read(path, page=None):
             with Image.open(path) as f:
                 f.load()
                 a = f.copy()
-    except InputError: raise
-    except (OSError, ValueError, SyntaxError, EOFError, ArithmeticError, tifffile.TiffFileError, Image.DecompressionBombError) as e:
+    except (InputError, MemoryError): raise
+    except Exception as e:      # what decoders raise on a damaged file has no common base class
         raise InputError(f"{path}: cannot be read as an image ({_one_line(e)}); "
                          "the file is damaged, cut short, or of another type: copy or export it again") from None
     if np.size(a) == 0:
@@ -141,9 +141,9 @@ def _read(path, page=None):
 
 def _read_tiff(path, page):
     "A page of a TIFF by tifffile; by Pillow where tifffile lacks the codec (LZW, JPEG) or the file is paletted."
-    import zlib
     import tifffile
     from PIL import Image
+    logging.getLogger("tifffile").setLevel("CRITICAL")      # damage is reported below, in one line
     with tifffile.TiffFile(path) as tif:
         n = len(tif.pages)
         if n > 1 and page is None and len({p.shape for p in tif.pages}) == 1:
@@ -155,7 +155,6 @@ def _read_tiff(path, page):
             if p.photometric.name != "PALETTE":
                 a = p.asarray()
                 return a.max() - a if p.photometric.name == "MINISWHITE" else a
-        except zlib.error as e: raise ValueError(e) from None
         except ValueError as e:
             if "imagecodecs" not in str(e): raise
     with Image.open(path) as f:
@@ -165,7 +164,7 @@ def _read_tiff(path, page):
 
 def _one_line(e): return " ".join(str(e).split())[:120] or type(e).__name__
 
-# %% ../nbs/00_images.ipynb #5ab22a18
+# %% ../nbs/00_images.ipynb #1e8018f9
 def n_pages(
     path, # image file
 ) -> int: # pages of a TIFF stack whose pages share one size, else 1
@@ -175,8 +174,9 @@ def n_pages(
     try:
         with tifffile.TiffFile(path) as tif:
             return len(tif.pages) if len({p.shape for p in tif.pages}) == 1 else 1
-    except (OSError, ValueError, tifffile.TiffFileError) as e:
-        raise InputError(f"{path}: cannot be read as an image ({_one_line(e)}); copy or export it again") from None
+    except Exception as e:
+        raise InputError(f"{path}: cannot be read as an image ({_one_line(e)}); "
+                         "the file is damaged, cut short, or of another type: copy or export it again") from None
 
 # %% ../nbs/00_images.ipynb #1476606a
 def load_image(

@@ -1,0 +1,15 @@
+"""The long experiments. `bench/run.py` runs all, `bench/run.py NAME ...` only those: quality, imports.
+
+Each writes JSON under nbs/results/, with seed, data, split, hardware, versions and commit; lessons draw from it."""
+import importlib
+import sys
+
+NAMES = ("imports", "quality")
+
+if __name__ == "__main__":
+    chosen = sys.argv[1:] or NAMES
+    unknown = [n for n in chosen if n not in NAMES]
+    if unknown:
+        sys.exit(f"bench: {unknown[0]} is not known; choose from {', '.join(NAMES)}")
+    for name in chosen:
+        importlib.import_module(name).main()

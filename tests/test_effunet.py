@@ -1,0 +1,139 @@
+"Contracts of the model: every upsampler, size, channel and class count; saving and restoring; what it refuses."
+import json
+
+import pytest
+import torch
+
+from unet_explorer.effunet import EffUNet, restore, save, to_mask
+from unet_explorer.images import InputError
+from unet_explorer.upsample import UPSAMPLERS, phase_variance
+
+SIZES = [(1, 1), (2, 1), (31, 57), (64, 64), (97, 33), (250, 250)]
+SMALL = dict(decoder=(16, 16, 8, 8), convs=1, pretrained=False)
+
+
+@pytest.mark.parametrize("up", UPSAMPLERS)
+@pytest.mark.parametrize("in_ch, n_classes", [(1, 1), (3, 4)])
+def test_any_size_and_gradients_everywhere(up, in_ch, n_classes):
+    model = EffUNet(in_ch=in_ch, n_classes=n_classes, up=up, **SMALL)
+    model.eval()
+    with torch.no_grad():
+        for h, w in SIZES:
+            x = torch.rand(2, in_ch, h, w)
+            y = model(x)
+            assert y.shape == (2, n_classes, h, w) and y.isfinite().all()
+            assert torch.equal(y, model(x)), "two evaluations differ"
+            z = model(x.contiguous(memory_format=torch.channels_last))
+            torch.testing.assert_close(y, z, rtol=1e-3, atol=1e-4)
+    model.train()
+    model(torch.rand(2, in_ch, 64, 64)).square().mean().backward()
+    dead = [n for n, p in model.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0]
+    assert not dead, f"no gradient reaches {dead}"
+
+
+@pytest.mark.parametrize("encoder", ["lite0", "lite2", "b0", "b1"])
+def test_encoders(encoder):
+    model = EffUNet(encoder, **SMALL).eval()
+    with torch.no_grad():
+        assert model(torch.rand(1, 1, 70, 90)).shape == (1, 1, 70, 90)
+
+
+def test_trains_on_a_single_tiny_picture():
+    model = EffUNet(**SMALL).train()          # batch norm needs more than one value at stride 32
+    model(torch.rand(1, 1, 1, 1)).sum().backward()
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_decoder_keeps_a_constant_constant_at_the_start(seed):
+    model = EffUNet(pretrained=False, seed=seed).eval()
+    widths = [model.encoder.channels[-1], *model.config["decoder"]]
+    with torch.no_grad():
+        for up, c in zip([b.up for b in model.decoder] + [model.head], widths):
+            assert phase_variance(up(torch.ones(1, c, 12, 12)), margin=4) < 1e-9
+
+
+def test_seed_decides_the_start_and_leaves_torchs_generator_alone():
+    torch.manual_seed(7)
+    before = torch.get_rng_state()
+    a, b, c = EffUNet(**SMALL, seed=1), EffUNet(**SMALL, seed=1), EffUNet(**SMALL, seed=2)
+    assert torch.equal(torch.get_rng_state(), before)
+    same = [torch.equal(p, q) for p, q in zip(a.parameters(), b.parameters())]
+    other = [torch.equal(p, q) for p, q in zip(a.parameters(), c.parameters())]
+    assert all(same) and not all(other)
+
+
+def test_save_and_restore(tmp_path):
+    model = EffUNet(n_classes=3, up="bilinear", **SMALL).to(memory_format=torch.channels_last).eval()
+    save(model, tmp_path / "m", classes=["a", "b", "c"])
+    again = restore(tmp_path / "m")
+    x = torch.rand(1, 1, 40, 50)
+    with torch.no_grad():
+        torch.testing.assert_close(again(x), model(x), rtol=1e-4, atol=1e-5)
+    assert again.about["classes"] == ["a", "b", "c"] and again.config == model.config
+    assert sorted(p.name for p in (tmp_path / "m").iterdir()) == ["config.json", "model.safetensors"]
+
+
+def one_line(error):
+    text = str(error.value)
+    assert "\n" not in text and len(text) < 400
+    return text
+
+
+def test_folders_that_are_no_models(tmp_path):
+    with pytest.raises(InputError, match="no such model folder") as e:
+        restore(tmp_path / "gone")
+    one_line(e)
+    with pytest.raises(InputError, match="config.json and model.safetensors missing") as e:
+        restore(tmp_path)
+    one_line(e)
+    good = tmp_path / "good"
+    save(EffUNet(**SMALL), good)
+    config, weights = (good / "config.json").read_text(), (good / "model.safetensors").read_bytes()
+    for text, says in (("not json", "damaged"), ("{}", "damaged"), (json.dumps({**json.loads(config), "format": 99}), "upgrade"),
+                       (config.replace('"n_classes": 1', '"n_classes": 2'), "does not fit"),
+                       (config.replace('"lite0"', '"b99"'), "b99")):
+        (good / "config.json").write_text(text)
+        with pytest.raises(InputError, match=says) as e:
+            restore(good)
+        one_line(e)
+    (good / "config.json").write_text(config)
+    (good / "model.safetensors").write_bytes(weights[: len(weights) // 2])
+    with pytest.raises(InputError, match="damaged") as e:
+        restore(good)
+    one_line(e)
+
+
+@pytest.mark.parametrize("options, says", [
+    (dict(encoder="resnet"), "lite0"), (dict(up="shufle"), "shuffle_blur"), (dict(in_ch=0), "in_ch=0"), (dict(n_classes=-1), "n_classes=-1"),
+    (dict(decoder=(8, 8)), "4"), (dict(decoder=(8, 8, 8, 0)), "from 1 up")])
+def test_options_that_cannot_be(options, says):
+    with pytest.raises(InputError, match=says) as e:
+        EffUNet(**{**SMALL, **options})
+    one_line(e)
+
+
+def test_wrong_channels_say_so():
+    model = EffUNet(**SMALL)
+    for shape in ((1, 3, 64, 64), (1, 64, 64), (64, 64)):
+        with pytest.raises(InputError, match="in_ch=1"):
+            model(torch.rand(shape))
+
+
+def test_predict_converts_channels_and_leaves_the_mode(tmp_path):
+    model = EffUNet(**SMALL).train()
+    mask = model.predict(torch.rand(3, 20, 30))
+    assert mask.shape == (20, 30) and mask.dtype == torch.int64 and model.training
+    with pytest.raises(InputError, match="NaN"):
+        model.predict(torch.full((1, 4, 4), float("nan")))
+
+
+def test_threshold():
+    logits = torch.logit(torch.tensor([.2, .4, .6, .8])).reshape(1, 1, 1, 4)
+    assert to_mask(logits, .5).flatten().tolist() == [0, 0, 1, 1]
+    assert to_mask(logits, .7).flatten().tolist() == [0, 0, 0, 1]
+
+
+def test_summary_names_every_stage():
+    text = EffUNet(**SMALL).summary(100, 70)
+    for stage in [f"encoder, stride {s}" for s in (2, 4, 8, 16, 32)] + [f"decoder, stride {s}" for s in (16, 8, 4, 2)] + ["logits"]:
+        assert stage in text

@@ -1,0 +1,146 @@
+"Contracts of training: reproducible, interruptible, on time; the loss ignores 255; fastai's own tools work."
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import torch
+
+from unet_explorer.data import dataloaders, load
+from unet_explorer.effunet import EffUNet, restore
+from unet_explorer.images import InputError
+from unet_explorer.train import SegLoss, fit, learner, measure, simple_baseline
+
+TINY = dict(decoder=(16, 16, 8, 8), convs=1, pretrained=False)
+
+
+@pytest.fixture(scope="module")
+def ds(): return load("simulated", n=9, size=(64, 64))
+
+
+def small(ds, seed=0, n_classes=1, precision="fp32", **kwargs):
+    return learner(dataloaders(ds, size=64, bs=2, seed=seed, device="cpu"), EffUNet(n_classes=n_classes, **TINY), precision=precision, **kwargs)
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_same_seed_same_weights(ds, precision):
+    runs = []
+    for _ in range(2):
+        learn = small(ds, precision=precision)
+        done = fit(learn, steps=4, bar=False)
+        runs.append((done["history"]["train_loss"], learn.model.state_dict()))
+    assert runs[0][0] == runs[1][0]
+    assert all(torch.equal(runs[0][1][k], runs[1][1][k]) for k in runs[0][1])
+
+
+def test_fitting_a_second_time_starts_the_same_stream_of_crops(ds):
+    learn = small(ds)
+    fit(learn, steps=2, bar=False)
+    first = [x.clone() for x, _ in learn.dls.train]
+    learn.dls.train.dataset.restart(0)
+    again = [x for x, _ in learn.dls.train]
+    learn.dls.train.dataset.restart(0)
+    assert all(torch.equal(a, b) for a, b in zip(again, [x for x, _ in learn.dls.train])) and first
+
+
+@pytest.mark.parametrize("k", [1, 2, 5])
+def test_loss_ignores_255_and_is_finite_when_all_is_ignored(k):
+    loss, logits = SegLoss(k), torch.randn(2, k, 8, 8, requires_grad=True)
+    mask = torch.full((2, 8, 8), 255)
+    value = loss(logits, mask)
+    value.backward()
+    assert value.isfinite() and logits.grad.isfinite().all()
+    mask[:, :4] = torch.randint(0, max(k, 2), (2, 4, 8))
+    grad, = torch.autograd.grad(loss(logits, mask), logits)
+    assert not grad[:, :, 4:].abs().sum() > 1e-6 and grad[:, :, :4].abs().sum() > 0
+
+
+def test_fastai_tools(ds):
+    import matplotlib.pyplot as plt
+    learn = small(ds)
+    with learn.no_bar(), learn.no_logging():
+        learn.fit_one_cycle(1)
+        learn.show_results(max_n=1)
+        suggestion = learn.lr_find(num_it=12, show_plot=False)
+        preds, targets = learn.get_preds(dl=learn.dls.valid)
+    plt.close("all")
+    assert suggestion.valley > 0 and preds.shape[0] == targets.shape[0] and 0 <= preds.min() and preds.max() <= 1
+
+
+def test_multiclass_show_results(ds):
+    import matplotlib.pyplot as plt
+    learn = small(ds, n_classes=3)
+    with learn.no_bar(), learn.no_logging():
+        learn.fit_one_cycle(1)
+        learn.show_results(max_n=1)
+    plt.close("all")
+
+
+def test_time_is_kept(ds):
+    learn = small(ds, precision="auto")
+    start = time.perf_counter()
+    done = fit(learn, minutes=3 / 60, bar=False)
+    assert done["steps"] >= 1 and done["best_epoch"] is not None
+    assert time.perf_counter() - start < 3 + 10      # one step and one validation may come after the bell
+
+
+def test_a_slow_machine_still_ends_on_time_with_a_low_learning_rate(ds):
+    from fastai.callback.core import Callback
+    class Slow(Callback):
+        def after_batch(self): time.sleep(.25)
+    learn = small(ds)
+    learn.seconds_per_step = {"fp32": .01}           # as if measured on a much faster machine
+    learn.add_cb(Slow())
+    done = fit(learn, minutes=4 / 60, bar=False)
+    assert done["stopped"] == "time is up" and done["steps"] < done["planned"]
+    assert learn.recorder.lrs[-1] < .5 * max(learn.recorder.lrs)
+
+
+def test_options_that_cannot_be(ds):
+    learn = small(ds)
+    for kwargs in (dict(), dict(steps=1, minutes=1), dict(steps=0), dict(minutes=-1)):
+        with pytest.raises(InputError): fit(learn, **kwargs)
+    with pytest.raises(InputError, match="bf16"): small(ds, precision="fp8")
+
+
+def test_measure_leaves_model_and_generator_alone():
+    model = EffUNet(**TINY)
+    before, state = {k: v.clone() for k, v in model.state_dict().items()}, torch.get_rng_state()
+    seconds = measure(model, size=64, bs=2, steps=1)
+    assert seconds["fp32"] > 0 and torch.equal(state, torch.get_rng_state())
+    assert all(torch.equal(before[k], v) for k, v in model.state_dict().items())
+
+
+def test_baseline_finds_dark_and_bright(ds):
+    name, preds = simple_baseline(ds["train"], ds["test"], 2)
+    assert "Otsu" in name and len(preds) == len(ds["test"])
+    name, preds = simple_baseline(ds["train"], ds["test"], 3)
+    assert "most common" in name and preds[0].unique().numel() == 1
+
+
+def test_ctrl_c_in_a_real_process_keeps_the_best_checkpoint(tmp_path):
+    code = f"""
+import sys
+from unet_explorer.data import dataloaders, load
+from unet_explorer.effunet import EffUNet
+from unet_explorer.train import fit, learner
+from fastai.callback.core import Callback
+class Tell(Callback):
+    order = 99
+    def after_epoch(self): print("epoch", flush=True)
+ds = load("simulated", n=9, size=(64, 64))
+learn = learner(dataloaders(ds, size=64, bs=2), EffUNet(decoder=(16, 16, 8, 8), convs=1, pretrained=False), precision="fp32", folder={str(tmp_path)!r})
+learn.add_cb(Tell())
+print(fit(learn, steps=4000, epochs=1000, bar=False)["stopped"], flush=True)
+"""
+    p = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    for _ in range(2): assert p.stdout.readline().strip() == "epoch", p.stderr.read()
+    os.kill(p.pid, signal.SIGINT)
+    rest, errors = p.communicate(timeout=60)
+    assert p.returncode == 0 and rest.strip().endswith("interrupted"), errors
+    model = restore(tmp_path)
+    assert model.about["epoch"] >= 0 and json.loads((tmp_path / "config.json").read_text())["about"]["valid_dice"] >= 0
+    assert sorted(q.name for q in tmp_path.iterdir()) == ["config.json", "model.safetensors"], "nothing half-written stays"
