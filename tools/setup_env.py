@@ -183,7 +183,7 @@ def install(lock):
     pip = [str(VENV / "bin" / "python"), "-m", "pip", "install", "--no-input", "--progress-bar=off",
            "--disable-pip-version-check", "-e", ".[lab,dev]", "-c", "constraints.txt"]
     try:
-        run("installing (minutes the first time)", pip, lock)
+        run("installing the packages", pip, lock)
     except Problem:
         if not fresh:  # pip gave up before it changed anything: what worked goes on working
             STAMP.write_text(old)

@@ -160,7 +160,7 @@ def round_repeats(
     "`repeats * depth`, rounded up."
     return math.ceil(repeats * depth)
 
-# %% ../nbs/14_efficientnet.ipynb #cb840fc9
+# %% ../nbs/14_efficientnet.ipynb #2af7b450
 def find_variant(name):
     "The row of `VARIANTS` for `name`; an unknown name raises `InputError`."
     if name not in VARIANTS:
@@ -182,6 +182,7 @@ class EfficientNet(nn.Module):
     ):
         super().__init__()
         v = find_variant(variant)
+        if min(in_ch, n_classes) < 1: raise InputError(f"in_ch={in_ch}, n_classes={n_classes}; both must be at least 1")
         act, se = (nn.ReLU6, 0) if v.lite else (nn.SiLU, .25)
         self.variant, self.in_ch = variant, in_ch
         self.mean, self.std = ((.5,) * 3,) * 2 if v.lite else ((.485, .456, .406), (.229, .224, .225))
@@ -235,7 +236,7 @@ def _init_weights(m):
         nn.init.uniform_(m.weight, -m.out_features**-.5, m.out_features**-.5)
         nn.init.zeros_(m.bias)
 
-# %% ../nbs/14_efficientnet.ipynb #5d8b915b
+# %% ../nbs/14_efficientnet.ipynb #4ce1cd6a
 def copy_weights(
     model:EfficientNet, # changed in place
     source:dict, # state dict of an EfficientNet with the same layers in the same order, such as timm's `tf_efficientnet_*`
@@ -243,7 +244,7 @@ def copy_weights(
     """Copy weights by order, with a check of every shape. The first convolution is fitted to `model.in_ch` by `adapt_stem`;
     a head that `model` does not have, or a classifier for other classes, is left out. Raises `InputError` if a shape differs."""
     theirs, ours = list(source.items()), list(model.state_dict().items())
-    if model.classifier is not None and model.classifier.out_features != theirs[-1][1].shape[0]: ours = ours[:-2]
+    if model.classifier is not None and (model.classifier.out_features,) != theirs[-1][1].shape[:1]: ours = ours[:-2]
     theirs[0] = theirs[0][0], adapt_stem(theirs[0][1], model.in_ch)
     differ = [f"{a} {tuple(s.shape)} and {b} {tuple(t.shape)}" for (a, s), (b, t) in zip(ours, theirs) if s.shape != t.shape]
     if differ or len(ours) > len(theirs):
@@ -258,7 +259,6 @@ def adapt_stem(
 ) -> torch.Tensor: # `(out in_ch k k)`
     """Fit a first convolution to other pictures. 1 channel: the sum over RGB, which is exact for a grey picture.
     Others: the kernels for R, G, B, R, G, ... times `3 / in_ch`, so that the output keeps its size."""
-    if in_ch < 1: raise InputError(f"in_ch={in_ch}; a picture has at least 1 channel")
     if in_ch == 1: return weight.sum(1, keepdim=True)
     return weight[:, [i % 3 for i in range(in_ch)]] * (3 / in_ch)
 
