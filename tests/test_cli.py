@@ -18,11 +18,12 @@ from unet_explorer.effunet import EffUNet, save
 from unet_explorer.images import load_image, load_mask, save_image, save_mask
 
 RNG = np.random.default_rng(0)
+PROGRAM = [sys.executable, "-c", "import sys; from unet_explorer.cli import main; sys.exit(main())"]
 
 
 def unet_explorer(*words, timeout=300, **env):
     "Run the program; returns (exit code, stdout, stderr)."
-    p = subprocess.run([sys.executable, "-m", "unet_explorer.cli", *map(str, words)], capture_output=True, text=True, timeout=timeout,
+    p = subprocess.run([*PROGRAM, *map(str, words)], capture_output=True, text=True, timeout=timeout,
                        env={**os.environ, **env}, stdin=subprocess.DEVNULL)
     return p.returncode, p.stdout, p.stderr
 
@@ -173,7 +174,7 @@ def test_demo_on_real_data(data, tmp_path, require_data):
 
 def test_ctrl_c_keeps_the_best_epoch_and_still_reports(tmp_path):
     out = tmp_path / "out"
-    p = subprocess.Popen([sys.executable, "-m", "unet_explorer.cli", "demo", "--data", "simulated", "--steps", "2000", "--size", "64", "--out", str(out)],
+    p = subprocess.Popen([*PROGRAM, "demo", "--data", "simulated", "--steps", "2000", "--size", "64", "--out", str(out)],
                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
     end = time.time() + 240
     while not (out / "config.json").exists() and time.time() < end and p.poll() is None: time.sleep(.2)

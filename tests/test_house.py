@@ -149,9 +149,10 @@ def test_nothing_of_one_machine():
     if not (ROOT / ".git").exists():
         pytest.skip("not a git clone")
     # put together here, so that this file does not contain them
-    words = ["/" + top + "/" for top in ("work", "root", "home")] + \
-            [".".join(host) for host in (("pypi", "org"), ("files", "pythonhosted"), ("deb", "debian"), ("registry", "npmjs"))]
-    bad = re.compile("|".join(r"(?<![\w.])" + re.escape(w) if w[0] == "/" else re.escape(w) for w in words))
+    paths = [rf"(?<![\w.])/{top}/" for top in ("work", "root", "home")]
+    hosts = [rf"\b{a}\.{b}\b" for a, b in (("pypi", "org"), ("files", "pythonhosted"), ("deb", "debian"),
+                                          ("registry", "npmjs"))]
+    bad = re.compile("|".join(paths + hosts))
     listed = subprocess.run(["git", "ls-files", "-co", "--exclude-standard", "-z"], cwd=ROOT, capture_output=True,
                             text=True, check=True).stdout.split("\0")
     found = []

@@ -60,8 +60,8 @@ def page(path, nav):
 
 def links(names, at):
     "To the contents, the lesson before and the one after."
-    near = [("contents", "index")] + [(f"{arrow} {names[i]}", names[i]) for arrow, i in (("←", at - 1), ("→", at + 1))
-                                      if 0 <= i < len(names)]
+    near = [("contents", "index")]
+    near += [(f"{arrow} {names[i]}", names[i]) for arrow, i in (("←", at - 1), ("→", at + 1)) if 0 <= i < len(names)]
     return " &nbsp; ".join(f'<a href="{name}.html">{text}</a>' for text, name in near)
 
 

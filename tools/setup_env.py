@@ -29,7 +29,7 @@ SOURCES = ("settings.ini", "setup.py", "pyproject.toml", "constraints.txt")
 # What pip's log looks like when it cannot get out.
 NO_NETWORK = re.compile("NewConnectionError|NameResolutionError|ConnectTimeout|ReadTimeout|ProxyError|"
                         "Temporary failure in name resolution|Network is unreachable")
-# Settings of this clone's JupyterLab only; nbdev_install_hooks would edit ~/.jupyter, for every project of the user.
+# Settings of this clone's JupyterLab only; nbdev_install_hooks would edit ~/.jupyter, for all of the user's projects.
 CLEAN_ON_SAVE = """# Saves notebooks without execution counts and machine-dependent metadata. Made by tools/setup_env.py.
 def clean(**kwargs):
     from nbdev.clean import clean_jupyter

@@ -6,11 +6,11 @@
 __all__ = ['SegLoss', 'MeanDice', 'device_type', 'Layout', 'measure', 'OnTime', 'KeepBest', 'OneBar', 'learner', 'fit', 'history',
            'predict_all', 'simple_baseline']
 
-# %% ../nbs/21_train.ipynb #b80b5bb2
+# %% ../nbs/21_train.ipynb #ae1bd53f
 import copy
 import math
+import tempfile
 import time
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -26,7 +26,7 @@ from .data import Crops, sample
 from .effunet import EffUNet, restore, save, to_mask
 from .images import IGNORE, InputError
 
-# %% ../nbs/21_train.ipynb #5c7f5072
+# %% ../nbs/21_train.ipynb #d0c27cb1
 class SegLoss(nn.Module):
     """Cross-entropy plus `dice` times the Dice loss (both from segmentation-models-pytorch), for logits `(b k h w)`
     and masks `(b h w)`. One logit means binary. Pixels of value 255 do not count."""
@@ -44,10 +44,7 @@ class SegLoss(nn.Module):
         logits = logits.float()
         if self.binary: mask = mask[:, None].float()
         loss = self.ce(logits, mask)
-        if self.weight:
-            # with 255 among the targets smp's one-hot would overflow, so those pixels are moved to class 0 and masked by hand
-            loss = loss + self.weight * self.dice(logits, mask)
-        return loss
+        return loss + self.weight * self.dice(logits, mask) if self.weight else loss
 
     def activation(self, logits): return logits.sigmoid() if self.binary else logits.softmax(1)   # for fastai's get_preds
     def decodes(self, probs):                                                                     # for fastai's show_results
@@ -165,7 +162,7 @@ class OneBar(Callback):
         if self.recorder.values: self.seen["valid dice"] = f"{self.recorder.values[-1][-1]:.3f}"
     def after_fit(self): self.bar.close()
 
-# %% ../nbs/21_train.ipynb #c883d48b
+# %% ../nbs/21_train.ipynb #0b05a57d
 def learner(
     dls, # fastai `DataLoaders`, from `data.dataloaders`
     model:EffUNet|None=None, # None: EffUNet() with the channels of the data and `n_classes`
@@ -192,6 +189,7 @@ def learner(
         seconds = measure(model, getattr(source, "size", 256), dls.train.bs, dls.device)
         precision = min(seconds, key=seconds.get)
     learn = Learner(dls, model, SegLoss(k, dice), metrics=MeanDice(k), lr=lr, wd=wd,
+                    path=tempfile.gettempdir(), model_dir="unet_explorer",      # where lr_find keeps its copy for a moment
                     cbs=[Layout(precision == "bf16"), KeepBest(folder, about)])
     learn.precision, learn.seconds_per_step = precision, seconds
     return learn
