@@ -40,7 +40,7 @@ class DecoderBlock(nn.Module):
     def forward(self, x, skip): return self.mix(torch.cat([self.up(x), skip], dim=1))
     def extra_repr(self): return "{} from below + {} from the skip -> {}".format(*self.shape)
 
-# %% ../nbs/15_effunet.ipynb #160ab247
+# %% ../nbs/15_effunet.ipynb #e778a87e
 class EffUNet(nn.Module):
     """A U-Net (Ronneberger et al. 2015) with an EfficientNet encoder (Tan & Le 2019) and a PixelShuffle decoder
     (Shi et al. 2016) that starts by ICNR (Aitken et al. 2017).
@@ -64,6 +64,7 @@ class EffUNet(nn.Module):
         if up not in UPSAMPLERS: raise InputError(f"upsampler {up!r} is not known; choose one of {', '.join(UPSAMPLERS)}")
         self.config = dict(encoder=encoder, in_ch=in_ch, n_classes=n_classes, up=up, decoder=list(decoder), convs=convs)
         self.about = {}
+        self.amp = None     # set to torch.bfloat16 to compute in half precision; input and logits stay float32
         with torch.random.fork_rng(devices=[], enabled=seed is not None):
             if seed is not None: torch.manual_seed(seed)
             self.encoder = efficientnet(encoder, in_ch=in_ch, pretrained=pretrained, head=False)
@@ -95,6 +96,10 @@ class EffUNet(nn.Module):
         if x.ndim != 4 or x.shape[1] != self.config["in_ch"]:
             raise InputError(f"EffUNet: input of shape {tuple(x.shape)}; expected (batch, {self.config['in_ch']}, height, width), "
                              f"since the model was made with in_ch={self.config['in_ch']}")
+        if self.amp is None: return self._logits(x)
+        with torch.autocast(x.device.type, self.amp): return self._logits(x).float()
+
+    def _logits(self, x):
         for _, y in self.stages(x): pass
         return y
 
