@@ -55,7 +55,7 @@ def parser() -> argparse.ArgumentParser:
     segment.set_defaults(run=run_segment)
     return p
 
-# %% ../nbs/52_cli.ipynb #0940dde2
+# %% ../nbs/52_cli.ipynb #7ea6e28d
 def _out_folder(out, overwrite):
     "The folder `out`, made and tried; `InputError` if it cannot be written to or holds an earlier result."
     from unet_explorer.images import InputError, write_atomic
@@ -123,19 +123,18 @@ def train_and_report(
                     steps=done["steps"], **{"crops per step": bs, "crop size (pixels)": size, "highest learning rate": learn.lr, "loss": "cross-entropy + Dice",
                     "precision": done["precision"], "weights from": f"epoch {done['best_epoch'] + 1}, the best on the validation images"})
     data = dict(name=about["title"], licence=about["licence"], citation=about["citation"], **{p: list(part["name"]) for p, part in ds.items()})
-    facts = {**system_facts(), "training time": f"{done['seconds']:.0f} s"}
+    facts = {"training time": f"{done['seconds']:.0f} s", **system_facts()}
     notes = list(about["notes"]) + ["The split is by whole groups (specimens, or blocks of neighbouring images), never by random tile."]
     if held_out == "valid":
         notes.append("There was no separate test part: the scores are on the validation images, which also chose the best epoch, so they are a little optimistic.")
     if done["stopped"]: notes.append(f"Training stopped before its plan ({done['stopped']}): {done['steps']} of {done['planned']} steps.")
-    metric = "mean Dice"
-    baselines = [dict(name=base_name, metric=metric, value=base["mean_dice"], source="computed here, on the same images"),
-                 dict(name=base_name, metric="pooled IoU", value=base["pooled_iou"], source="computed here, on the same images"),
-                 *PUBLISHED.get(about["name"], [])]
+    baselines = [dict(name=base_name, metric=metric, value=value, source="computed here, on the same images")
+                 for metric, value in (("mean Dice", base["mean_dice"]), (f"Dice of {classes[1]}", base["dice"][classes[1]]), ("pooled IoU", base["pooled_iou"]))]
+    baselines += PUBLISHED.get(about["name"], [])
     result = dict(settings=settings, data=data, held_out=held_out, scores=scores, baselines=baselines, facts=facts, history=done["history"],
                   seconds=done["seconds"], steps=done["steps"], stopped=done["stopped"], notes=notes, command=again)
     with write_atomic(out / "metrics.json") as tmp: tmp.write_text(json.dumps(result, indent=1), encoding="utf-8")
-    samples = [dict(image=sample(ds[held_out], i)[0], truth=truths[i], pred=preds[i], name=names[i], score=scores["per_image"][i]["mean_dice"])
+    samples = [dict(image=sample(ds[held_out], i)[0], truth=truths[i], pred=preds[i], name=names[i], score={"mean Dice": scores["per_image"][i]["mean_dice"]})
                for i in range(min(6, len(names)))]
     write_report(out / "report.html", f"Segmentation of {about['name']}", settings, data, done["history"], samples, scores, facts, notes,
                  command=again, baselines=baselines)
@@ -186,7 +185,7 @@ def _finish(a, ds, command):
     print("interrupted: the best epoch so far was kept", file=sys.stderr)
     return 130
 
-# %% ../nbs/52_cli.ipynb #06671da4
+# %% ../nbs/52_cli.ipynb #39922401
 def run_segment(a) -> int:
     "`unet-explorer segment`"
     from tqdm import tqdm
@@ -204,7 +203,7 @@ def run_segment(a) -> int:
     root = source if source.is_dir() else source.parent
     stems = [p.with_suffix("") for p in files]
     bad = 0
-    for path in tqdm(files, desc="segmenting", unit="image", delay=2):
+    for path in tqdm(files, desc="segmenting", unit="image", disable=None):
         name = path.relative_to(root)
         name = str(name) if stems.count(path.with_suffix("")) > 1 else str(name.with_suffix(""))    # a.png and a.tif must not collide
         try:

@@ -6,9 +6,10 @@
 __all__ = ['SegLoss', 'MeanDice', 'Layout', 'measure', 'OnTime', 'KeepBest', 'OneBar', 'learner', 'fit', 'history', 'predict_all',
            'simple_baseline']
 
-# %% ../nbs/21_train.ipynb #ae1bd53f
+# %% ../nbs/21_train.ipynb #d5b13f5a
 import copy
 import math
+import sys
 import tempfile
 import time
 
@@ -140,21 +141,24 @@ class KeepBest(Callback):
         "Put the best weights into the model."
         if self.weights is not None: self.model.load_state_dict(self.weights)
 
-# %% ../nbs/21_train.ipynb #235a8d12
+# %% ../nbs/21_train.ipynb #16f1ad1b
 class OneBar(Callback):
-    "A single tqdm bar over all steps, with loss, validation Dice and time left; for terminals."
-    order = 61
+    "One tqdm bar over all steps, with loss, validation Dice and time left; where stderr is no terminal, a line per epoch."
+    order = 53  # after KeepBest, before OnTime may end the training
     def before_fit(self):
         from tqdm import tqdm
-        self.bar = tqdm(total=self.n_epoch * len(self.dls.train), unit="step", desc="training", dynamic_ncols=True)
-        self.seen = {}
+        self.bar = tqdm(total=self.n_epoch * len(self.dls.train), unit="step", desc="training", dynamic_ncols=True, disable=None)
+        self.seen, self.start = {}, time.perf_counter()
     def after_batch(self):
         if not self.training: return
         self.seen["loss"] = f"{float(self.smooth_loss):.3f}"
         self.bar.set_postfix(self.seen, refresh=False)
         self.bar.update()
     def after_epoch(self):
-        if self.recorder.values: self.seen["valid dice"] = f"{self.recorder.values[-1][-1]:.3f}"
+        self.seen["valid dice"] = f"{self.recorder.values[-1][-1]:.3f}"
+        if not self.bar.disable: return
+        done, passed = (self.epoch + 1) / self.n_epoch, time.perf_counter() - self.start
+        print(f"training: {done:4.0%}, loss {self.seen['loss']}, valid dice {self.seen['valid dice']}, about {passed / done - passed:.0f} s left", file=sys.stderr, flush=True)
     def after_fit(self): self.bar.close()
 
 # %% ../nbs/21_train.ipynb #0b05a57d
