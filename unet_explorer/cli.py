@@ -185,7 +185,7 @@ def _finish(a, ds, command):
     print("interrupted: the best epoch so far was kept", file=sys.stderr)
     return 130
 
-# %% ../nbs/52_cli.ipynb #39922401
+# %% ../nbs/52_cli.ipynb #86035fd8
 def run_segment(a) -> int:
     "`unet-explorer segment`"
     from tqdm import tqdm
@@ -195,7 +195,7 @@ def run_segment(a) -> int:
     source, out = Path(a.image), Path(a.out)
     if not source.exists(): raise InputError(f"{source}: no such file or folder; check the spelling")
     model = restore(a.model)
-    _out_folder(out / "masks", overwrite=True)
+    _out_folder(out, overwrite=True)
     if source.is_dir():
         files = sorted(p for p in source.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file() and out.resolve() not in p.resolve().parents)
         if not files: raise InputError(f"{source}: no images in it; expected files ending in {', '.join(SUFFIXES)}")
