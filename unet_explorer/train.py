@@ -193,7 +193,7 @@ def learner(
     learn.precision, learn.seconds_per_step = precision, seconds
     return learn
 
-# %% ../nbs/21_train.ipynb #f86c0365
+# %% ../nbs/21_train.ipynb #e0d1bdea
 def fit(
     learn:Learner, # from `learner`
     steps:int|None=None, # training steps; gives the same result every time on the same machine
@@ -242,10 +242,10 @@ def history(
 ) -> dict: # lists: step, train_loss, epoch_step, valid_loss, valid_score
     "The course of a training, as plain numbers for JSON and `report`."
     r = learn.recorder
-    rows = [v for v in r.values if len(v) >= 3]
+    rows = [v for v in r.values if len(v) >= 2]      # the last epoch of a timed training has no training loss of its own
     return dict(step=list(range(1, len(r.losses) + 1)), train_loss=[float(v) for v in r.losses],
                 epoch_step=[int(n) for n in r.iters][: len(rows)],
-                valid_loss=[float(v[1]) for v in rows], valid_score=[float(v[2]) for v in rows])
+                valid_loss=[float(v[-2]) for v in rows], valid_score=[float(v[-1]) for v in rows])
 
 # %% ../nbs/21_train.ipynb #06012e61
 def predict_all(
