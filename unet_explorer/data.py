@@ -6,7 +6,7 @@
 __all__ = ['SOURCES', 'Source', 'catalogue', 'cache_dir', 'fetch', 'diagnose_masks', 'colours_to_classes', 'meta', 'sample',
            'pair_files', 'load_pairs', 'load', 'split', 'augment', 'Crops', 'Whole', 'pad_to', 'dataloaders']
 
-# %% ../nbs/03_data.ipynb #c3c847c2
+# %% ../nbs/03_data.ipynb #f6606225
 import json
 import os
 import re
@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from .images import IGNORE, SUFFIXES, InputError, _read, check_mask, load_image, load_mask, to_image
+from .images import IGNORE, SUFFIXES, InputError, _read, load_image, load_mask, to_image
 from .simulate import simulate
 
 # %% ../nbs/03_data.ipynb #36de6b51
@@ -120,7 +120,7 @@ def colours_to_classes(
     for colour, k in colours.items(): mask[(rgb == np.array(colour)).all(-1)] = k
     return mask
 
-# %% ../nbs/03_data.ipynb #670111b1
+# %% ../nbs/03_data.ipynb #e4e89d09
 def _features():
     from datasets import Features, Image, Value
     return Features({"image": Image(), "mask": Image(), "group": Value("string"), "name": Value("string")})
@@ -141,6 +141,16 @@ def _dataset(rows, **about):
     info = DatasetInfo(features=_features(), description=json.dumps(about), citation=about.get("citation", ""), homepage=about.get("homepage", ""),
                        license=about.get("licence", ""))
     return Dataset.from_dict(columns, info=info)
+
+def _embedded(image):
+    "A cell that holds `image` itself: float32 for one channel, 8-bit for three."
+    return _picture(array=image[0].numpy() if len(image) == 1 else (image.movedim(0, -1).numpy() * 255).round().astype(np.uint8))
+
+def _renumbered(rows, mapping):
+    "`rows` with the numbers in their mask arrays replaced by `mapping`, and the masks encoded."
+    table = np.zeros(max(mapping) + 1, np.uint8)
+    table[list(mapping)] = list(mapping.values())
+    return [(image, _picture(array=table[mask]), group, name) for image, mask, group, name in rows]
 
 def meta(
     ds, # a `Dataset` or `DatasetDict` from `load`
@@ -181,7 +191,7 @@ def _load_simulated(n=36, size=(256, 256), seed=0):
             for i, (image, mask) in enumerate(simulate(n, size, seed))]
     return {"train": rows[: n * 2 // 3], "valid": rows[n * 2 // 3 : n * 7 // 9], "test": rows[n * 7 // 9 :]}
 
-# %% ../nbs/03_data.ipynb #38dfc470
+# %% ../nbs/03_data.ipynb #98d3903b
 def _files(folder, what):
     folder = Path(folder)
     if not folder.is_dir():
@@ -233,9 +243,8 @@ def load_pairs(
                              f"{mask.shape[1]}x{mask.shape[0]}; they must be equal: export the mask at the size of the image")
         seen |= set(np.unique(mask).tolist())
         plain = image_path.suffix.lower() in (".png", ".jpg", ".jpeg") and np.asarray(_read(image_path)).dtype == np.uint8
-        array = None if plain else image[0].numpy() if len(image) == 1 else (image.movedim(0, -1).numpy() * 255).round().astype(np.uint8)
         name = str(image_path.relative_to(images).with_suffix("")).replace("\\", "/")
-        read.append((_picture(image_path.resolve(), array), mask, group, name))
+        read.append((_picture(image_path.resolve()) if plain else _embedded(image), mask, group, name))
     if values:
         unknown = sorted(seen - set(values) - {IGNORE})
         if unknown: raise InputError(f"masks hold the value {unknown[0]}, which values={values} does not name; add it")
@@ -245,13 +254,10 @@ def load_pairs(
     k = max([v for v in mapping.values() if v != IGNORE], default=0) + 1
     classes = list(classes or [f"class {i}" for i in range(max(k, 2))])
     if k > len(classes): raise InputError(f"masks use {k} classes but {len(classes)} names were given ({', '.join(classes)}); name them all")
-    table = np.zeros(max(mapping) + 1, np.uint8)
-    table[list(mapping)] = list(mapping.values())
-    rows = [(im, _picture(array=table[mask]), group, name) for im, mask, group, name in read]
-    return _dataset(rows, name=str(Path(images).name), title="your own files", classes=classes, pixel_nm=pixel_nm, licence="", citation="",
+    return _dataset(_renumbered(read, mapping), name=str(Path(images).name), title="your own files", classes=classes, pixel_nm=pixel_nm, licence="", citation="",
                     homepage="", notes=[note] if note else [])
 
-# %% ../nbs/03_data.ipynb #45a5ebbd
+# %% ../nbs/03_data.ipynb #85f701d8
 def _load_hub(repo, classes=None):
     "A data set from the Hugging Face hub: the first image column, and the image column that is called like a mask."
     from datasets import DatasetDict, load_dataset
@@ -278,13 +284,10 @@ def _adopt(ds, repo, split, classes=None):
         seen |= set(np.unique(mask).tolist())
         image = to_image(row[images[0]], name=f"{repo} row {i}")
         group = str(row.get("group", f"{split} rows {i // per_block * per_block} ff."))
-        array = image[0].numpy() if len(image) == 1 else (image.movedim(0, -1).numpy() * 255).round().astype(np.uint8)
-        read.append((_picture(array=array), mask, group, f"{split}{i:05d}"))
+        read.append((_embedded(image), mask, group, f"{split}{i:05d}"))
     mapping, note = diagnose_masks(seen, len(classes) if classes else None)
-    table = np.zeros(max(mapping) + 1, np.uint8)
-    table[list(mapping)] = list(mapping.values())
     k = max([v for v in mapping.values() if v != IGNORE], default=1) + 1
-    return _dataset([(im, _picture(array=table[m]), g, n) for im, m, g, n in read], name=f"hf://{repo}", title=ds.info.description[:80],
+    return _dataset(_renumbered(read, mapping), name=f"hf://{repo}", title=ds.info.description[:80],
                     classes=list(classes or [f"class {i}" for i in range(max(k, 2))]), pixel_nm=None, licence=ds.info.license,
                     citation=ds.info.citation, homepage=ds.info.homepage, notes=[note] if note else [])
 

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['FORMAT', 'DecoderBlock', 'EffUNet', 'to_mask', 'save', 'restore']
 
-# %% ../nbs/15_effunet.ipynb #457945e0
+# %% ../nbs/15_effunet.ipynb #707ce0f2
 import json
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -14,8 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from .efficientnet import VARIANTS, efficientnet
-from .images import InputError, check_image, to_image, write_atomic
+from .efficientnet import efficientnet
+from .images import InputError, to_image, write_atomic
 from .upsample import UPSAMPLERS, ShuffleUp, upsampler
 
 # %% ../nbs/15_effunet.ipynb #2a0dd8a2
