@@ -5,7 +5,7 @@ import sys
 from common import write
 
 MODULES = ("torch", "unet_explorer", "unet_explorer.cli", "unet_explorer.images", "unet_explorer.data",
-           "unet_explorer.effunet", "unet_explorer.train")
+           "unet_explorer.batches", "unet_explorer.effunet", "unet_explorer.train")
 
 
 def seconds(module):

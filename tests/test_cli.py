@@ -1,6 +1,8 @@
 "The command line as a user meets it: a real process, real files, one line per error."
 import json
 import os
+import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -63,7 +65,6 @@ def test_help_is_quick_and_loads_no_torch():
 
 
 def test_installed_as_a_program():
-    import shutil
     from pathlib import Path
     program = Path(sys.executable).parent / "unet-explorer"
     if not program.exists(): pytest.skip("unet-explorer is not installed in this environment")
@@ -101,6 +102,19 @@ def test_same_command_same_result(pairs, tmp_path):
         assert code == 0, err
         scores.append((json.loads((tmp_path / name / "metrics.json").read_text())["scores"], (tmp_path / name / "model.safetensors").read_bytes()))
     assert scores[0] == scores[1]
+
+
+def test_the_command_in_the_report_can_be_typed_again(pairs, tmp_path, monkeypatch):
+    from unet_explorer import cli
+    seen = []
+    def stop(ds, out, command, *args, **kwargs):
+        seen.append(command)
+        raise KeyboardInterrupt
+    monkeypatch.setattr(cli, "train_and_report", stop)
+    shutil.copytree(pairs, tmp_path / "my pairs")
+    words = ["train", *(str(tmp_path / "my pairs" / part) for part in ("images", "masks")), "--classes", "gap,metal", "--pixel-nm", "2.5", "--size", "64"]
+    assert cli.main([*words, "--out", str(tmp_path / "out")]) == 130
+    assert shlex.split(seen[0]) == words
 
 
 def test_segment_every_format_and_skip_the_bad(model, tmp_path):

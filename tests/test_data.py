@@ -8,7 +8,8 @@ import torch
 from PIL import Image
 
 from unet_explorer import data
-from unet_explorer.data import Crops, dataloaders, load, load_pairs, meta, sample, split
+from unet_explorer.batches import Crops, dataloaders
+from unet_explorer.data import load, load_pairs, meta, sample, split
 from unet_explorer.images import InputError, load_image, load_mask, n_pages
 
 RNG = np.random.default_rng(0)

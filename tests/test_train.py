@@ -9,7 +9,8 @@ import time
 import pytest
 import torch
 
-from unet_explorer.data import dataloaders, load
+from unet_explorer.batches import dataloaders
+from unet_explorer.data import load
 from unet_explorer.effunet import EffUNet, restore
 from unet_explorer.images import InputError
 from unet_explorer.train import SegLoss, fit, learner, measure, simple_baseline
@@ -124,7 +125,8 @@ def test_baseline_finds_dark_and_bright(ds):
 def test_ctrl_c_in_a_real_process_keeps_the_best_checkpoint(tmp_path):
     code = f"""
 import sys
-from unet_explorer.data import dataloaders, load
+from unet_explorer.batches import dataloaders
+from unet_explorer.data import load
 from unet_explorer.effunet import EffUNet
 from unet_explorer.train import fit, learner
 from fastai.callback.core import Callback

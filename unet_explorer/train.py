@@ -23,7 +23,8 @@ from fastai.torch_core import set_seed
 from torch import nn
 
 from . import metrics
-from .data import Crops, sample
+from .batches import Crops
+from .data import sample
 from .effunet import EffUNet, restore, save, to_mask
 from .images import IGNORE, InputError
 
@@ -163,7 +164,7 @@ class OneBar(Callback):
 
 # %% ../nbs/21_train.ipynb #0b05a57d
 def learner(
-    dls, # fastai `DataLoaders`, from `data.dataloaders`
+    dls, # fastai `DataLoaders`, from `batches.dataloaders`
     model:EffUNet|None=None, # None: EffUNet() with the channels of the data and `n_classes`
     n_classes:int=1, # logits per pixel, if `model` is None
     lr:float=3e-3, # highest learning rate
