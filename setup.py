@@ -8,7 +8,7 @@ here = Path(__file__).parent
 config = ConfigParser(delimiters=["="])
 config.read(here / "settings.ini", encoding="utf-8")
 cfg = config["DEFAULT"]
-extras = {name: cfg[f"{name}_requirements"].split() for name in ("lab", "dev")}
+extras = {name: cfg[f"{name}_requirements"].split() for name in ("onnx", "lab", "dev")}
 
 setup(
     name=cfg["lib_name"],
@@ -22,7 +22,7 @@ setup(
     license="Apache-2.0",
     keywords=cfg["keywords"].split(),
     packages=find_packages(include=["unet_explorer", "unet_explorer.*"]),
-    package_data={"unet_explorer": ["*.txt"]},
+    package_data={"unet_explorer": ["*.txt", "*.js", "*.css"]},
     python_requires=f">={cfg['min_python']}",
     install_requires=cfg["requirements"].split(),
     extras_require=extras,
