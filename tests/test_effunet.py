@@ -1,42 +1,18 @@
-"Contracts of the model: every upsampler, size, channel and class count; saving and restoring; what it refuses."
+"The model beyond its contract (test_contract.py): larger variants, its start and seed, saved folders, what it refuses."
 import json
 
 import pytest
 import torch
 
-from unet_explorer.efficientnet import StochasticDepth
 from unet_explorer.effunet import EffUNet, restore, save, to_mask
 from unet_explorer.images import InputError
-from unet_explorer.upsample import UPSAMPLERS, phase_variance
+from unet_explorer.upsample import phase_variance
 
-SIZES = [(1, 1), (2, 1), (31, 57), (64, 64), (97, 33), (250, 250)]
 SMALL = dict(decoder=(16, 16, 8, 8), convs=1, pretrained=False)
 
 
-@pytest.mark.parametrize("up", UPSAMPLERS)
-@pytest.mark.parametrize("in_ch, n_classes", [(1, 1), (3, 4)])
-def test_any_size_and_gradients_everywhere(up, in_ch, n_classes):
-    torch.manual_seed(0)
-    model = EffUNet(in_ch=in_ch, n_classes=n_classes, up=up, **SMALL)
-    model.eval()
-    with torch.no_grad():
-        for h, w in SIZES:
-            x = torch.rand(2, in_ch, h, w)
-            y = model(x)
-            assert y.shape == (2, n_classes, h, w) and y.isfinite().all()
-            assert torch.equal(y, model(x)), "two evaluations differ"
-            z = model(x.contiguous(memory_format=torch.channels_last))
-            torch.testing.assert_close(y, z, rtol=1e-3, atol=1e-4)
-    for m in model.modules():
-        if isinstance(m, StochasticDepth): m.p = 0          # a dropped block rightly gets no gradient
-    model.train()
-    model(torch.rand(2, in_ch, 64, 64)).square().mean().backward()
-    dead = [n for n, p in model.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0]
-    assert not dead, f"no gradient reaches {dead}"
-
-
-@pytest.mark.parametrize("encoder", ["lite0", "lite2", "b0", "b1"])
-def test_encoders(encoder):
+@pytest.mark.parametrize("encoder", ["lite2", "b1"])
+def test_larger_variants(encoder):
     model = EffUNet(encoder, **SMALL).eval()
     with torch.no_grad():
         assert model(torch.rand(1, 1, 70, 90)).shape == (1, 1, 70, 90)
