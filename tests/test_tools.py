@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import nb_text
+import numpy as np
 import pytest
 import readme
 import run_notebooks
@@ -146,6 +147,21 @@ a ```b```
     assert images == {"nbs/images/readme_1.png": b"a picture"}
 
 
+def test_readme_shows_a_widget_as_still_pictures():
+    from unet_explorer.explore import bake
+    def square(k=1):
+        "A [square] & more"
+        return f'<svg viewBox="0 0 9 9"><text fill="currentColor">{k}</text></svg>'
+    def dots(k=1): return np.full((2, 2), k, np.uint8)
+    nb = nb_text.to_nb("```python\n#| echo: false\nexplore()\n```\n")
+    nb["cells"][0]["outputs"] = [dict(output_type="display_data", metadata={}, data={"text/html": bake(square, dots, k=(1, 3), note="Try <it>.")}),
+                                 dict(output_type="display_data", metadata={}, data={"text/html": "<b>only html</b>"})]
+    text, images = readme.readme(nb)
+    assert text == readme.NOTE + "\n![A square & more (k = 1)](nbs/images/readme_1.svg) ![dots (k = 1)](nbs/images/readme_2.png)\n"
+    assert b'<rect width="100%" height="100%" fill="#fff"/><text' in images["nbs/images/readme_1.svg"]
+    assert images["nbs/images/readme_2.png"].startswith(b"\x89PNG")
+
+
 def test_readme_staleness(tmp_path, monkeypatch):
     (tmp_path / "nbs").mkdir()
     monkeypatch.setattr(readme, "ROOT", tmp_path)
@@ -160,37 +176,6 @@ def test_readme_staleness(tmp_path, monkeypatch):
     assert not readme.main(["--check"])
     notebook(tmp_path / "nbs/index.ipynb", "# Two")
     assert "README.md" in readme.main(["--check"])
-
-
-# docs -------------------------------------------------------------------------------------------------------------
-
-PAGE = r"""# Tiny
-$\frac{1}{2}$ [next](11_unet.ipynb)
-
-```python
-#| hide
-secret
-```
-
-```python hide
-#| export
-shown = 1
-```
-"""
-
-
-def test_docs_ask_no_other_host(tmp_path, monkeypatch):
-    docs = pytest.importorskip("docs")
-    path = notebook(tmp_path / "00_tiny.ipynb", PAGE)
-    monkeypatch.setattr(docs, "ROOT", tmp_path)
-    monkeypatch.setattr(docs, "OUT", tmp_path / "_docs")
-    monkeypatch.setattr(docs.shutil, "which", lambda name: None)
-    (tmp_path / "nbs/images").mkdir(parents=True)
-    path.rename(tmp_path / "nbs" / path.name)
-    docs.main()
-    html = (tmp_path / "_docs/00_tiny.html").read_text()
-    assert "<script src" not in html and "import(" not in html and "secret" not in html and "#| export" not in html
-    assert 'href="11_unet.html"' in html and "data:image/svg+xml" in html and "<title>Tiny</title>" in html
 
 
 def test_scripts_explain_themselves():

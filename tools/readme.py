@@ -1,9 +1,11 @@
 """README.md from nbs/index.ipynb: `readme.py` writes it, `readme.py --check` says whether it is stale (exit 1).
 
 nbdev_readme does the same with Quarto, a program that many do not have. Text, code and saved outputs go over as they
-are; pictures go to nbs/images/readme_N.png; links relative to nbs/ become relative to the repository.
+are; pictures go to nbs/images/readme_N.png (or .svg); links relative to nbs/ become relative to the repository. Of a baked
+widget only its still pictures go over, on white: a README runs no scripts. Other HTML is left out.
 Understood directives: `#| hide`, `#| echo: false`, `#| output: false`, `#| fig-alt: words`."""
 import base64
+import html
 import json
 import posixpath
 import re
@@ -38,17 +40,37 @@ def relink(markdown):
     return "".join(LINK.sub(from_root, p) if i % 3 == 0 else p for i, p in enumerate(parts) if i % 3 < 2 and p)
 
 
+POSTER = re.compile(r'<img src="data:image/(png|svg)[^,"]*;base64,([^"]+)" alt="([^"]*)"')
+
+
+def stills(widget, images):
+    "The still pictures of a baked widget as markdown, side by side; they are added to `images`."
+    found = []
+    for kind, data, alt in POSTER.findall(widget.partition('<script type="application/json">')[0]):
+        picture = base64.b64decode(data)
+        if kind == "svg":  # its words have the colour of the text around it, which an image file does not have
+            picture = re.sub(rb"(<svg\b[^>]*>)", rb'\1<rect width="100%" height="100%" fill="#fff"/>', picture, count=1)
+        name = f"nbs/images/readme_{len(images) + 1}.{kind}"
+        images[name] = picture
+        found.append(f"![{re.sub(r'[][]', '', html.unescape(alt))}]({name})")
+    return " ".join(found)
+
+
 def show(output, alt, images):
     "One saved output as markdown; a picture is added to `images`."
     if output["output_type"] == "stream":
         return fenced("".join(output["text"])) if output["name"] == "stdout" else ""
     data = {kind: "".join(d) for kind, d in output.get("data", {}).items() if kind in
-            ("image/png", "text/markdown", "text/plain")}
+            ("image/png", "text/markdown", "text/plain", "text/html")}
+    if "uxp-poster" in data.get("text/html", ""):
+        return stills(data["text/html"], images)
     if "image/png" in data:
         name = f"nbs/images/readme_{len(images) + 1}.png"
         images[name] = base64.b64decode(data["image/png"])
         return f"![{alt}]({name})"
-    return relink(data["text/markdown"]) if "text/markdown" in data else fenced(data.get("text/plain", ""))
+    if "text/markdown" in data:
+        return relink(data["text/markdown"])
+    return fenced(data["text/plain"]) if "text/plain" in data else ""
 
 
 def readme(nb):
@@ -73,7 +95,7 @@ def readme(nb):
 def main(argv):
     text, images = readme(json.loads((ROOT / "nbs/index.ipynb").read_text(encoding="utf-8")))
     files = {"README.md": text.encode(), **images}
-    old = {p.relative_to(ROOT).as_posix() for p in (ROOT / "nbs/images").glob("readme_*.png")} - set(files)
+    old = {p.relative_to(ROOT).as_posix() for p in (ROOT / "nbs/images").glob("readme_*.*")} - set(files)
     stale = sorted(old) + [n for n, b in files.items() if not (ROOT / n).exists() or (ROOT / n).read_bytes() != b]
     if argv == ["--check"]:
         return stale and f"stale: {', '.join(stale)}; run make readme"

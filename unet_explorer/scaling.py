@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['MODES', 'B0_STAGES', 'VARIANTS', 'TOP1', 'Scale', 'growth', 'compound', 'round_channels', 'round_repeats', 'Stage',
-           'Variant', 'find_variant', 'Plan', 'plan', 'Layer', 'Cost', 'layers', 'count', 'training_bytes']
+           'Variant', 'find_variant', 'Plan', 'plan', 'Layer', 'Cost', 'layers', 'count', 'training_bytes',
+           'network_svg', 'cost_svg']
 
 # %% ../nbs/13_scaling.ipynb #c3327af4
 import math
@@ -265,3 +266,90 @@ def training_bytes(
 
 # %% ../nbs/13_scaling.ipynb #63348ff3
 TOP1 = dict(b0=76.3, b1=78.8, b2=79.8, b3=81.1, b4=82.6, b5=83.3, b6=84.0, b7=84.4)  # %, ImageNet, Tan & Le 2019 (first version)
+
+# %% ../nbs/13_scaling.ipynb #56c810c9
+def _word(x, y, text, size=13, at="start", more=""):
+    "Text as SVG; `at` is start, middle or end."
+    return f'<text x="{x:.1f}" y="{y:.1f}" font-size="{size}" text-anchor="{at}" fill="currentColor" {more}>{text}</text>'
+
+def _box(x, y, w, h, fill, more=""): return f'<rect x="{x:.1f}" y="{y:.1f}" width="{w:.1f}" height="{h:.1f}" fill="{fill}" {more}/>'
+
+def _line(points, colour="currentColor", width=1, more=""):
+    return f'<polyline points="{" ".join(f"{x:.1f},{y:.1f}" for x, y in points)}" fill="none" stroke="{colour}" stroke-width="{width}" {more}/>'
+
+def _svg(*parts, height=330):
+    "A picture 350 pixels wide: two fit side by side, and one fits on a phone."
+    return f'<svg viewBox="0 0 350 {height}" width="350" font-family="system-ui, sans-serif">{"".join(parts)}</svg>'
+
+# %% ../nbs/13_scaling.ipynb #6fca6871
+_COLOUR = {2: "#f0e442", 4: "#e69f00", 8: "#009e73", 16: "#56b4e9", 32: "#0072b2"} # by stride
+
+def _maps(rows, res, x, y, side):
+    "The picture and its maps as nested squares, and the length to which they are drawn."
+    scale, stride = side / next(m for m in (640, 2240) if res <= m), 2
+    parts = [_box(x, y, res * scale, res * scale, "none", 'stroke="currentColor"')]
+    for r in rows:
+        stride *= r.stride if r.name != "stem" else 1
+        parts.append(_box(x, y, r.w * scale, r.h * scale, _COLOUR[stride], 'stroke="currentColor" stroke-width=".4"'))
+    return "".join(parts)
+
+def _blocks(rows, x, y, w, h):
+    "A bar for every block, as high as its channels are many, with two axes."
+    n, widest, stride = sum(r.repeats for r in rows[1:]), max(r.channels for r in rows[1:]), 2
+    across, up = next(m for m in (64, 400, 1600) if n <= m), next(m for m in (720, 3200) if widest <= m)
+    parts, at, step = [], 0, w / across
+    for r in rows[1:]:
+        stride *= r.stride
+        tall = r.channels / up * h
+        if step > 2: parts += [_box(x + (at + k) * step, y + h - tall, step * .8, tall, _COLOUR[stride]) for k in range(r.repeats)]
+        else: parts.append(_box(x + at * step, y + h - tall, r.repeats * step, tall, _COLOUR[stride]))
+        at += r.repeats
+    axes = _line([(x - 3, y), (x - 3, y + h), (x + w, y + h)]) + _word(x - 6, y + 9, up, 11, "end") + _word(x - 6, y + h, 0, 11, "end")
+    return "".join(parts) + axes + _word(x + w, y + h + 14, f"{across} blocks", 11, "end") + _word(x, y - 4, "channels", 11)
+
+# %% ../nbs/13_scaling.ipynb #e80173bb
+def network_svg(
+    phi:float=1., # the knob; 0 = B0
+    mode:str="compound", # one of `MODES`
+) -> str: # SVG
+    "B0 scaled by phi: the picture and its maps as nested squares, the blocks as bars, and what it costs"
+    s, b0 = compound(phi, mode=mode), count("b0")
+    spec = Variant(s.width, s.depth)
+    rows, c = layers(spec, s.resolution, head=False), count(spec, s.resolution)
+    facts = [f"depth × {s.depth:.2f}: {sum(r.repeats for r in rows[1:])} blocks", f"width × {s.width:.2f}", f"pictures of {s.resolution} px", "",
+             f"{c.params / 1e6:.1f} million parameters", f"{c.macs / 1e9:.2f} GMAC a picture", f"{c.activations * 4 / 1e6:,.0f} MB kept per picture",
+             f"work × {c.macs / b0.macs:.2f}, 2^phi = {2**phi:.2f}"]
+    words = "".join(_word(148, 42 + 17 * i, f, 13) for i, f in enumerate(facts))
+    strides = "".join(_box(40 + 62 * i, 317, 10, 10, f) + _word(54 + 62 * i, 326, f"stride {k}" if k == 2 else k, 11) for i, (k, f) in enumerate(_COLOUR.items()))
+    return _svg(f"<title>phi = {phi:g}, {mode}: {', '.join(f for f in facts if f)}</title>", _word(4, 18, f"The network at phi = {phi:g}, {mode}", 14, more='font-weight="600"'),
+                _maps(rows, s.resolution, 4, 32, 130), words, _blocks(rows, 40, 190, 304, 100), strides)
+
+# %% ../nbs/13_scaling.ipynb #e13da66c
+def _trail(mode, cache={}):
+    "Costs of B0 scaled in a mode, for phi = 0, 0.25, ..., 7; computed once."
+    if mode not in cache:
+        scales = [compound(k / 4, mode=mode) for k in range(29)]
+        cache[mode] = [count(Variant(s.width, s.depth), s.resolution) for s in scales]
+    return cache[mode]
+
+def _chart(value, low, high, y, title, here, mode):
+    "One chart of `cost_svg`: `value(cost)` between `low` and `high` over GMAC, both axes logarithmic."
+    def at(c): return 44 + 296 * math.log(c.macs / 3e8) / math.log(200), y + 120 - 120 * math.log(value(c) / low) / math.log(high / low)
+    trails = [_line(map(at, _trail(m)), "#0072b2" if m == mode else "currentColor", 3 if m == mode else .8) for m in sorted(MODES, key=mode.__eq__)]
+    dots = [(k, *at(count(f"b{k}"))) for k in range(8)]
+    points = "".join(f'<circle cx="{a:.1f}" cy="{b:.1f}" r="3.5" fill="#d55e00"/>' + (_word(a, b + 17, f"B{k}", 11, "middle") if k in (0, 4, 7) else "") for k, a, b in dots)
+    ring = '<circle cx="{:.1f}" cy="{:.1f}" r="7" fill="none" stroke="currentColor" stroke-width="2.5"/>'.format(*at(here))
+    ticks = "".join(_word(40, y + (4 if v == high else 120), f"{v:,}", 11, "end") for v in (low, high))
+    return _line([(44, y), (44, y + 120), (340, y + 120)]) + ticks + _word(50, y + 4, title, 12) + "".join(trails) + points + ring
+
+def cost_svg(
+    phi:float=1., # the knob; 0 = B0
+    mode:str="compound", # one of `MODES`
+) -> str: # SVG
+    "Parameters and memory against the work: the four modes as lines, the published B0 to B7 as points, a ring at the chosen network"
+    s = compound(phi, mode=mode)
+    here = count(Variant(s.width, s.depth), s.resolution)
+    x = [(44 + 296 * math.log(v / .3) / math.log(200), v) for v in (.3, 1, 4, 16, 60)]
+    scale = "".join(_word(a, 308, f"{v:g}", 11, "middle") for a, v in x) + _word(192, 325, "GMAC a picture; blue: this mode, orange: B0 to B7", 12, "middle")
+    return _svg(_word(4, 18, "The bill", 14, more='font-weight="600"'), scale, _chart(lambda c: c.params / 1e6, 1, 1000, 34, "million parameters", here, mode),
+                _chart(lambda c: c.activations * 4 / 1e6, 20, 50_000, 174, "MB kept per picture in training", here, mode))

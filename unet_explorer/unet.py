@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['AXES', 'GAP', 'ARROWS', 'valid_output', 'nearest_legal', 'check_side', 'padded_side', 'crop_to', 'he_start', 'UNet',
            'Stage', 'Plan', 'unet_plan', 'sides', 'skip_sides', 'Row', 'Misfit', 'by', 'Ledger', 'lay_out', 'skeleton',
-           'model_plan', 'shape_ledger', 'draw_ledger']
+           'model_plan', 'shape_ledger', 'draw_ledger', 'ledger_svg']
 
 # %% ../nbs/11_unet.ipynb #f29b2b9f
 import copy
@@ -428,3 +428,60 @@ def _arrows(ledger, boxes, arrow, ax):
             label = f"{by(m.skip)}\nmeets {by(m.below)}" if m else "" if ledger.plan.padding else f"crop to\n{by(r.shape[1:])}"
             ax.text((x0 + x) / 2, y + .06, label.replace(" x ", "×"), ha="center", va="bottom", fontsize=8.5, color=ARROWS[kind] if m else "black")
             yield kind
+
+# %% ../nbs/11_unet.ipynb #78cc9472
+_RED = "light-dark(#a40e26, #ff9a8f)" # of misfits; readable on light and on dark
+
+def _words(x, y, text, size=11, colour="currentColor", at="middle", more=""):
+    return f'<text x="{x:.1f}" y="{y:.1f}" font-size="{size}" text-anchor="{at}" style="fill:{colour}" {more}>{text}</text>'
+
+def _svg_box(r, x, y, w, h, across):
+    "A tensor: channels above, size inside (upright), and in grey the part that came across."
+    fill = "#e69f00" if r.side == "out" else "#56b4e9"
+    part = lambda width, fill: f'<rect x="{x:.1f}" y="{y - h / 2:.1f}" width="{width:.1f}" height="{h:.1f}" fill="{fill}" fill-opacity=".45" stroke="currentColor"/>'
+    size = _words(0, 4, by(r.shape[1:]).replace(" x ", "×"), 11, more=f'transform="translate({x + w / 2:.1f} {y:.1f}) rotate(-90)"')
+    return part(w, fill) + (part(w * across, "#777777") if across else "") + size + _words(x + w / 2, y - h / 2 - 4, r.channels)
+
+def _svg_arrow(a, b, colour, more="", head=True):
+    "From point `a` to point `b`, with a head."
+    (x, y), (u, v) = a, b
+    n = math.hypot(u - x, v - y) or 1
+    dx, dy = 6 * (u - x) / n, 6 * (v - y) / n
+    tip = f'M{u - dx - dy / 2:.1f} {v - dy + dx / 2:.1f}L{u:.1f} {v:.1f}L{u - dx + dy / 2:.1f} {v - dy - dx / 2:.1f}' if head else ""
+    return f'<path d="M{x:.1f} {y:.1f}L{u:.1f} {v:.1f}" style="stroke:{colour}" fill="none" {more}/>' + (f'<path d="{tip}" style="stroke:{colour}" fill="none" stroke-width="1.5"/>' if tip else "")
+
+# %% ../nbs/11_unet.ipynb #a0ef06f3
+class _Pen:
+    "Takes what `_arrows` draws, and keeps it as SVG; `unit` turns box coordinates into pixels."
+    def __init__(self, unit): self.unit, self.parts = unit, []
+
+    def arrow(self, a, b, kind, arrowstyle="-|>", **_):
+        wrong = kind == "skip that does not fit"
+        colour = _RED if wrong else {"down": "#0072b2", "up": "#009e73"}.get(kind, "currentColor")
+        more = 'stroke-width="3" stroke-dasharray="8 5"' if wrong else 'stroke-dasharray="2 3"' if kind == "skip" else ""
+        self.parts.append(_svg_arrow(self.unit(*a), self.unit(*b), colour, more, arrowstyle != "-"))
+
+    def text(self, x, y, label, color="currentColor", **_):
+        (x, y), lines = self.unit(x, y), label.replace("meets ", "meets\n").splitlines()   # narrow: the lowest gap is
+        colour = "currentColor" if isinstance(color, str) else _RED
+        self.parts += [_words(x, y - 5 - 12 * (len(lines) - 1 - i), line, 11, colour) for i, line in enumerate(lines)]
+
+# %% ../nbs/11_unet.ipynb #07f42097
+def ledger_svg(
+    ledger:Ledger, # from `shape_ledger`
+    width:int=560, # of the picture, in pixels
+) -> str: # SVG that follows light and dark pages
+    "A ledger as the U, like `draw_ledger`, in about a millisecond: for `explore`. Misfits are red and dashed, with the cure in words."
+    boxes, across = _boxes(ledger)
+    sx, levels = (width - 16) / across, ledger.plan.levels
+    unit = lambda x, y: (8 + x * sx, 140 - 74 * y)
+    pen = _Pen(unit)
+    for _ in _arrows(ledger, boxes, pen.arrow, pen): pass
+    drawn = "".join(_svg_box(r, *unit(x, y), w * sx, h * 74, part) for r, x, y, w, h, part in boxes)
+    title = f"{ledger.plan.title}, picture {by(ledger.sizes)}"
+    total = f"{ledger.params / 1e6:,.2f} million parameters, {ledger.bytes / 1e6:,.1f} MB in these tensors"
+    said, colour = ledger.message.replace("; cure", "\ncure").splitlines(), _RED if any(ledger.pad) else "currentColor"
+    words = "".join(_words(8, 56 + 18 * i, s, 14, colour, "start") for i, s in enumerate(said))
+    height = 140 + 111 * levels + 45
+    return (f'<svg viewBox="0 0 {width} {height}" width="{width}" font-family="system-ui, sans-serif"><title>{title}: {total}. {ledger.message}</title>'
+            + _words(8, 18, title, 14, "currentColor", "start", 'font-weight="600"') + _words(8, 37, total, 14, "currentColor", "start") + words + "".join(pen.parts) + drawn + "</svg>")
