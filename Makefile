@@ -6,7 +6,7 @@ PYTHON ?= $(shell test -e .venv/.ready && test -x .venv/bin/python && echo .venv
 # As in an activated environment, so that `!unet-explorer` in a notebook is this one too.
 IN := PATH="$(CURDIR)/.venv/bin:$$PATH"
 
-.PHONY: help venv setup lab test test-slow test-wheel demo docs docs-serve bench export notebooks readme clean
+.PHONY: help venv setup lab test test-slow test-wheel demo docs docs-serve docs-quarto bench export notebooks readme clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
@@ -32,11 +32,16 @@ test-wheel: venv  ## the built wheel, installed by itself, with no network
 demo: venv  ## train and report on real images (ARGS="--minutes 1 --out DIR")
 	@$(IN) unet-explorer demo $(ARGS)
 
-docs: venv  ## the lessons as web pages, in _docs/
+docs: venv  ## the book as a web site, in _docs/
 	@$(IN) python tools/docs.py
 
-docs-serve: docs  ## the same, at http://127.0.0.1:8000
-	@$(IN) python -m http.server --bind 127.0.0.1 --directory _docs 8000
+docs-serve: venv  ## the same, at http://127.0.0.1:8000
+	@$(IN) python tools/docs.py --serve
+
+docs-quarto: venv  ## the same with Quarto, where that is installed
+	@command -v quarto >/dev/null || { echo 'no quarto here (quarto.org): make docs does without it'; exit 1; }
+	@rm -rf _proc
+	@$(IN) nbdev_docs && $(IN) python tools/readme.py
 
 bench: venv  ## the long experiments; writes nbs/results/ (ARGS=NAME for one)
 	@$(IN) python bench/run.py $(ARGS)

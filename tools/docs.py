@@ -1,83 +1,284 @@
-"""The lessons as web pages in _docs/: with Quarto (`nbdev_docs`) where it is installed, else with nbconvert.
+"""The book as a web site in _docs/, without Quarto: `make docs`. It asks no other host for anything.
 
-The nbconvert pages ask no other host for anything: nbconvert's own template would load require.js, MathJax and
-Mermaid from elsewhere. Mathematics is drawn by matplotlib instead; what it cannot draw stays as TeX."""
+    docs.py             build
+    docs.py --serve     build, then serve at http://127.0.0.1:8000
+    docs.py --prepare DIR   write what Quarto is to render; _quarto.yml has Quarto call this before `nbdev_docs` renders
+
+docs_source.py makes the text, docs_md.py turns markdown into HTML, docs_api.py reads the modules, docs_theme/ holds the
+template, the style and the scripts."""
+import argparse
 import base64
-import io
+import html
+import json
 import re
 import shutil
-import subprocess
+import struct
 import sys
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-import nbformat
-from jinja2 import DictLoader
-from matplotlib.mathtext import math_to_image
-from nbconvert import HTMLExporter
-from nbconvert.filters.markdown_mistune import IPythonRenderer
+import docs_md
+import jinja2
+from docs_source import THEME, Book, Page, lines_of
+from execnb.nbio import write_nb
 from readme import directives
 
 ROOT = Path(__file__).resolve().parent.parent
-OUT = ROOT / "_docs"
-PAGE = """{% extends 'lab/index.html.j2' %}
-{% block html_head_js %}{% endblock %}
-{% block html_head_js_mathjax %}{% endblock %}
-{% block html_head_js_mermaidjs %}{% endblock %}
-{% block body_header %}{{ super() }}<nav style="padding: 1em; font-family: sans-serif">{{ resources.nav }}</nav>
-{% endblock %}
-{% block input_group %}{% if cell.metadata.get('jupyter', {}).get('source_hidden') %}
-<details><summary>Show the code</summary>{{ super() }}</details>
-{% else %}{{ super() }}{% endif %}{% endblock %}"""
+EXTERNAL = re.compile(r"[a-z][a-z0-9+.-]*:|//|#", re.I)
 
 
-def math(tex, block=False):
-    "TeX as an inline SVG picture; as it is where matplotlib does not know a command."
-    svg = io.BytesIO()
-    try:
-        depth = math_to_image(f"${tex.strip()}$", svg, format="svg")
-    except ValueError:
-        return f"<code>{tex}</code>"
-    alt = tex.strip().replace('"', "&quot;").replace("<", "&lt;")
-    src = base64.b64encode(svg.getvalue()).decode()
-    img = f'<img alt="{alt}" style="vertical-align: {-depth:.1f}pt" src="data:image/svg+xml;base64,{src}">'
-    return f"<p>{img}</p>" if block else img
+class Site:
+    "Builds `out` from the Book in `root`."
+
+    def __init__(self, root, out):
+        self.book, self.out = Book(root), Path(out)
+        self.book.sources()
+        self.outs = {p.src: p.out for p in self.book.pages.values()}
+        self.index, self.missing = [], []
+        env = jinja2.Environment(loader=jinja2.FileSystemLoader(THEME), autoescape=True, trim_blocks=True, lstrip_blocks=True)
+        self.template = env.get_template("page.html.j2")
+
+    # Links --------------------------------------------------------------------------------------------------------
+
+    def relink(self, page, url):
+        "Where a link of `page`'s source leads on the site."
+        if EXTERNAL.match(url):
+            return url
+        path, _, frag = url.partition("#")
+        here, up = Path(page.src).parent, "../" * page.out.count("/")
+        name = (here / path).as_posix() if path else page.src
+        name = re.sub(r"^(?:[^/]+/\.\./)+", "", name)
+        if name in self.outs:
+            return up + self.outs[name] + (f"#{frag}" if frag else "")
+        if (self.book.nbs / name).is_file() and not name.endswith((".ipynb", ".qmd")):
+            target = self.out / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(self.book.nbs / name, target)
+            return up + name
+        if not path.endswith(".html"):  # those our own HTML links to are checked when all is there
+            self.missing.append(f"{page.src}: {url}")
+        return url
+
+    # Cells --------------------------------------------------------------------------------------------------------
+
+    def picture(self, page, data, suffix, alt):
+        "A saved picture as a file, with its size, so that the page does not jump."
+        page.pictures = getattr(page, "pictures", 0) + 1
+        name = f"files/{page.key}/{page.pictures}.{suffix}"
+        target = self.out / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(data)
+        size = ""
+        if suffix == "png":
+            w, h = struct.unpack(">II", data[16:24])
+            size = f' width="{w}" height="{h}"' + (' class="broad"' if w > max(700, 1.6 * h) else "")
+        lazy = ' loading="lazy"' if page.pictures > 1 else ""
+        return f'<figure><img src="{"../" * page.out.count("/")}{name}" alt="{html.escape(alt, quote=True)}"{size}{lazy}></figure>\n'
+
+    def output(self, page, md, o, alt):
+        if o["output_type"] == "stream":
+            return f'<pre>{html.escape(lines_of(o["text"]).rstrip())}</pre>\n' if lines_of(o["text"]).strip() else ""
+        if o["output_type"] == "error":
+            return f'<pre>{html.escape(o["ename"] + ": " + o["evalue"])}</pre>\n'
+        data = {kind: lines_of(d) for kind, d in o.get("data", {}).items()}
+        if "text/markdown" in data:
+            raw = re.fullmatch(r"(`{3,})\{=html\}\n(.*)\n\1", data["text/markdown"], re.S)
+            return f'<div class="html-output">{raw[2]}</div>\n' if raw else md(data["text/markdown"])
+        if "image/svg+xml" in data:
+            return self.picture(page, data["image/svg+xml"].encode(), "svg", alt)
+        for kind in ("png", "jpeg"):
+            if f"image/{kind}" in data:
+                return self.picture(page, base64.b64decode(data[f"image/{kind}"]), kind, alt)
+        if "text/latex" in data:
+            return f'<div class="math">{docs_md.math(data["text/latex"].strip("$ "), "block")}</div>\n'
+        return f'<pre>{html.escape(data["text/plain"].rstrip())}</pre>\n' if data.get("text/plain", "").strip() else ""
+
+    def cell(self, page, md, cell):
+        flags, code = directives(cell.source)
+        if flags.get("include") == "false":
+            return ""
+        alt = re.sub(r'^"(.*)"$', lambda m: json.loads(m[0]), flags.get("fig-alt", ""))
+        parts = [docs_md.pre(code)] if code and flags.get("echo") != "false" else []
+        if cell.metadata.get("exported") and page.module and parts:
+            parts.insert(0, f'<p class="to"><span class="unseen">The next cell goes </span>to {page.module}.py</p>')
+        shown = "".join(self.output(page, md, o, alt) for o in cell.get("outputs", [])) if flags.get("output") != "false" else ""
+        if shown:
+            parts.append(f'<div class="output">{shown}</div>')
+        if not parts:
+            return ""
+        kind = "cell exported" if cell.metadata.get("exported") else "cell"
+        inside = f'<div class="{kind}">{"".join(parts)}</div>\n'
+        if flags.get("code-fold") == "true":
+            summary = html.escape(flags.get("code-summary", "Code").strip("\"'"))
+            return f"<details><summary>{summary}</summary>{inside}</details>\n"
+        return inside
+
+    # Pages --------------------------------------------------------------------------------------------------------
+
+    def body(self, page):
+        "`(html, headings)`; its words go to the search index."
+        md = docs_md.Markdown(lambda url: self.relink(page, url))
+        cells = page.body.cells if page.kind in ("home", "lesson") else None
+        if cells is None:
+            parts = [("text", md(page.body))]
+        else:
+            parts = [("text", md(c.source)) if c.cell_type == "markdown" else ("cell", self.cell(page, md, c))
+                     for c in cells if c.cell_type in ("markdown", "code")]
+        self.note_words(page, "".join(text for kind, text in parts if kind == "text"))
+        return "".join(text for _, text in parts), md.headings
+
+    def note_words(self, page, text):
+        text = re.sub(r'<a class="anchor".*?</a>', "", text)
+        text = re.sub(r'(?s)<div class="code">.*?</pre></div>|<script.*?</script>', " ", text)
+        sections = re.split(r'(?s)<h[23] id="([^"]+)">(.*?)</h[23]>', text)
+        start = docs_md.text_of(sections[0])
+        self.index.append([page.out, page.title, "", f"{page.description} {start}".strip()])
+        for anchor, heading, words in zip(sections[1::3], sections[2::3], sections[3::3]):
+            self.index.append([f"{page.out}#{anchor}", page.title, docs_md.text_of(heading), docs_md.text_of(words)])
+
+    def render(self, page, body, toc, before=None, after=None):
+        up = "../" * page.out.count("/")
+        md = docs_md.Markdown(lambda url: self.relink(page, url))
+
+        def inline(text):
+            return jinja2.utils.markupsafe.Markup(re.sub(r"^<p>|</p>\s*$", "", md(text)))
+
+        page.title_html, page.description_html = inline(page.title), inline(page.description)
+        level = 3 if page.kind == "api" else 2
+        toc = [(n, i, jinja2.utils.markupsafe.Markup(re.sub(r"</?a\b[^>]*>", "", text))) for n, i, text in toc if n <= level]
+        return self.template.render(page=page, site=self.book, up=up, body=jinja2.utils.markupsafe.Markup(body), before=before,
+                                    after=after, toc=toc if page.kind != "home" and len(toc) > 1 else [])
+
+    def build(self):
+        shutil.rmtree(self.out, ignore_errors=True)
+        self.out.mkdir(parents=True)
+        shutil.copytree(THEME, self.out / "theme", ignore=lambda _, names: [n for n in names if n.endswith((".j2", "ways_in.html"))])
+        chain = [p for s in self.book.book for p in s["pages"]]
+        modules = [p for p in self.book.pages.values() if p.kind == "api" and p.src != "api/index.qmd"]
+        for page in self.book.pages.values():
+            row = modules if page in modules else chain
+            at = row.index(page) if page in row else None
+            before, after = (None, None) if at is None else (row[at - 1] if at else None, row[at + 1] if at + 1 < len(row) else None)
+            body, toc = self.body(page)
+            self.write(page.out, self.render(page, body, toc, before, after))
+            if page.kind in ("home", "lesson"):
+                self.write(f"{page.key}.md", self.plain(page))
+        self.write("search.js", f"window.SEARCH_INDEX = {json.dumps(self.index, ensure_ascii=False, separators=(',', ':'))};\n")
+        self.write("sitemap.xml", self.sitemap())
+        self.write("llms.txt", self.llms())
+        self.write("404.html", self.not_found())
+        card(self.book, self.out / "card.png")
+        self.write(".nojekyll", "")
+        if self.missing:
+            raise SystemExit("links that lead nowhere:\n  " + "\n  ".join(self.missing))
+        return self
+
+    def write(self, name, text):
+        (self.out / name).parent.mkdir(parents=True, exist_ok=True)
+        (self.out / name).write_text(text, encoding="utf-8")
+
+    def plain(self, page):
+        "A lesson as markdown, for readers (and programs) who want the words only."
+        parts = [f"# {page.title}\n\n> {page.description}"]
+        for c in page.body.cells:
+            if c.cell_type == "markdown":
+                parts.append(re.sub(r"\[([^]]+)\]\((?:\.\./)*(?:glossary|api/\w+)\.qmd[^)]*\)", r"\1", c.source))
+            elif c.cell_type == "code":
+                parts.append("```python\n" + directives(c.source)[1] + "\n```")
+        return re.sub(r"(?s)```\{=html\}\n.*?\n```\n?", "", "\n\n".join(parts)) + "\n"
+
+    def sitemap(self):
+        urls = "".join(f"<url><loc>{self.book.url}/{'' if p.kind == 'home' else p.out}</loc></url>\n" for p in self.book.pages.values())
+        return f'<?xml version="1.0" encoding="UTF-8"?>\n<urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">\n{urls}</urlset>\n'
+
+    def llms(self):
+        "The site as a plain list, after llmstxt.org."
+        out = [f"# {self.book.title}\n\n> {self.book.description}\n\nEach lesson is a notebook and the source of one module. "
+               "The .md files hold the lessons' words and code.\n"]
+        for section in self.book.book:
+            out.append(f"## {section['title'] or 'Start here'}\n")
+            for p in section["pages"]:
+                name = f"{p.key}.md" if p.kind in ("home", "lesson") else p.out
+                out.append(f"- [{p.title}]({self.book.url}/{name})" + (f": {p.description}" if p.description else ""))
+            out.append("")
+        return "\n".join(out)
+
+    def not_found(self):
+        "404.html is shown at any address, so its own addresses start at the site's root."
+        page = Page("", "404.html", "plain", "Nothing here", "The page may have moved, or the address may be mistyped.")
+        body = ('<p>Try the search above, <a href="path.html">the path through the lessons</a>, '
+                'or <a href="index.html">the front page</a>.</p>')
+        charset = '<meta charset="utf-8">'
+        return self.render(page, body, []).replace(charset, f'{charset}\n<base href="{self.book.base}/">')
 
 
-def page(path, nav):
-    "The notebook at `path` as one HTML page."
-    nb = nbformat.read(path, as_version=4)
-    nb.cells = [c for c in nb.cells if c.cell_type != "raw" and "hide" not in directives(c.source)[0]]
-    for cell in nb.cells:
-        if cell.cell_type == "code":
-            cell.source = directives(cell.source)[1]
-    title = next((m[1] for c in nb.cells if (m := re.match(r"# (.+)", c.source))), path.stem)
-    nb.metadata["title"] = title
-    exporter = HTMLExporter(template_file="page.html.j2", extra_loaders=[DictLoader({"page.html.j2": PAGE})],
-                            exclude_input_prompt=True, exclude_output_prompt=True)
-    html, _ = exporter.from_notebook_node(nb, resources={"nav": nav})
-    return re.sub(r'(href="(?![a-z]+:)[^"]+)\.ipynb\b', r"\1.html", html)
+def card(book, target):
+    "The picture that others show beside a link to the site: 1200 x 630."
+    import matplotlib
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+    fig = plt.figure(figsize=(12, 6.3), dpi=100, facecolor="#0b3a5c")
+    result = book.nbs / "images/result.png"
+    if result.exists():
+        picture = plt.imread(result)
+        ax = fig.add_axes([.49, .1, .47, .8])
+        ax.imshow(picture)
+        ax.axis("off")
+    fig.text(.05, .74, book.title, color="white", fontsize=46, weight="bold", va="center")
+    words = ["Learn U-Net, EfficientNet and", "PixelShuffle step by step.", "Segment your own micrographs", "and pictures of chips."]
+    for i, line in enumerate(words):
+        fig.text(.05, .59 - i * .075, line, color="#d7e6f2", fontsize=21, va="center")
+    fig.text(.05, .14, f"{len(book.lessons)} lessons · one library · no GPU needed", color="#f0b35c", fontsize=17, va="center")
+    fig.savefig(target, metadata={"Software": None}, facecolor=fig.get_facecolor())
+    plt.close(fig)
 
 
-def links(names, at):
-    "To the contents, the lesson before and the one after."
-    near = [("contents", "index")]
-    near += [(f"{arrow} {names[i]}", names[i]) for arrow, i in (("←", at - 1), ("→", at + 1)) if 0 <= i < len(names)]
-    return " &nbsp; ".join(f'<a href="{name}.html">{text}</a>' for text, name in near)
+def prepare(root, target):
+    "Write the sources for Quarto into `target` (nbdev's _proc), over what nbdev put there."
+    for name, body in Book(root).sources().items():
+        path = Path(target) / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if isinstance(body, str):
+            path.write_text(body, encoding="utf-8")
+        else:
+            write_nb(body, path)
 
 
-def main():
-    if shutil.which("quarto"):
-        return subprocess.call(["nbdev_docs"], cwd=ROOT)
-    IPythonRenderer.inline_math = lambda self, tex: math(tex)  # nbconvert has no option for it
-    IPythonRenderer.block_math = lambda self, tex: math(tex, block=True)
-    shutil.rmtree(OUT, ignore_errors=True)
-    shutil.copytree(ROOT / "nbs/images", OUT / "images")
-    lessons = sorted(p for p in (ROOT / "nbs").glob("*.ipynb") if p.name[0] not in "._")
-    names = [p.stem for p in lessons if p.stem != "index"]
-    for path in lessons:
-        at = names.index(path.stem) if path.stem in names else -1
-        (OUT / f"{path.stem}.html").write_text(page(path, links(names, at)), encoding="utf-8")
-    print(f"{len(lessons)} pages: {OUT / 'index.html'} (Quarto is not installed: made with nbconvert)")
+class Handler(SimpleHTTPRequestHandler):
+    "As GitHub Pages: what is not there gets 404.html."
+
+    def send_error(self, code, message=None, explain=None):
+        page = Path(self.directory) / "404.html"
+        if code != 404 or not page.exists():
+            return super().send_error(code, message, explain)
+        body = re.sub(rb'<base href="[^"]*">', b'<base href="/">', page.read_bytes())
+        self.send_response(404)
+        self.send_header("Content-Type", "text/html; charset=utf-8")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+
+def main(argv=None):
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--prepare", metavar="DIR")
+    parser.add_argument("--serve", action="store_true")
+    parser.add_argument("--port", type=int, default=8000)
+    args = parser.parse_args(argv)
+    if args.prepare:
+        return prepare(ROOT, args.prepare)
+    out = ROOT / "_docs"
+    site = Site(ROOT, out).build()
+    if site.book.unlisted:
+        print("not in nbs/sidebar.yml:", ", ".join(site.book.unlisted), file=sys.stderr)
+    print(f"{len(site.book.pages)} pages: {(out / 'index.html').relative_to(ROOT)}")
+    if args.serve:
+        print(f"http://127.0.0.1:{args.port}  (Ctrl-C ends)")
+        try:
+            ThreadingHTTPServer(("127.0.0.1", args.port), partial(Handler, directory=out)).serve_forever()
+        except KeyboardInterrupt:
+            pass
 
 
 if __name__ == "__main__":

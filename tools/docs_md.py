@@ -1,0 +1,102 @@
+"""Markdown to HTML for tools/docs.py: as Quarto would, as far as the lessons need it, and with nothing to load.
+
+Formulas become MathML, which browsers draw themselves; code is coloured here and not by a script."""
+import html
+import re
+
+import mistune
+from latex2mathml.converter import convert
+from pygments import highlight
+from pygments.formatters import HtmlFormatter
+from pygments.lexers import get_lexer_by_name
+from pygments.util import ClassNotFound
+
+PLUGINS = ["table", "footnotes", "strikethrough", "math", "def_list", "task_lists", "url"]
+ATTRS = re.compile(r"\s*\{#([\w.-]+)\}\s*$")  # `## A heading {#its-id}`
+
+
+def text_of(markup):
+    "What a reader reads of some HTML."
+    return html.unescape(re.sub(r"\s+", " ", re.sub(r"<(style|script)\b.*?</\1>|<[^>]+>", " ", markup, flags=re.S))).strip()
+
+
+def slug(text):
+    "The id that Quarto gives a heading: from its first letter on, in small letters, hyphens for spaces."
+    text = re.sub(r"[^\w\s.-]", "", text.lower()).strip()
+    return re.sub(r"\s+", "-", re.sub(r"^[^a-z]+", "", text)) or "section"
+
+
+def code(source, language="ipython3"):
+    "`source` with its parts marked for colouring; what no lexer knows stays as it is."
+    try:
+        lexer = get_lexer_by_name(language or "text", stripnl=False)
+    except ClassNotFound:
+        return html.escape(source)
+    return highlight(source, lexer, HtmlFormatter(nowrap=True)).rstrip("\n")
+
+
+def pre(source, language="ipython3"):
+    "A block of code."
+    return f'<div class="code"><pre><code>{code(source, language)}</code></pre></div>\n'
+
+
+def math(tex, display="inline"):
+    "A formula as MathML. A command that the converter does not know raises an error: better here than on the page."
+    made = convert(tex.strip(), display=display)
+    unknown = re.search(r">(\\[a-zA-Z]+)<", made)
+    if unknown:
+        raise ValueError(f"{unknown[1]} in the formula {tex.strip()}: write it with commands that latex2mathml knows")
+    return made
+
+
+class Renderer(mistune.HTMLRenderer):
+    "Collects the page's headings `(level, id, html)`; ids are unique on the page."
+
+    def __init__(self, relink):
+        super().__init__(escape=False)
+        self.relink, self.headings, self.ids = relink, [], {}
+
+    def heading(self, text, level, **attrs):
+        given = ATTRS.search(text)
+        text = ATTRS.sub("", text)
+        name = given[1] if given else slug(text_of(text))
+        n = self.ids[name] = self.ids.get(name, -1) + 1
+        name += f"-{n}" if n else ""
+        self.headings.append((level, name, text))
+        return f'<h{level} id="{name}">{text} <a class="anchor" href="#{name}" aria-label="Link to: {html.escape(text_of(text))}">#</a></h{level}>\n'
+
+    def link(self, text, url, title=None):
+        return super().link(text, self.relink(url), title)
+
+    def image(self, text, url, title=None):
+        return super().image(text, self.relink(url), title)
+
+    def block_code(self, source, info=None):
+        language = (info or "").split()[0] if info else ""
+        if language == "{=html}":
+            return source
+        return pre(source.rstrip("\n"), {"py": "ipython3", "python": "ipython3", "sh": "bash"}.get(language, language))
+
+    def table(self, text):
+        return f'<div class="wide"><table>{text}</table></div>\n'
+
+    def inline_math(self, tex):
+        return math(tex)
+
+    def block_math(self, tex):
+        return f'<div class="math">{math(tex, "block")}</div>\n'
+
+
+class Markdown:
+    "Renders the pieces of one page: `Markdown(relink)(text)`; `relink(url)` says where a link of the source goes."
+
+    def __init__(self, relink=lambda url: url):
+        self.renderer = Renderer(relink)
+        self.parse = mistune.create_markdown(renderer=self.renderer, plugins=PLUGINS)
+
+    def __call__(self, text):
+        return self.parse(text)
+
+    @property
+    def headings(self):
+        return self.renderer.headings
