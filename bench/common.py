@@ -1,10 +1,53 @@
-"""What every experiment writes beside its numbers."""
+"""What the experiments share: one recipe of training, and one way to write results."""
 import json
 from pathlib import Path
 
+import numpy as np
+from unet_explorer.batches import dataloaders
+from unet_explorer.data import meta
+from unet_explorer.metrics import evaluate
 from unet_explorer.report import system_facts
+from unet_explorer.train import fit, learner, predict_all
 
 RESULTS = Path(__file__).resolve().parent.parent / "nbs" / "results"
+SPLIT = {"isbi2012": "train slices 0-20, validation 21-23 (chooses the epoch), test 24-29; contiguous blocks of one specimen",
+         "nasa_super1": "train spots 3-7 (10 images), validation spot 1 (4), test spot 2 (4): the source's own split, by specimen"}
+SEEDS = (0, 1, 2)
+STEPS = 100  # of four random 256x256 crops: what two cores can afford for every model and seed
+RECIPE = f"{STEPS} steps of 4 random 256x256 crops, AdamW, one cycle up to 3e-3, cross-entropy + Dice, bf16, best of 5 validations"
+
+
+def about_data(*names):
+    "Split and source of the data sets, to stand beside the numbers."
+    from unet_explorer.data import load
+    about = {name: meta(load(name)) for name in names}
+    return {name: dict(title=a["title"], split=SPLIT[name], licence=a["licence"], citation=a["citation"]) for name, a in about.items()}
+
+
+def channels_classes(ds):
+    "Channels of the pictures and logits of the model for `ds`."
+    classes = meta(ds)["classes"]
+    return (1 if meta(ds)["name"] == "isbi2012" else 3), (1 if len(classes) == 2 else len(classes))
+
+
+def train_once(model, ds, seed, steps=STEPS):
+    "Train `model` by the recipe; its scores on the test part. The model ends with its best weights."
+    channels, _ = channels_classes(ds)
+    learn = learner(dataloaders(ds, 256, 4, seed, channels=channels), model, precision="bf16")
+    done = fit(learn, steps=steps, seed=seed, bar=False, epochs=5)
+    preds, truths = predict_all(model, ds["test"])
+    scores = evaluate(preds, truths, list(meta(ds)["classes"]))
+    dice = [v for v in list(scores["dice"].values())[1:] if v is not None]
+    return dict(seed=seed, steps=done["steps"], dice=float(np.mean(dice)), pooled_iou=scores["pooled_iou"], accuracy=scores["accuracy"],
+                iou=scores["iou"], valid_dice=done["valid_dice"], seconds=round(done["seconds"], 1))
+
+
+def spread(values):
+    "Mean and sample standard deviation."
+    return dict(mean=float(np.mean(values)), std=float(np.std(values, ddof=1)) if len(values) > 1 else None, n=len(values))
+
+
+def parameters(model): return sum(p.numel() for p in model.parameters())
 
 
 def write(name, **content):

@@ -1,0 +1,51 @@
+"""Six upsamplers inside the same U-Net, at the same number of parameters: quality on real EM images, and checkerboards
+before and after training. bench/speed.py times them."""
+import torch
+from common import RECIPE, SEEDS, about_data, parameters, spread, train_once, write
+from scipy.ndimage import gaussian_filter
+from unet_explorer.data import load, sample
+from unet_explorer.effunet import EffUNet
+from unet_explorer.upsample import UPSAMPLERS, nyquist_energy, phase_variance
+
+BASE = (64, 48, 32, 16)
+
+
+def matched(up, seed=0, pretrained=True):
+    "EffUNet with upsampler `up`, and its decoder made narrower until it has the parameters of the one with shuffle."
+    count = lambda widths, up: parameters(EffUNet(pretrained=False, decoder=widths, up=up))
+    target = count(BASE, "shuffle")
+    if not hasattr(matched, "widths"): matched.widths = {}
+    if up not in matched.widths:
+        choices = {tuple(round(w * m / 100) for w in BASE) for m in range(70, 106)}
+        matched.widths[up] = min(sorted(choices), key=lambda w: abs(count(w, up) - target))
+    return EffUNet(up=up, decoder=matched.widths[up], seed=seed, pretrained=pretrained)
+
+
+@torch.no_grad()
+def patterns(model, image):
+    """Checkerboards, four ways. layers: mean phase variance of the upsampling layers for a constant; constant: of the logits for
+    a grey picture; image: of the logits for a real picture; smooth: Nyquist energy of the logits for a blurred real picture."""
+    model = model.eval()
+    layers = [block.up for block in model.decoder] + [model.head]
+    widths = [model.encoder.channels[-1], *model.config["decoder"]]
+    flat = [phase_variance(up(torch.ones(1, c, 16, 16)), margin=8) for up, c in zip(layers, widths)]
+    logits = lambda x: model(x[None])
+    blurred = torch.from_numpy(gaussian_filter(image.numpy(), (0, 6, 6)))
+    return dict(layers=sum(flat) / len(flat), constant=phase_variance(logits(torch.full_like(image, .5)), margin=64),
+                image=phase_variance(logits(image)), smooth=nyquist_energy(logits(blurred)))
+
+
+def main():
+    ds = load("isbi2012")
+    image = sample(ds["test"], 0)[0]
+    runs = {up: [] for up in UPSAMPLERS}
+    for seed in SEEDS:
+        for up in UPSAMPLERS:
+            model = matched(up, seed)
+            before = patterns(model, image)
+            runs[up].append(dict(train_once(model, ds, seed), before=before, after=patterns(model, image)))
+            r = runs[up][-1]
+            print(f"{up}, seed {seed}: Dice {r['dice']:.4f}, pattern {before['image']:.1e} -> {r['after']['image']:.1e}", flush=True)
+            rows = [dict(up=u, decoder=matched.widths[u], parameters=parameters(matched(u, pretrained=False)), dice=spread([r["dice"] for r in rs]), runs=rs)
+                    for u, rs in runs.items() if rs]
+            write("upsamplers", data=about_data("isbi2012"), recipe=RECIPE, rows=rows)
