@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['UPSAMPLERS', 'coverage', 'pixel_shuffle', 'icnr_', 'ShuffleUp', 'ResizeUp', 'upsampler', 'phase_variance',
-           'nyquist_energy']
+           'nyquist_energy', 'smooth_noise', 'checkerboard_score']
 
 # %% ../nbs/12_upsample.ipynb #c5173a6d
 def coverage(
@@ -157,3 +157,25 @@ def nyquist_energy(
         return (k > 0) & ((f - k / r).abs() <= width)
     hit = near(h)[:, None] | near(w)[None, :]
     return float(energy[..., hit].sum() / energy.sum().clamp_min(1e-30))
+
+# %% ../nbs/12_upsample.ipynb #b15d882b
+def smooth_noise(
+    channels:int, # how many pictures, as channels
+    size:int=32, # height and width in pixels
+    seed:int=0, # for the noise
+) -> torch.Tensor: # `(1 channels size size)`
+    "Random pictures without fine detail: noise at 6x6, enlarged by bicubic interpolation."
+    noise = torch.randn(1, channels, 6, 6, generator=torch.Generator().manual_seed(seed))
+    return F.interpolate(noise, size=(size, size), mode="bicubic")
+
+@torch.no_grad()
+def checkerboard_score(
+    up:nn.Module, # enlarges `(b in_ch h w)` by `r`
+    in_ch:int, # channels it takes
+    r:int=2, # how many times larger its output is
+    size:int=32, # height and width of the inputs, in pixels
+    seed:int=0, # for the smooth input
+) -> dict[str, float]: # "phase": `phase_variance` for a constant; "nyquist": `nyquist_energy` for a smooth input. 0 = no checkerboard
+    "How much of a checkerboard a layer makes (phases after Odena et al. 2016), for inputs that have none."
+    rim = 4 * r
+    return dict(phase=phase_variance(up(torch.ones(1, in_ch, size, size)), r, rim), nyquist=nyquist_energy(up(smooth_noise(in_ch, size, seed)), r))
