@@ -30,7 +30,7 @@ from test_lab import CHROMIUM, FLAGS
 NOTEBOOKS = sorted(p.name for p in (ROOT / "nbs").glob("[!._]*.ipynb"))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def site(tmp_path_factory):
     "The whole site, built once, in a folder named as on GitHub Pages. `site.seconds` tells how long it took."
     out = tmp_path_factory.mktemp("web") / docs_source.Book(ROOT).base.strip("/")
@@ -84,7 +84,7 @@ class Parsed(HTMLParser):
             self.images.append(a)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def parsed(site):
     return {p.relative_to(site.out).as_posix(): Parsed(p) for p in sorted(site.out.rglob("*.html"))}
 
@@ -427,7 +427,7 @@ def test_saved_html_for_quarto(tiny, tmp_path):
 
 # In a browser -----------------------------------------------------------------------------------------------------
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser():
     if not CHROMIUM:
         required("BROWSER")("no chromium (Debian: apt install chromium)")
@@ -438,7 +438,7 @@ def browser():
         chromium.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def web(site):
     "The site's address on a server of our own."
     class Quiet(docs.Handler):
