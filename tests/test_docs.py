@@ -25,7 +25,7 @@ import yaml
 from conftest import ROOT, required
 from docs_md import Markdown, math, slug
 from fastcore.docments import docments
-from test_lab import CHROMIUM, FLAGS
+from test_browser import chromium as browser  # noqa: F401  (a fixture)
 
 NOTEBOOKS = sorted(p.name for p in (ROOT / "nbs").glob("[!._]*.ipynb"))
 
@@ -426,17 +426,6 @@ def test_saved_html_for_quarto(tiny, tmp_path):
 
 
 # In a browser -----------------------------------------------------------------------------------------------------
-
-@pytest.fixture(scope="module")
-def browser():
-    if not CHROMIUM:
-        required("BROWSER")("no chromium (Debian: apt install chromium)")
-    from playwright.sync_api import sync_playwright
-    with sync_playwright() as p:
-        chromium = p.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield chromium
-        chromium.close()
-
 
 @pytest.fixture(scope="module")
 def web(site):

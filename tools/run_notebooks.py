@@ -7,6 +7,7 @@ was; the failing cell and its error are shown, and the exit code is 1.
 Cells with `#| eval: false` are not run and keep their outputs."""
 import argparse
 import base64
+import io
 import json
 import os
 import re
@@ -21,6 +22,7 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError
 from nbdev.clean import clean_nb
 from nbdev.config import get_config
+from PIL import Image
 
 ROOT = Path(__file__).resolve().parent.parent
 SKIP = "skip-execution"  # the tag by which nbclient knows a cell that it must not run
@@ -41,6 +43,18 @@ def bare_png(b64):
     return base64.b64encode(png[:8] + out).decode()
 
 
+def light_png(b64):
+    "A PNG (base64) as `bare_png`; one above 150 KB, a picture full of noise, gets a palette of 256 colours, if that is smaller."
+    bare = bare_png(b64)
+    if len(bare) < 150_000:
+        return bare
+    image, out = Image.open(io.BytesIO(base64.b64decode(bare))), io.BytesIO()
+    if image.mode == "P" or (image.mode == "RGBA" and image.getchannel("A").getextrema()[0] < 255):
+        return bare
+    image.convert("RGB").quantize(256, dither=Image.Dither.NONE).save(out, "png", optimize=True)
+    return min(base64.b64encode(out.getvalue()).decode(), bare, key=len)
+
+
 def tidy(outputs):
     "`outputs` of one cell without what varies from run to run."
     kept = []
@@ -56,7 +70,7 @@ def tidy(outputs):
             if "application/vnd.jupyter.widget-view+json" in data:
                 continue  # a live widget or a progress bar: dead once the kernel is gone
             if "image/png" in data:
-                data["image/png"] = bare_png(data["image/png"])
+                data["image/png"] = light_png(data["image/png"])
             if "text/html" in data:  # what fastprogress and tqdm leave behind: a style sheet and emptied bars
                 data["text/html"] = re.sub(r"\s*<style>\s*(/\*[^*]*\*/\s*)?progress\b.*?</style>\s*", "",
                                            data["text/html"], flags=re.S)
