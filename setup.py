@@ -8,7 +8,7 @@ here = Path(__file__).parent
 config = ConfigParser(delimiters=["="])
 config.read(here / "settings.ini", encoding="utf-8")
 cfg = config["DEFAULT"]
-extras = {name: cfg[f"{name}_requirements"].split() for name in ("onnx", "big", "lab", "dev")}
+extras = {name: cfg[f"{name}_requirements"].split() for name in ("onnx", "big", "elpv", "lab", "dev")}
 
 setup(
     name=cfg["lib_name"],

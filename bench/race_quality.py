@@ -1,25 +1,32 @@
 """Quality of every model of the race after the same number of steps, on both data sets, three seeds.
 
-Ours and smp.Unet on both data sets with three seeds; the slow neighbours, minutes for each run, on ISBI 2012 with `slow_seeds` seeds.
-The 2015 U-Net is only timed (bench/speed.py): a hundred steps of it take a quarter of an hour on two cores."""
-from common import RECIPE, SEEDS, about_data, channels_classes, parameters, spread, train_once, write
+Runs that nbs/results/race_quality.json already has are kept: an interrupted race goes on where it stopped, and the fast models come first.
+Delete the file to run everything again. The 2015 U-Net takes minutes per seed even on many cores; it goes last."""
+import json
+
+from common import RECIPE, RESULTS, SEEDS, about_data, channels_classes, spread, train_once, write
 from peers import PEERS
 from unet_explorer.data import load
 
-FIRST = ("EffUNet lite0", "smp.Unet lite0 (tu-)")     # the two that are compared at equal Dice go first
+
+def earlier():
+    "Runs of the same recipe that are written already."
+    path = RESULTS / "race_quality.json"
+    old = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    return {(row["model"], row["data"]): row["runs"] for row in old.get("rows", ()) if old["recipe"] == RECIPE}
 
 
-def main(slow_seeds=1):
+def main(models=tuple(PEERS), seeds=SEEDS):
     data = {name: load(name) for name in ("isbi2012", "nasa_super1")}
-    runs = {(model, name): [] for model in PEERS for name in data}
-    slow = [m for m in PEERS if m not in (*FIRST, "U-Net 2015")]
-    order = [(m, s, n) for s in SEEDS for m in FIRST for n in data] + [(m, s, "isbi2012") for s in SEEDS[:slow_seeds] for m in slow]
-    for model, seed, name in order:
-        ds = data[name]
-        channels, k = channels_classes(ds)
-        net = PEERS[model](channels, k, seed)
-        runs[model, name].append(train_once(net, ds, seed))
-        print(f"{model}, {name}, seed {seed}: Dice {runs[model, name][-1]['dice']:.4f}", flush=True)
-        rows = [dict(model=m, data=n, dice=spread([r["dice"] for r in rs]), pooled_iou=spread([r["pooled_iou"] for r in rs]), runs=rs)
-                for (m, n), rs in runs.items() if rs]
-        write("race_quality", data=about_data(*data), recipe=RECIPE, rows=rows)
+    old = earlier()
+    runs = {(model, name): old.get((model, name), []) for model in PEERS for name in data}
+    for model in models:
+        for seed in seeds:
+            for name, ds in data.items():
+                if any(r["seed"] == seed for r in runs[model, name]): continue
+                channels, k = channels_classes(ds)
+                runs[model, name].append(train_once(PEERS[model](channels, k, seed), ds, seed))
+                print(f"{model}, {name}, seed {seed}: Dice {runs[model, name][-1]['dice']:.4f} ({runs[model, name][-1]['seconds']:.0f} s)", flush=True)
+                rows = [dict(model=m, data=n, dice=spread([r["dice"] for r in rs]), pooled_iou=spread([r["pooled_iou"] for r in rs]), runs=rs)
+                        for (m, n), rs in runs.items() if rs]
+                write("race_quality", data=about_data(*data), recipe=RECIPE, rows=rows)

@@ -230,6 +230,18 @@ def test_real_data(name, sizes, classes, require_data):
         assert image.shape[1:] == mask.shape == (512, 512) and set(mask.unique().tolist()) == set(range(classes))
 
 
+def test_ic_layout_leaves_layers_out(require_data):
+    require_data("ic_layout")
+    ds = load("ic_layout", per_layer=2, size=(64, 96))
+    assert [len(ds[p]) for p in ("train", "valid", "test")] == [12, 2, 6] and meta(ds)["pixel_nm"] == 5
+    assert [sorted(set(ds[p]["group"])) for p in ds] == [[f"layer {k}" for k in range(6)], ["layer 6"], ["layer 7", "layer 8", "layer 9"]]
+    image, mask = sample(ds["test"], 0)
+    assert image.shape == (1, 64, 96) and mask.shape == (64, 96) and .03 < mask.float().mean() < .97
+    again, other = (load("ic_layout", per_layer=1, size=(64, 96), seed=s)["test"] for s in (0, 1))
+    assert (sample(again, 0)[0] == image).all() and not (sample(other, 0)[0] == image).all()
+    assert "per_layer=0" in complaint(load, "ic_layout", per_layer=0)
+
+
 def test_isbi_keeps_slices_24_to_29_for_the_test(require_data):
     require_data("isbi2012")
     assert list(load("isbi2012")["test"]["name"]) == [f"slice{i}" for i in range(24, 30)]

@@ -35,7 +35,7 @@ class Source:
     url:str = "" # files are fetched from here, at a pinned commit; empty = made on the spot
     size_mb:float = 0 # download
 
-# %% ../nbs/03_data.ipynb #f2fe8c64
+# %% ../nbs/03_data.ipynb #a0fd2b89
 SOURCES = {s.name: s for s in [
     Source("isbi2012", "30 serial-section TEM slices of fly larva nerve cord, membranes labelled", ("cell", "membrane"), 4.,
            "MIT (repository); the data are from the ISBI 2012 challenge: cite it",
@@ -47,6 +47,9 @@ SOURCES = {s.name: s for s in [
            "Stuckner et al. 2022, doi 10.1038/s41524-022-00878-5",
            "https://github.com/nasa/pretrained-microscopy-models",
            "https://raw.githubusercontent.com/nasa/pretrained-microscopy-models/f50b5689a71cf6f86016fb4a5c5a2bb31e0397f3/benchmark_segmentation_data/Super1/", 27),
+    Source("ic_layout", "ten metal layers of a real chip, seen by the simulated microscope of unet_explorer.simulate", ("insulator", "metal"), 5.,
+           "CC BY 4.0 (the layers)", "Rothaug et al. 2023, doi 10.1145/3605769.3624000", "https://github.com/emsec/unsupervised-ic-sem-segmentation",
+           "https://raw.githubusercontent.com/emsec/unsupervised-ic-sem-segmentation/47e3fb3c3d48c3fee30281bd3fe4874194ecdee0/dataset/labels/", 2),
     Source("simulated", "SEM images of metal lines on a chip, made by unet_explorer.simulate", ("insulator", "metal"), 4.,
            "Apache-2.0", "unet-explorer", "https://github.com/unet-explorer/unet-explorer"),
 ]}
@@ -66,14 +69,14 @@ def _registry(name):
     lines = (resources.files("unet_explorer") / "registry.txt").read_text(encoding="utf-8").split("\n")
     return dict(line.removeprefix(f"{name}/").split() for line in lines if line.startswith(f"{name}/"))
 
-# %% ../nbs/03_data.ipynb #9f2bf9df
+# %% ../nbs/03_data.ipynb #06151c36
 def cache_dir() -> Path: # an absolute path
     "Where downloads are kept: `UNET_EXPLORER_DATA` if set, else the user's cache folder."
     import pooch
     return Path(os.environ.get("UNET_EXPLORER_DATA") or pooch.os_cache("unet-explorer")).expanduser().resolve()
 
 def fetch(
-    name:str, # a downloadable data set: "isbi2012" or "nasa_super1"
+    name:str, # a downloadable data set: "isbi2012", "nasa_super1" or "ic_layout"
 ) -> dict[str, Path]: # file name within the data set -> path on disk, checksums verified
     "Download what is missing of a data set. Raises `InputError` without network and cache, and for a wrong checksum."
     import pooch
@@ -173,7 +176,7 @@ def sample(
     row = ds[i]
     return to_image(row["image"], name=row["name"]), torch.from_numpy(np.array(row["mask"], np.int64))
 
-# %% ../nbs/03_data.ipynb #cf5f3f46
+# %% ../nbs/03_data.ipynb #7f0897c0
 def _load_isbi2012(files):
     rows = []
     for i in range(30):                          # in the files 0 is membrane and 255 is cell; neighbouring slices form a block
@@ -191,6 +194,19 @@ def _load_nasa_super1(files):
             (_picture(path), _picture(array=mask.astype(np.uint8)), stem.split("_")[0], stem))      # spot5_0d_3 -> spot5
     return splits
 
+# %% ../nbs/03_data.ipynb #6b970bad
+def _load_ic_layout(files, per_layer=8, size=(256, 256), seed=0):
+    from unet_explorer.layout import read_svg
+    from unet_explorer.simulate import inspection_set
+    if per_layer < 1 or min(size) < 16: raise InputError(f"ic_layout: per_layer={per_layer}, size={tuple(size)}; at least 1 picture of 16x16 pixels")
+    layers = []
+    for k, path in enumerate(files.values()):                        # the picture is simulated, the layer is real
+        rows = inspection_set(per_layer, [read_svg(path)], defects=(), size=size, seed=1000 * seed + k)
+        layers.append([(_picture(array=r["image"][0].numpy()), _picture(array=r["conductor"].numpy().astype(np.uint8)), f"layer {k}", f"layer{k}_{i:02d}")
+                       for i, r in enumerate(rows)])
+    return {"train": sum(layers[:6], []), "valid": layers[6], "test": sum(layers[7:], [])}
+
+# %% ../nbs/03_data.ipynb #9d08ea28
 def _load_simulated(n=36, size=(256, 256), seed=0):
     rows = [(_picture(array=image[0].numpy()), _picture(array=mask.numpy().astype(np.uint8)), f"layout {i}", f"sim{i:03d}")
             for i, (image, mask) in enumerate(simulate(n, size, seed))]
@@ -320,29 +336,29 @@ def _load_hub(repo, classes=None):
         raise InputError(f"hf://{repo}: cannot be loaded ({' '.join(str(e).split())[:120]}); check the name and the network") from None
     return DatasetDict({split: _adopt(ds, repo, split, classes) for split, ds in found.items()})
 
-# %% ../nbs/03_data.ipynb #816321df
+# %% ../nbs/03_data.ipynb #42c873fc
 def _load_known(name, fallback, options):
     "One of `SOURCES`."
     from datasets import DatasetDict
     if name == "simulated": parts = _load_simulated(**options)
     else:
-        if options: raise InputError(f"load({name!r}) takes no options, but got {', '.join(options)}; leave them out")
+        if options and name != "ic_layout": raise InputError(f"load({name!r}) takes no options, but got {', '.join(options)}; leave them out")
         try: files = fetch(name)
         except InputError:
             if not fallback or os.environ.get("UNET_EXPLORER_REQUIRE_DATA") == "1": raise
             print(f"{name} is not in the cache and there is no network: using simulated images instead")
             return load("simulated")
-        parts = {"isbi2012": _load_isbi2012, "nasa_super1": _load_nasa_super1}[name](files)
+        parts = {"isbi2012": _load_isbi2012, "nasa_super1": _load_nasa_super1, "ic_layout": _load_ic_layout}[name](files, **options)
     s = SOURCES[name]
     about = dict(name=s.name, title=s.title, classes=s.classes, pixel_nm=s.pixel_nm, licence=s.licence, citation=s.citation,
                  homepage=s.homepage, notes=[])
     return DatasetDict({part: _dataset(rows, **about) for part, rows in parts.items()})
 
-# %% ../nbs/03_data.ipynb #fa57194a
+# %% ../nbs/03_data.ipynb #9620a415
 def load(
-    source, # "isbi2012", "nasa_super1", "simulated", a folder with `images/` and `masks/` in it, or "hf://org/name"
+    source, # "isbi2012", "nasa_super1", "ic_layout", "simulated", a folder with `images/` and `masks/` in it, or "hf://org/name"
     fallback:bool=False, # without network and cache, say so in one line and return "simulated" instead of raising
-    **kwargs, # "simulated": n, size, seed; a folder: classes, values, colours, pixel_nm; hf://: classes
+    **kwargs, # "simulated": n, size, seed; "ic_layout": per_layer, size, seed; a folder: classes, values, colours, pixel_nm; hf://: classes
 ): # `DatasetDict` with train, valid and test for a named source, `Dataset` for a folder
     "Load a data set with the columns image, mask, group and name. Raises `InputError` for anything it cannot find or read."
     source = str(source)

@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['IGNORE', 'SUFFIXES', 'PALETTE', 'InputError', 'check_image', 'check_mask', 'to_image', 'n_pages', 'load_image',
-           'load_mask', 'write_atomic', 'save_image', 'save_mask', 'overlay', 'error_overlay', 'show_grid']
+           'load_mask', 'pixel_size_nm', 'write_atomic', 'save_image', 'save_mask', 'overlay', 'error_overlay',
+           'show_grid']
 
 # %% ../nbs/00_images.ipynb #7cc19f71
 import logging
@@ -208,6 +209,32 @@ def load_mask(
         if not np.isfinite(a).all() or (a != a.round()).any():
             raise InputError(f"{path}: fractions or NaN in a mask; class numbers are whole: threshold or round it first")
     return torch.from_numpy(a.astype(np.int64))
+
+# %% ../nbs/00_images.ipynb #89803824
+_IN_NM = {"pm": 1e-3, "nm": 1., "um": 1e3, "µm": 1e3, "μm": 1e3, "\\u00b5m": 1e3, "micron": 1e3, "mm": 1e6, "cm": 1e7, "m": 1e9}
+
+def pixel_size_nm(
+    path, # image file
+) -> float|None: # side of a pixel in nm; None if the file does not say, or not in a way known here
+    "The pixel size that FEI, Thermo, Zeiss, OME or ImageJ wrote into a TIFF file. Raises `InputError` for a damaged file."
+    import re
+    import tifffile
+    if Path(path).suffix.lower() not in (".tif", ".tiff"): return None
+    try:
+        with tifffile.TiffFile(path) as tif:
+            fei, zeiss, ome, imagej = (getattr(tif, f"{k}_metadata", None) for k in ("fei", "sem", "ome", "imagej"))
+            resolution = tif.pages[0].tags.get("XResolution")
+    except Exception as e: raise InputError(f"{path}: cannot be read as an image ({_one_line(e)}); the file is damaged or cut short: copy or export it again") from None
+    size = None
+    if fei: size = (fei.get("Scan", {}).get("PixelWidth"), "m")
+    elif zeiss: size = next((zeiss[k][1:3] for k in ("ap_image_pixel_size", "ap_pixel_size") if k in zeiss), None)
+    elif ome:
+        found, unit = re.search(r'PhysicalSizeX="([^"]+)"', ome), re.search(r'PhysicalSizeXUnit="([^"]+)"', ome)
+        size = found and (found[1], unit[1] if unit else "µm")
+    elif imagej and resolution is not None and resolution.value[0]: size = (resolution.value[1] / resolution.value[0], imagej.get("unit", ""))
+    try: nm = float(size[0]) * _IN_NM[str(size[1]).lower()]
+    except (TypeError, ValueError, KeyError): return None
+    return nm if np.isfinite(nm) and nm > 0 else None
 
 # %% ../nbs/00_images.ipynb #51992d05
 @contextmanager

@@ -1,0 +1,91 @@
+"""Real semiconductors without masks: solar cells seen by their electroluminescence (Buerhop-Lutz et al. 2018, Deitsch et al. 2019, 2021).
+
+2,624 cells with a defect probability (0, 1/3, 2/3, 1) and the type of the module (mono, poly). `pip install elpv-dataset`; the
+pictures are CC BY-NC-SA 4.0 and are not part of this project. Per type, never mixed: training on functional cells (probability 0) only,
+the test has the functional cells left out and all cells with probability 1 ("sure") or from 1/3 up ("any").
+
+    python bench/elpv.py [--quick]"""
+import sys
+import time
+
+import numpy as np
+import torch
+from common import SEEDS, spread, write
+from unet_explorer.anomaly import anomaly_map, conformal, fit_normal
+from unet_explorer.baselines import PaDiM, PatchCore
+from unet_explorer.detection import auroc
+
+QUICK = "--quick" in sys.argv
+BUDGET = dict(steps=2) if QUICK else dict(minutes=9.5)
+N_TRAIN, N_HELD, FPR = (8, 19, .05) if QUICK else (200, 99, .05)
+METHODS = {"ours": lambda clean, seed: fit_normal(clean, seed=seed, size=96 if QUICK else 128, **BUDGET),
+           "PaDiM": lambda clean, seed: PaDiM(clean, seed=seed), "PaDiM, per place": lambda clean, seed: PaDiM(clean, per_place=True, seed=seed),
+           "PatchCore": lambda clean, seed: PatchCore(clean, seed=seed)}
+SOURCE = dict(title="elpv-dataset, 2,624 electroluminescence images of solar cells", licence="CC BY-NC-SA 4.0",
+              citation="Buerhop-Lutz et al. 2018, doi 10.4229/35thEUPVSEC20182018-5CV.3.15; Deitsch et al. 2019, doi 10.1016/j.solener.2019.02.067; "
+                       "Deitsch et al. 2021, doi 10.1007/s00138-021-01191-9",
+              split="per module type: functional cells shuffled by the seed into training, threshold and test; defective cells are in the test only. "
+                    "The source does not say which cells share a module")
+
+
+def cells():
+    "Images `(n h w)` uint8, defect probabilities, module types."
+    try:
+        from elpv_dataset.utils import load_dataset
+    except ImportError:
+        sys.exit("elpv-dataset is not installed: pip install elpv-dataset")
+    images, probability, kind = load_dataset()
+    return images, np.asarray(probability, float), np.asarray(kind).astype(str)
+
+
+def split(probability, kind, which, seed):
+    "Indices: train, held out, test functional, test defective."
+    good = np.flatnonzero((kind == which) & (probability == 0))
+    good = np.random.default_rng([seed, len(which)]).permutation(good)
+    bad = np.flatnonzero((kind == which) & (probability > 0))
+    n_train = min(N_TRAIN, len(good) - N_HELD - 8)
+    rest = good[n_train + N_HELD :]
+    return (good[:n_train], good[n_train : n_train + N_HELD], *((rest[:4], bad[:: max(1, len(bad) // 4)][:4]) if QUICK else (rest, bad)))
+
+
+def score(model, images, rows, n=9):
+    "One number per cell: the mean of the n x n largest values, less nervous than the maximum."
+    maps = (anomaly_map(model, image_of(images, i)) for i in rows)
+    return np.array([np.sort(m, axis=None)[-n * n :].mean() for m in maps])
+
+
+def image_of(images, i): return torch.from_numpy(np.asarray(images[i], np.float32) / 255)[None]
+
+
+def run_once(name, images, probability, kind, which, seed):
+    train, held, good, bad = split(probability, kind, which, seed)
+    start = time.perf_counter()
+    model = METHODS[name]([image_of(images, i) for i in train], seed)
+    seconds = time.perf_counter() - start
+    a, b, h = (score(model, images, rows) for rows in (good, bad, held))
+    sure = b[probability[bad] == 1]
+    threshold = conformal(h, FPR)
+    return dict(seed=seed, any=auroc(np.r_[a, b], np.r_[a * 0, b * 0 + 1].astype(int)), sure=auroc(np.r_[a, sure], np.r_[a * 0, sure * 0 + 1].astype(int)),
+                false_alarms=float((a > threshold).mean()), found_sure=float((sure > threshold).mean()) if len(sure) else None, fit_seconds=round(seconds, 1),
+                n=dict(train=len(train), held=len(held), functional=len(good), defective=len(bad), sure=len(sure)))
+
+
+def main(seeds=SEEDS):
+    torch.set_num_threads(2)
+    images, probability, kind = cells()
+    runs = {}
+    for seed in seeds:
+        for which in ("mono", "poly"):
+            for name in METHODS:
+                r = run_once(name, images, probability, kind, which, seed)
+                runs.setdefault(which, {}).setdefault(name, []).append(r)
+                print(f"{which}, {name}, seed {seed}: image AUROC sure {r['sure']:.3f} any {r['any']:.3f}, false alarms {r['false_alarms']:.3f} ({r['fit_seconds']:.0f} s)", flush=True)
+                table = {w: {n: dict({k: spread([x[k] for x in rs]) for k in ("any", "sure", "false_alarms", "fit_seconds")}, runs=rs) for n, rs in ms.items()} for w, ms in runs.items()}
+                if not QUICK: write("elpv", data=SOURCE, budget=BUDGET, fpr=FPR, types=table)
+    return runs
+
+
+if __name__ == "__main__":
+    import warnings
+    warnings.filterwarnings("ignore")
+    main(SEEDS[:1] if QUICK else SEEDS)

@@ -1,0 +1,142 @@
+"Anomaly detection: the promise of the threshold, alignment, the contrast, tiny trainings in every mode, the baselines, clear errors."
+import numpy as np
+import pytest
+import torch
+from unet_explorer.anomaly import FEWEST, LOSSES, align, anomaly_map, check_clean, conformal, contrast, fit_normal, pick_threshold
+from unet_explorer.baselines import Difference, Frozen, PaDiM, PatchCore, coreset
+from unet_explorer.effunet import EffUNet, restore, save
+from unet_explorer.images import InputError
+from unet_explorer.simulate import inspection_set
+
+
+def small(**kw):
+    return EffUNet(decoder=(16, 16, 8, 8), convs=1, pretrained=False, **kw)
+
+
+@pytest.fixture(scope="module")
+def rows():
+    return inspection_set(10, layouts=("routed",), defects=(), size=(80, 80), seed=0, reference=True)
+
+
+@pytest.fixture(scope="module")
+def clean(rows):
+    return [r["image"] for r in rows]
+
+
+@pytest.mark.parametrize("n, fpr", [(19, .05), (20, .05), (50, .1), (9, .1), (99, .01)])
+def test_the_promise_holds(n, fpr):
+    g = np.random.default_rng(n)
+    alarms = [g.gamma(.5) > conformal(g.gamma(.5, size=n), fpr) for _ in range(3000)]
+    assert np.mean(alarms) < fpr + 3 * np.sqrt(fpr / 3000)
+    assert conformal(range(n), fpr) <= n - 1
+
+
+def test_too_few_for_a_promise():
+    for n, fpr in ((18, .05), (8, .1), (0, .5)):
+        with pytest.raises(InputError, match="cannot promise"):
+            conformal(np.zeros(n), fpr)
+    with pytest.raises(InputError, match="fpr=1"):
+        conformal(np.zeros(5), 1)
+
+
+@pytest.mark.parametrize("shift", [(0, 0), (4, -7), (-11, 3)])
+def test_align(clean, shift):
+    back = align((torch.roll(clean[0], shift, (1, 2)) * .6 + .2), clean[0])
+    np.testing.assert_allclose(back[:, 12:-12, 12:-12], clean[0][:, 12:-12, 12:-12], atol=.05)
+    with pytest.raises(InputError, match="must be equal"):
+        align(clean[0][:, :50], clean[0])
+
+
+def test_contrast():
+    a = torch.eye(4)
+    assert float(contrast(a, a, -a, .1)) < float(contrast(a, a, a, .1)) and float(contrast(a, a, a[:0])) == 0
+    assert float(contrast(a, a * 5, -a, .1)) == pytest.approx(float(contrast(a, a, -a, .1)), abs=1e-6)    # lengths do not matter
+
+
+@pytest.mark.parametrize("options", [dict(), dict(contrast=0.), dict(loss="bce"), dict(loss="focal+dice"), dict(honest=False, decoys=0.), dict(precision="bf16")], ids=str)
+def test_fit_in_every_mode(clean, options):
+    model = fit_normal(clean, **{"steps": 2, "size": 64, "bs": 2, "model": small(), "precision": "fp32", **options})
+    m = anomaly_map(model, clean[0])
+    assert m.shape == (80, 80) and m.dtype == np.float32 and np.isfinite(m).all() and not model.training
+    assert model.about["task"] == "anomaly" and model.about["steps"] == 2
+
+
+def test_same_seed_same_model_and_saved(clean, tmp_path):
+    a, b = (fit_normal(clean, steps=2, size=64, bs=2, model=small(), precision="fp32", seed=3) for _ in range(2))
+    np.testing.assert_array_equal(anomaly_map(a, clean[0]), anomaly_map(b, clean[0]))
+    save(a, tmp_path, threshold=1.5)
+    back = restore(tmp_path)
+    assert back.about["threshold"] == 1.5 and back.about["task"] == "anomaly"
+    np.testing.assert_allclose(anomaly_map(back, clean[0]), anomaly_map(a, clean[0]), atol=1e-5)
+
+
+def test_reference_mode(rows, clean):
+    refs = [r["reference"] for r in rows]
+    model = fit_normal(clean, steps=2, references=refs, size=64, bs=2, model=small(in_ch=2), precision="fp32")
+    assert anomaly_map(model, clean[0], refs[0]).shape == (80, 80) and model.about["reference"]
+    with pytest.raises(InputError, match="give one"):
+        anomaly_map(model, clean[0])
+    with pytest.raises(InputError, match="without references"):
+        anomaly_map(fit_normal(clean, steps=1, size=64, bs=2, model=small(), precision="fp32"), clean[0], refs[0])
+    assert isinstance(pick_threshold(model, clean, .2, refs), float)
+    with pytest.raises(InputError, match="one for each"):
+        fit_normal(clean, steps=1, references=refs[:3])
+
+
+def test_supervised_mode(clean):
+    masks = [(c[0] > .5).long() for c in clean[:4]]
+    model = fit_normal(clean, steps=2, labelled=list(zip(clean[:4], masks)), size=64, bs=4, model=small(), precision="fp32")
+    assert model.about["supervised"] and anomaly_map(model, clean[0]).shape == (80, 80)
+
+
+@pytest.mark.parametrize("spoil, say", [
+    (lambda c: c[: FEWEST - 1], "at least 8"), (lambda c: [*c, c[0][:, :40]], "clean picture 10 is 1x40x80"), (lambda c: [c[0] * 0, *c], "clean picture 0: all pixels"),
+    (lambda c: [*c, c[0] * float("nan")], "NaN"), (lambda c: [*c, c[0].repeat(3, 1, 1)], "3x80x80")])
+def test_unusable_clean_pictures(clean, spoil, say):
+    with pytest.raises(InputError, match=say) as e:
+        check_clean(spoil(clean))
+    assert "\n" not in str(e.value)
+
+
+def test_wrong_options(clean):
+    with pytest.raises(InputError, match="loss 'l2'.*" + "bce"):
+        fit_normal(clean, steps=1, loss="l2")
+    with pytest.raises(InputError, match="multiple of 32"):
+        fit_normal(clean, steps=1, size=100)
+    assert set(LOSSES) >= {"bce+dice", "focal+dice"}
+
+
+# Baselines --------------------------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("make", [lambda c: PaDiM(c, dims=20), lambda c: PaDiM(c, dims=20, per_place=True), lambda c: PatchCore(c, keep=50), lambda c: PatchCore(c, keep=50, strides=(4, 8), neighbours=3)])
+def test_baselines_see_a_blot(clean, make):
+    method, spoiled = make(clean), clean[0].clone()
+    spoiled[:, 30:50, 30:50] = torch.rand(20, 20, generator=torch.Generator().manual_seed(0)) > .5
+    m, before = anomaly_map(method, spoiled), anomaly_map(method, clean[0])
+    assert m.shape == (80, 80) and m[32:48, 32:48].mean() > np.percentile(m, 80) and m.max() > before.max()
+    assert pick_threshold(method, clean[1:], .2) > 0
+
+
+def test_difference(rows):
+    r = rows[0]
+    spoiled = r["image"].clone()
+    spoiled[:, 30:42, 30:42] = 1 - spoiled[:, 30:42, 30:42].mean().round()
+    m = anomaly_map(Difference(), spoiled, r["reference"])
+    assert m[32:40, 32:40].mean() > 2 * np.median(m)
+
+
+def test_coreset_is_farthest_first():
+    p = torch.randn(60, 3, generator=torch.Generator().manual_seed(0))
+    chosen = coreset(p, 10, dims=0).tolist()
+    for k in range(1, 10):
+        d = torch.cdist(p, p[chosen[:k]]).min(1).values
+        assert d[chosen[k]] == pytest.approx(float(d.max()), abs=1e-4)
+    assert len(set(chosen)) == 10 and sorted(coreset(p[:5], 9).tolist()) == [0, 1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("h, w", [(33, 70), (64, 64), (5, 97)])
+def test_frozen_features_of_any_size(h, w):
+    f = Frozen((4, 8), pool=3)(torch.rand(1, h, w, generator=torch.Generator().manual_seed(0)))
+    assert f.shape == (64, -(-h // 4), -(-w // 4))
+    with pytest.raises(InputError, match="choose some of"):
+        Frozen((3,))
