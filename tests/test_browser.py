@@ -377,3 +377,46 @@ def test_jupyterlab(lab, chromium, tmp_path):  # noqa: F811
     page.screenshot(path=tmp_path / "lab.png")
     page.close()
     assert not problems, problems
+
+
+def test_scaling_lesson_in_jupyterlab(lab, chromium, tmp_path):  # noqa: F811
+    "The lesson on scaling, opened and run in JupyterLab: its first slider moves the picture by mouse and by keyboard."
+    (url, token), lesson = lab, "nbs/13_scaling.ipynb"
+    nb = json.loads((tmp_path / lesson).read_text())
+    for cell in nb["cells"]: cell.pop("outputs", None) if cell["cell_type"] == "markdown" else cell.update(outputs=[])
+    setting = dict(cell_type="code", id="setting", metadata={}, execution_count=None, outputs=[],
+                   source=f"import os, sys; sys.path.insert(0, {str(ROOT)!r}); os.environ.pop('UNET_EXPLORER_STATIC', None)")
+    nb["cells"].insert(0, setting)
+    (tmp_path / lesson).write_text(json.dumps(nb))
+    where = next(i for i, c in enumerate(nb["cells"]) if c["cell_type"] == "code" and re.search(r"^explore\(", "".join(c["source"]), re.M))
+    page, problems = chromium.new_page(viewport={"width": 1400, "height": 1000}), []
+    page.on("pageerror", lambda e: problems.append(str(e)))
+    page.on("console", lambda m: problems.append(m.text) if m.type == "error" and "favicon" not in m.text else None)
+    page.set_default_timeout(120_000)
+    page.goto(f"{url}/lab/tree/{lesson}?token={token}")
+    page.wait_for_function("() => window.jupyterapp?.shell.currentWidget?.context?.sessionContext?.session?.kernel?.status === 'idle'")
+    page.evaluate("() => window.jupyterapp.commands.execute('notebook:run-all-cells')")
+    errors = page.evaluate("() => window.jupyterapp.shell.currentWidget.content.model.sharedModel.toJSON().cells.flatMap(c => c.outputs || []).filter(o => o.output_type === 'error').map(o => o.evalue)")
+    assert not errors, errors
+    page.evaluate("i => { const nb = window.jupyterapp.shell.currentWidget.content; nb.activeCellIndex = i; return nb.scrollToItem(i, 'start'); }", where)
+    handle = page.locator(".jp-OutputArea-output .noUi-handle").first
+    output = handle.locator("xpath=ancestor::div[contains(@class,'jp-OutputArea-output')][1]")
+    read = "o => [...o.querySelectorAll('.widget-html')].filter(e => e.querySelector('img, svg')).map(e => e.innerHTML).join()"
+    output.locator(".widget-html :is(img, svg)").first.wait_for()
+    def changes(move):
+        before = output.evaluate(read)
+        move()
+        page.wait_for_function(f"([before, o]) => ({read})(o) !== before", arg=[before, output.element_handle()])
+    handle.scroll_into_view_if_needed()
+    handle.focus()
+    changes(lambda: page.keyboard.press("ArrowRight"))
+    box = handle.bounding_box()
+    def drag():
+        page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+        page.mouse.down()
+        page.mouse.move(box["x"] + box["width"] / 2 + 60, box["y"] + box["height"] / 2, steps=5)
+        page.mouse.up()
+    changes(drag)
+    page.screenshot(path=tmp_path / "scaling.png")
+    page.close()
+    assert not problems, problems

@@ -108,6 +108,13 @@ def test_saved_outputs(path):
 
 
 @each
+def test_runs_in_colab(path):
+    "A folded cell installs the library in Colab, before anything is imported."
+    cells = list(code_cells(path))
+    assert "/content" in cells[0][1] and "pip install" in cells[0][1] and cells[0][0].get("eval") == "false" and cells[0][2]["metadata"]["jupyter"]["source_hidden"]
+
+
+@each
 def test_every_exercise_has_a_solution(path):
     asked, solved = set(), set()
     for _, tree in trees(path):
