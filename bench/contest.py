@@ -18,7 +18,8 @@ from unet_explorer.anomaly import anomaly_map, conformal, fit_normal
 from unet_explorer.baselines import Difference, PaDiM, PatchCore
 from unet_explorer.data import cache_dir
 from unet_explorer.detection import aupro, detection_scores, precision_recall
-from unet_explorer.layout import DEFECTS, read_svg
+from unet_explorer.layout import read_svg
+from unet_explorer.physical_defects import DEFECTS
 from unet_explorer.simulate import inspection_set
 
 QUICK = "--quick" in sys.argv

@@ -11,8 +11,8 @@ from skimage.draw import polygon
 
 from unet_explorer.data import cache_dir, meta, sample
 from unet_explorer.images import InputError, check_image, check_mask
-from unet_explorer.layout import (DEFECTS, LAYOUTS, SMALLEST, Layout, Roughness, add_defect, changed, contacts, crop, extent, lines,
-                                  possible, random_layout, read_svg, roughen, routed, wander)
+from unet_explorer.layout import LAYOUTS, Layout, Roughness, changed, contacts, crop, lines, random_layout, read_svg, roughen, routed, wander
+from unet_explorer.physical_defects import DEFECTS, SMALLEST, add_defect, extent, possible
 from unet_explorer.simulate import RANGES, Sem, as_dataset, inspection_set, metal_lines, radial_power, random_sem, scan, sem_image, signal, simulate, tissue
 
 SVG = ('<svg viewBox="0 0 300 300">' + "".join(f'<path d="M10,{y} L280,{y} L280,{y + 24} L10,{y + 24} L10,{y} Z"/>' for y in range(20, 280, 50))

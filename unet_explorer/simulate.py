@@ -6,7 +6,7 @@
 __all__ = ['RANGES', 'metal_lines', 'sem_image', 'simulate', 'Sem', 'signal', 'scan', 'random_sem', 'inspection_set',
            'as_dataset', 'tissue', 'radial_power']
 
-# %% ../nbs/02_simulate.ipynb #8ae2fbd7
+# %% ../nbs/02_simulate.ipynb #50bdd8e7
 import json
 from dataclasses import dataclass, replace
 
@@ -16,7 +16,8 @@ from scipy import ndimage
 from scipy.signal import lfilter
 
 from .images import InputError
-from .layout import DEFECTS, LAYOUTS, Layout, Roughness, add_defect, crop, extent, possible, random_layout, roughen
+from .layout import LAYOUTS, Layout, Roughness, crop, random_layout, roughen
+from .physical_defects import DEFECTS, add_defect, extent, possible
 
 # %% ../nbs/02_simulate.ipynb #7767c18d
 def _rough_edge(rng, n, sigma_px, length_px):
