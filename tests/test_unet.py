@@ -7,8 +7,8 @@ from torch import nn
 
 from unet_explorer.images import InputError
 from unet_explorer.layers import ConvNormAct, DoubleConv, extent, layer_of, measured_field, receptive_field
-from unet_explorer.unet import (Plan, UNet, crop_to, draw_ledger, lay_out, model_plan, nearest_legal, padded_side, shape_ledger, sides, skeleton,
-                                unet_plan, valid_output)
+from unet_explorer.unet import UNet, crop_to, nearest_legal, padded_side, valid_output
+from unet_explorer.unet_ledger import Plan, draw_ledger, lay_out, model_plan, shape_ledger, sides, skeleton, unet_plan
 
 SIZES = {1: [(1,), (7,), (33,)], 2: [(1, 1), (5, 8), (31, 57), (64, 48)], 3: [(1, 1, 1), (3, 8, 13)]}
 WIDTHS = (3, 4, 6)

@@ -25,7 +25,7 @@ MOVES = dict(select="(e, back) => { e.selectedIndex = back ? 0 : e.options.lengt
 
 
 def test_the_book_has_its_widgets():
-    assert {"index", "01_explore", "11_unet", "12_upsample", "13_scaling", "15_effunet", "20_metrics", "22_tiles", "31_anomaly"} <= set(WIDGETS)
+    assert {"index", "01_explore", "11_unet_ledger", "12_upsample", "13_scaling", "15_effunet", "20_metrics", "22_tiles", "31_anomaly"} <= set(WIDGETS)
     assert len(WIDGETS["12_upsample"]) == 3
     assert all(len(html) < 1_000_000 for widgets in WIDGETS.values() for html in widgets), "a widget may weigh 1 MB"
 
