@@ -70,6 +70,33 @@ def test_same_seed_same_model_and_saved(clean, tmp_path):
     np.testing.assert_allclose(anomaly_map(back, clean[0]), anomaly_map(a, clean[0]), atol=1e-5)
 
 
+def test_turns_and_smoothing(clean):
+    from scipy import ndimage
+    model = small(seed=1).eval()
+    model.about = dict(task="anomaly")
+    with torch.no_grad(): raw = model(clean[0][None])[0, 0].numpy()
+    np.testing.assert_allclose(anomaly_map(model, clean[0], turns=1, smooth=0), raw, atol=1e-5)
+    np.testing.assert_allclose(anomaly_map(model, clean[0], turns=1, smooth=1.5), ndimage.gaussian_filter(raw, 1.5), atol=1e-5)
+    turned = anomaly_map(model, torch.rot90(clean[0], 1, (1, 2)))                     # four turns: turning the picture turns the map
+    np.testing.assert_allclose(turned, np.rot90(anomaly_map(model, clean[0])), atol=1e-4)
+
+
+def test_losses_against_torch_and_ignored_pixels():
+    g = torch.Generator().manual_seed(0)
+    logits, mask = torch.randn(2, 1, 8, 8, generator=g), torch.randint(0, 2, (2, 8, 8), generator=g)
+    want = torch.nn.functional.binary_cross_entropy_with_logits(logits[:, 0], mask.float(), pos_weight=torch.tensor(5.))
+    torch.testing.assert_close(LOSSES["bce"](logits, mask), want)
+    hidden = mask.clone(); hidden[:, :2] = 255
+    for name, loss in LOSSES.items():
+        other = logits.clone(); other[:, :, :2] += 3
+        torch.testing.assert_close(loss(logits, hidden), loss(other, hidden), msg=f"{name}: a pixel to be ignored counts")
+
+
+def test_contrast_leaves_no_hook_behind(clean):
+    model = fit_normal(clean, steps=2, size=64, bs=4, model=small(), precision="fp32", contrast=.1)
+    assert not any(m._forward_hooks for m in model.modules())
+
+
 def test_reference_mode(rows, clean):
     refs = [r["reference"] for r in rows]
     model = fit_normal(clean, steps=2, references=refs, size=64, bs=2, model=small(in_ch=2), precision="fp32")

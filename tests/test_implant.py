@@ -126,3 +126,10 @@ def test_errors(clean, kw, say):
     with pytest.raises(InputError, match=say) as e:
         implant(clean[0], 0, **kw)
     assert "\n" not in str(e.value)
+
+
+def test_wear_is_another_dose_and_focus(clean):
+    streams = [Implanted(clean, 64, 12, seed=0, share=0., decoys=0., augmented=False, wear=w) for w in (0., 1., 1.)]
+    plain, worn, again = ([s[i][0] for i in range(12)] for s in streams)
+    assert all(torch.equal(a, b) for a, b in zip(worn, again))
+    assert np.median([noise_level(w) for w in worn]) > np.median([noise_level(p) for p in plain]) and all(0 <= w.min() and w.max() <= 1 for w in worn)
