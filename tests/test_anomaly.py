@@ -2,7 +2,7 @@
 import numpy as np
 import pytest
 import torch
-from unet_explorer.anomaly import FEWEST, LOSSES, align, anomaly_map, check_clean, conformal, contrast, fit_normal, pick_threshold
+from unet_explorer.anomaly import FEWEST, LOSSES, PerPlace, align, anomaly_map, check_clean, conformal, contrast, fit_normal, pick_threshold
 from unet_explorer.baselines import Difference, Frozen, PaDiM, PatchCore, coreset
 from unet_explorer.effunet import EffUNet, restore, save
 from unet_explorer.images import InputError
@@ -90,6 +90,18 @@ def test_losses_against_torch_and_ignored_pixels():
     for name, loss in LOSSES.items():
         other = logits.clone(); other[:, :, :2] += 3
         torch.testing.assert_close(loss(logits, hidden), loss(other, hidden), msg=f"{name}: a pixel to be ignored counts")
+
+
+def test_per_place(clean):
+    class Bright:
+        def anomaly_map(self, image): return image[0].numpy()
+    corner = [c.clone() for c in clean]
+    for i, c in enumerate(corner): c[:, :10, :10] = .8 + .01 * i                       # odd by its looks, and always there
+    spoiled = corner[0].clone(); spoiled[:, 40:50, 40:50] = 1
+    m = PerPlace(Bright(), corner[1:], floor=.05).anomaly_map(spoiled)
+    assert m[40:50, 40:50].mean() > 3 * abs(m[:10, :10]).max() and PerPlace(small(seed=0), clean[:3], turns=1).anomaly_map(clean[4]).shape == (80, 80)
+    with pytest.raises(InputError, match="must be equal, and aligned"):
+        PerPlace(Bright(), clean).anomaly_map(clean[0][:, :50])
 
 
 def test_contrast_leaves_no_hook_behind(clean):

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['FEWEST', 'LOSSES', 'conformal', 'check_clean', 'contrast', 'Contrast', 'fit_normal', 'anomaly_map', 'pick_threshold',
-           'align']
+           'align', 'PerPlace']
 
 # %% ../nbs/31_anomaly.ipynb #45f9324f
 import math
@@ -241,3 +241,21 @@ def _aligned_all(clean, references):
     references = list(references)
     if len(references) != len(clean): raise InputError(f"{len(clean)} clean pictures and {len(references)} references; there must be one for each")
     return [align(r, c) for r, c in zip(references, clean)]
+
+# %% ../nbs/31_anomaly.ipynb #69cf2e26
+class PerPlace:
+    "For aligned pictures: how many standard deviations a place is odder than the same place on clean pictures."
+    def __init__(self,
+        model, # as in `anomaly_map`
+        clean, # aligned clean pictures that the model was not trained on
+        floor:float=.2, # added to the standard deviation, in units of the map
+        **options, # of `anomaly_map`
+    ):
+        maps = np.stack([anomaly_map(model, c, **options) for c in clean])
+        self.model, self.mean, self.std, self.options = model, maps.mean(0), maps.std(0, ddof=1) + floor, options
+
+    def anomaly_map(self, image):
+        "`(h w)` of a picture `(c h w)`. Raises `InputError` for another size than the clean pictures had."
+        if image.shape[1:] != self.mean.shape:
+            raise InputError(f"PerPlace: a picture of {'x'.join(map(str, image.shape[1:]))} for clean ones of {'x'.join(map(str, self.mean.shape))}; they must be equal, and aligned")
+        return (anomaly_map(self.model, image, **self.options) - self.mean) / self.std

@@ -304,7 +304,7 @@ def _svg_arrow(a, b, colour, more="", head=True):
     tip = f'M{u - dx - dy / 2:.1f} {v - dy + dx / 2:.1f}L{u:.1f} {v:.1f}L{u - dx + dy / 2:.1f} {v - dy - dx / 2:.1f}' if head else ""
     return f'<path d="M{x:.1f} {y:.1f}L{u:.1f} {v:.1f}" style="stroke:{colour}" fill="none" {more}/>' + (f'<path d="{tip}" style="stroke:{colour}" fill="none" stroke-width="1.5"/>' if tip else "")
 
-# %% ../nbs/11_unet_ledger.ipynb #50c07138
+# %% ../nbs/11_unet_ledger.ipynb #57223ef9
 class _Pen:
     "Takes what `_arrows` draws, and keeps it as SVG; `unit` turns box coordinates into pixels."
     def __init__(self, unit): self.unit, self.parts = unit, []
@@ -318,7 +318,7 @@ class _Pen:
     def text(self, x, y, label, color="currentColor", **_):
         (x, y), lines = self.unit(x, y), label.replace("meets ", "meets\n").splitlines()   # narrow: the lowest gap is
         colour = "currentColor" if isinstance(color, str) else _RED
-        self.parts += [_words(x, y - 5 - 12 * (len(lines) - 1 - i), line, 11, colour) for i, line in enumerate(lines)]
+        self.parts += [_words(x, y + dy, line, 11, colour) for dy, line in zip((-17, -5, 20)[len(lines) == 1 :], lines)]
 
 # %% ../nbs/11_unet_ledger.ipynb #2a01c605
 def ledger_svg(
