@@ -35,8 +35,8 @@ METHODS = {"ours": ours, "ours, per place": lambda clean, seed: PerPlace(ours(cl
 SOURCE = dict(title="elpv-dataset, 2,624 electroluminescence images of solar cells", licence="CC BY-NC-SA 4.0",
               citation="Buerhop-Lutz et al. 2018, doi 10.4229/35thEUPVSEC20182018-5CV.3.15; Deitsch et al. 2019, doi 10.1016/j.solener.2019.02.067; "
                        "Deitsch et al. 2021, doi 10.1007/s00138-021-01191-9",
-              split="per module type: functional cells shuffled by the seed into training, threshold and test; defective cells are in the test only. "
-                    "The source does not say which cells share a module")
+              split="per module type: contiguous blocks of the functional cells, in the order of the source, for training, threshold and test (the seed rotates them); "
+                    "defective cells are in the test only. The source does not say which cells share a module")
 
 
 def cells():
@@ -52,7 +52,7 @@ def cells():
 def split(probability, kind, which, seed):
     "Indices: train, held out, test functional, test defective."
     good = np.flatnonzero((kind == which) & (probability == 0))
-    good = np.random.default_rng([seed, len(which)]).permutation(good)
+    good = np.roll(good, seed * len(good) // 3)                            # contiguous blocks: neighbours in the list are likely of one module
     bad = np.flatnonzero((kind == which) & (probability > 0))
     n_train = min(N_TRAIN, len(good) - N_HELD - 8)
     rest = good[n_train + N_HELD :]
