@@ -29,7 +29,7 @@ def ours(clean, seed):
     return TRAINED[key]
 
 
-METHODS = {"ours": ours, "ours, per place": lambda clean, seed: PerPlace(ours(clean, seed), clean[-(len(clean) // 4) :]),
+METHODS = {"ours": ours, "ours, per place": lambda clean, seed: PerPlace(ours(clean, seed), clean[-(len(clean) // 4) :], turns=1),
            "PaDiM, per place": lambda clean, seed: PaDiM(clean, per_place=True, seed=seed),          # cells are aligned: the paper's own way
            "PatchCore": lambda clean, seed: PatchCore(clean, seed=seed)}
 SOURCE = dict(title="elpv-dataset, 2,624 electroluminescence images of solar cells", licence="CC BY-NC-SA 4.0",
