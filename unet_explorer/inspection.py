@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['SAME_NM', 'alarms', 'pictures_in', 'read_clean', 'two_heaps', 'fit_folder', 'find_folder']
 
-# %% ../nbs/51_inspection.ipynb #d1a3f30d
+# %% ../nbs/51_inspection.ipynb #aba9c428
 import json
 import math
 from pathlib import Path
@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from .anomaly import FEWEST, anomaly_map, check_clean, fit_normal, pick_threshold
+from .data import _natural
 from .effunet import restore, save
 from .images import SUFFIXES, InputError, load_image, n_pages, overlay, pixel_size_nm, save_image, save_mask, write_atomic
 from .report import system_facts, write_findings
@@ -35,7 +36,7 @@ def alarms(
         found.append(row | dict(score=round(float(p.intensity_max), 3)))
     return sorted(found, key=lambda r: -r["score"])
 
-# %% ../nbs/51_inspection.ipynb #6bb7575a
+# %% ../nbs/51_inspection.ipynb #83e0b46c
 SAME_NM = .02  # pixel sizes that differ by less, relatively, are the same
 
 def pictures_in(
@@ -43,13 +44,11 @@ def pictures_in(
     without=None, # a folder whose files are left out: the results
 ) -> list: # `(path, page or None, name)` in natural order; a page of a stack is a picture of its own
     "What there is to read. Raises `InputError` if there is nothing."
-    import re
     source = Path(source)
     if not source.exists(): raise InputError(f"{source}: no such file or folder; check the spelling")
-    natural = lambda p: [int(t) if t.isdigit() else t.lower() for t in re.split(r"(\d+)", str(p))]
     skip = Path(without).resolve() if without else None
     files = [source] if source.is_file() else sorted((p for p in source.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file() and not p.name.startswith(".")
-                                                      and skip not in p.resolve().parents), key=natural)
+                                                      and skip not in p.resolve().parents), key=_natural)
     if not files: raise InputError(f"{source}: no images in it; expected files ending in {', '.join(SUFFIXES)}")
     names = [str(p.name if source.is_file() else p.relative_to(source)) for p in files]
     stems = [str(Path(n).with_suffix("")) for n in names]
