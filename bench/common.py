@@ -1,5 +1,6 @@
 """What the experiments share: one recipe of training, and one way to write results."""
 import json
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -30,15 +31,16 @@ def channels_classes(ds):
     return (1 if meta(ds)["name"] == "isbi2012" else 3), (1 if len(classes) == 2 else len(classes))
 
 
-def train_once(model, ds, seed, steps=STEPS):
-    "Train `model` by the recipe; its scores on the test part. The model ends with its best weights."
+def train_once(model, ds, seed, steps=STEPS, lr=3e-3):
+    "Train `model` by the recipe, or with another highest learning rate; its scores on the test part. The model ends with its best weights."
     channels, _ = channels_classes(ds)
-    learn = learner(dataloaders(ds, 256, 4, seed, channels=channels), model, precision="bf16")
+    learn = learner(dataloaders(ds, 256, 4, seed, channels=channels), model, precision="bf16", lr=lr)
     done = fit(learn, steps=steps, seed=seed, bar=False, epochs=5)
     preds, truths = predict_all(model, ds["test"])
     scores = evaluate(preds, truths, list(meta(ds)["classes"]))
     dice = [v for v in list(scores["dice"].values())[1:] if v is not None]
-    return dict(seed=seed, steps=done["steps"], dice=float(np.mean(dice)), pooled_iou=scores["pooled_iou"], accuracy=scores["accuracy"],
+    about = facts()
+    return dict(seed=seed, steps=done["steps"], lr=lr, on=", ".join([about["processor"], about["cores"], about["date"], about.get("commit", "no commit")]), dice=float(np.mean(dice)), pooled_iou=scores["pooled_iou"], accuracy=scores["accuracy"],
                 iou=scores["iou"], valid_dice=done["valid_dice"], seconds=round(done["seconds"], 1))
 
 
@@ -47,12 +49,25 @@ def spread(values):
     return dict(mean=float(np.mean(values)), std=float(np.std(values, ddof=1)) if len(values) > 1 else None, n=len(values))
 
 
+def facts():
+    "About machine, versions and commit; changes count only where they could change a result."
+    about, dirty = system_facts(), subprocess.run(["git", "status", "--porcelain", "unet_explorer", "bench"], cwd=RESULTS.parent.parent, capture_output=True, text=True).stdout
+    return about if dirty or "commit" not in about else dict(about, commit=about["commit"].removesuffix(", with changes"))
+
+
 def parameters(model): return sum(p.numel() for p in model.parameters())
+
+
+def earlier(name, **same):
+    "What nbs/results/NAME.json holds already, if all of `same` stands in it; else nothing. An interrupted experiment goes on from it."
+    path = RESULTS / f"{name}.json"
+    old = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    return old if all(old.get(k) == v for k, v in same.items()) else {}
 
 
 def write(name, **content):
     "Write `content` with the facts about machine and versions as nbs/results/NAME.json."
     RESULTS.mkdir(exist_ok=True)
     path = RESULTS / f"{name}.json"
-    path.write_text(json.dumps(dict(content, facts=system_facts()), indent=1) + "\n", encoding="utf-8")
+    path.write_text(json.dumps(dict(content, facts=facts()), indent=1) + "\n", encoding="utf-8")
     print(f"wrote nbs/results/{path.name}", flush=True)

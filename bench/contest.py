@@ -6,14 +6,13 @@ training product, other pictures of it. At least 200 pictures away, with all kin
 Thresholds come from held-out clean pictures taken like the test ("qualified") and, to show what happens otherwise, like the training
 ("moved"). Options were chosen on other layers and seeds (bench/TRIED.md). Finished runs are kept: an interrupted contest goes on.
 
-    python bench/contest.py [--quick]"""
-import json
+    python bench/contest.py [--quick] [METHOD ...]"""
 import sys
 import time
 
 import numpy as np
 import torch
-from common import RESULTS, SEEDS, spread, write
+from common import SEEDS, earlier, spread, write
 from unet_explorer.anomaly import anomaly_map, conformal, fit_normal
 from unet_explorer.baselines import Difference, PaDiM, PatchCore
 from unet_explorer.data import cache_dir
@@ -106,24 +105,25 @@ def summary(runs):
     return dict(summary={k: spread([r[k] for r in runs]) for k in keys}, kinds=pooled("kinds"), sizes=pooled("sizes"), runs=runs)
 
 
-def earlier(about):
-    "Finished runs of the same contest."
-    path = RESULTS / "contest.json"
-    old = json.loads(path.read_text(encoding="utf-8")) if path.is_file() and not QUICK else {}
-    return {n: m["runs"] for n, m in old.get("methods", {}).items()} if old.get("data") == about and old.get("budget") == BUDGET else {}
+def finished(about):
+    "Runs of the same contest that are written already."
+    old = {} if QUICK else earlier("contest", data=about, budget=BUDGET)
+    return {n: m["runs"] for n, m in old.get("methods", {}).items()}
 
 
 def main(plan=PLAN):
-    torch.set_num_threads(2)
+    torch.set_num_threads(min(2, torch.get_num_threads()))
     data = pictures()
     about = dict(test=f"{N['test']} simulated pictures with one defect each and {N['fresh']} clean ones, {N['side']}x{N['side']} pixels of 4 nm (real layers: 5 nm); "
                       "real layers, dose and focus that training did not have; defects from 6 to 40 px", train=f"{N['train']} clean pictures",
                  home=f"{N['home']} pictures with one defect each, made like the training pictures", fpr=FPR,
                  held=f"{N['held']} clean pictures for the threshold", labelled=f"{FEW} pictures with labels, in supervised mode only", classes=KINDS)
-    runs = earlier(about)
+    runs = finished(about)
     for name, seed in plan:
+        runs |= finished(about)                       # another process may have finished one meanwhile
         if any(r["seed"] == seed for r in runs.get(name, ())): continue
         r = run_once(name, data, seed)
+        runs |= finished(about)
         runs.setdefault(name, []).append(r)
         print(f"{name}, seed {seed}: AP {r['ap']:.3f} AUPRO {r['aupro']:.3f} IoU {r['iou']:.3f} false images {r['false_images']:.3f}, home AP {r['home_ap']:.3f} "
               f"AUPRO {r['home_aupro']:.3f} ({r['fit_seconds']:.0f} s)", flush=True)
@@ -134,4 +134,5 @@ def main(plan=PLAN):
 if __name__ == "__main__":
     import warnings
     warnings.filterwarnings("ignore")
-    main([(m, SEEDS[0]) for m in METHODS] if QUICK else PLAN)
+    chosen = [a for a in sys.argv[1:] if not a.startswith("--")]
+    main([(m, s) for m, s in PLAN if (s == SEEDS[0] or not QUICK) and (not chosen or m in chosen)])

@@ -10,7 +10,7 @@ import time
 
 import numpy as np
 import torch
-from common import SEEDS, spread, write
+from common import SEEDS, earlier, spread, write
 from unet_explorer.anomaly import PerPlace, anomaly_map, conformal, fit_normal
 from unet_explorer.baselines import PaDiM, PatchCore
 from unet_explorer.detection import auroc
@@ -85,12 +85,14 @@ def run_once(name, images, probability, kind, which, seed):
 
 
 def main(seeds=SEEDS):
-    torch.set_num_threads(2)
+    torch.set_num_threads(min(2, torch.get_num_threads()))
     images, probability, kind = cells()
-    runs = {}
+    old = {} if QUICK else earlier("elpv", data=SOURCE, budget=BUDGET, fpr=FPR)
+    runs = {w: {n: m["runs"] for n, m in ms.items()} for w, ms in old.get("types", {}).items()}
     for seed in seeds:
         for which in ("mono", "poly"):
             for name in METHODS:
+                if any(r["seed"] == seed for r in runs.get(which, {}).get(name, ())): continue
                 r = run_once(name, images, probability, kind, which, seed)
                 runs.setdefault(which, {}).setdefault(name, []).append(r)
                 print(f"{which}, {name}, seed {seed}: image AUROC sure {r['sure']:.3f} any {r['any']:.3f}, false alarms {r['false_alarms']:.3f} ({r['fit_seconds']:.0f} s)", flush=True)

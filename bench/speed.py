@@ -1,25 +1,29 @@
-"""The stopwatch: one run, models interleaved, medians. Training steps (4 crops of 256x256) and inference (one picture of 512x512)
+"""The stopwatch: one run, all models in turn, medians. Training steps (4 crops of 256x256) and inference (one picture of 512x512)
 of the race, of every decoder width of bench/decoder.py and of every upsampler of bench/upsamplers.py; parameters, GMAC, peak memory.
 
+The default model is in all three tables, so it is timed three times over: how far its medians differ is the noise of this stopwatch.
 A neighbour is timed as its user would run it (float32, contiguous memory) and, so that nobody is beaten by a setting, as our training
 loop would run it too (channels-last memory; bf16). Run it on a quiet machine."""
 import statistics
 import subprocess
 import sys
 import time
+from importlib.metadata import version
+from pathlib import Path
 
 import torch
 from common import parameters, write
 from decoder import WIDTHS
 from peers import PEERS
 from torch.utils.flop_counter import FlopCounterMode
-from unet_explorer.deploy import BACKENDS, fused
+from unet_explorer.deploy import BACKENDS, Segmenter, fused
 from unet_explorer.effunet import EffUNet
 from unet_explorer.train import SegLoss
 from unet_explorer.upsample import UPSAMPLERS
 from upsamplers import matched
 
-ROUNDS, SLOW = 7, ("MONAI FlexibleUNet b0", "fastai DynamicUnet b0", "U-Net 2015")   # slow ones: three rounds
+ROUNDS, SLOW = 11, {"MONAI FlexibleUNet b0": 5, "fastai DynamicUnet b0": 5, "U-Net 2015": 3}
+DEFAULT = dict(decoder="64-48-32-16, 2 convs", upsamplers="shuffle")                   # the default model's name in the other tables
 last = torch.channels_last
 
 
@@ -55,12 +59,12 @@ class Look:
         with torch.inference_mode(): self.model(self.x)
 
 
-def interleaved(jobs, rounds=ROUNDS):
+def interleaved(jobs):
     "Milliseconds of each job, in turn: `{name: {ms, fastest, slowest, rounds}}`. The first round warms up and does not count."
     times = {name: [] for name in jobs}
-    for i in range(rounds + 1):
+    for i in range(ROUNDS + 1):
         for name, job in jobs.items():
-            if i > 3 and name.startswith(SLOW): continue
+            if i > SLOW.get(name, ROUNDS): continue
             start = time.perf_counter()
             job()
             if i: times[name].append((time.perf_counter() - start) * 1e3)
@@ -73,39 +77,43 @@ def peak_memory(name):
             f"peak = lambda: int(re.search(r'VmHWM:\\s*(\\d+)', open('/proc/self/status').read())[1]) / 1024\n"
             f"base = peak(); step = speed.Step(PEERS[{name!r}](1, 1, 0)); step(); step()\n"
             f"print(peak() - base)")
-    out = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=True).stdout
+    out = subprocess.run([sys.executable, "-W", "ignore", "-c", code], cwd=Path(__file__).parent, capture_output=True, text=True, check=True).stdout
     return float(out.split()[-1])
 
 
-def race():
-    "The models of the race: training, inference, size."
-    nets = {name: make(1, 1, 0) for name, make in PEERS.items()}
-    size = {name: dict(parameters=parameters(m), gmac256=gmac(m, 256), gmac512=gmac(m, 512)) for name, m in nets.items()}
+def race(nets):
+    "Jobs of the race: training, inference. `nets` are the peers by name."
     ours, smp = "EffUNet lite0", "smp.Unet lite0 (tu-)"
+    new = lambda name: PEERS[name](1, 1, 0)
     train = {name: Step(m) for name, m in nets.items() if name != ours}
-    train |= {f"{ours}, float32": Step(nets[ours], last), f"{ours}, bf16 (its default here)": Step(PEERS[ours](1, 1, 0), last, torch.bfloat16),
-              f"{smp}, in our loop": Step(PEERS[smp](1, 1, 0), last), f"{smp}, in our loop, bf16": Step(PEERS[smp](1, 1, 0), last, torch.bfloat16)}
-    train = interleaved(train)
-    x = torch.rand(1, 1, 512, 512)
+    train |= {f"{ours}, float32": Step(nets[ours], last), f"{ours}, bf16 (its default here)": Step(new(ours), last, torch.bfloat16),
+              f"{smp}, in our loop": Step(new(smp), last), f"{smp}, in our loop, bf16": Step(new(smp), last, torch.bfloat16)}
+    x, quick = torch.rand(1, 1, 512, 512), new(ours).eval()
     infer = {name: Look(m) for name, m in nets.items() if name != ours}
-    infer |= {f"{smp}, channels-last": Look(PEERS[smp](1, 1, 0), last), "EffUNet, as trained": Look(nets[ours], last)}
-    runs = {f"EffUNet, {b}": (lambda run: lambda: run(x))(make(nets[ours].eval())) for b, make in BACKENDS.items()}
-    infer = interleaved(infer | runs)
-    return size, train, infer
+    infer |= {f"{smp}, channels-last": Look(new(smp), last), "EffUNet, as trained": Look(new(ours), last)}
+    return train, infer | {f"EffUNet, {b}": (lambda run: lambda: run(x))(make(quick)) for b, make in BACKENDS.items()}
+
+
+def stopwatch(train, infer, variants):
+    "Times of the race, and of every variant: `{table: {name: {train, infer, gmac256, parameters}}}`, all in one run."
+    each = {(t, n): m for t, ms in variants.items() for n, m in ms.items()}
+    steps = interleaved(train | {k: Step(m, last) for k, m in each.items()})
+    looks = interleaved(infer | {k: Look(fused(m), last) for k, m in each.items()})
+    table = lambda t: {n: dict(train=steps[t, n], infer=looks[t, n], gmac256=gmac(m, 256), parameters=parameters(m)) for n, m in variants[t].items()}
+    return {n: steps[n] for n in train}, {n: looks[n] for n in infer}, {t: table(t) for t in variants}
 
 
 def main():
     torch.manual_seed(0)
-    size, train, infer = race()
-    memory = {name: peak_memory(name) for name in PEERS}
-    for name, mib in memory.items(): size[name]["peak_mib"] = mib
-    for n, t in (train | infer).items(): print(f"{n:48}{t['ms']:9.1f} ms", flush=True)
-    widths = {n: EffUNet(decoder=d, convs=c, pretrained=False) for n, (d, c) in WIDTHS.items()}
-    ups = {u: matched(u, pretrained=False) for u in UPSAMPLERS}
-    def both(models):
-        steps = interleaved({n: Step(m, last) for n, m in models.items()}, 5)
-        looks = interleaved({n: Look(fused(m), last) for n, m in models.items()}, 5)
-        return {n: dict(train=steps[n]["ms"], infer=looks[n]["ms"], gmac256=gmac(m, 256), parameters=parameters(m)) for n, m in models.items()}
-    backends = {"smp.Unet": infer["smp.Unet lite0 (tu-)"], "EffUNet, as trained": infer["EffUNet, as trained"]}
-    backends |= {b: infer[f"EffUNet, {b}"] for b in BACKENDS}
-    write("speed", threads=torch.get_num_threads(), size=size, train=train, infer=infer, backends=backends, decoder=both(widths), upsamplers=both(ups))
+    nets = {name: make(1, 1, 0) for name, make in PEERS.items()}
+    size = {name: dict(parameters=parameters(m), gmac256=gmac(m, 256), gmac512=gmac(m, 512)) for name, m in nets.items()}
+    variants = dict(decoder={n: EffUNet(decoder=d, convs=c, pretrained=False) for n, (d, c) in WIDTHS.items()}, upsamplers={u: matched(u, pretrained=False) for u in UPSAMPLERS})
+    train, infer, tables = stopwatch(*race(nets), variants)
+    for n, t in [*train.items(), *infer.items()]: print(f"{n:48}{t['ms']:9.1f} ms  {t['fastest']:9.1f} to {t['slowest']:9.1f}", flush=True)
+    twins = {"train": [train["EffUNet lite0, float32"]["ms"]], "infer": [infer["EffUNet, float32"]["ms"]]}
+    for what, ms in twins.items(): ms += [tables[t][n][what]["ms"] for t, n in DEFAULT.items()]
+    print("the default model, timed three times:", twins, flush=True)
+    for name in PEERS: size[name]["peak_mib"] = peak_memory(name)
+    auto = Segmenter(PEERS["EffUNet lite0"](1, 1, 0))
+    write("speed", threads=torch.get_num_threads(), versions={p: version(p) for p in ("monai", "onnxruntime")}, size=size, train=train, infer=infer, twins=twins,
+          chosen=dict(backend=auto.backend, differences=auto.differences), **tables)

@@ -1,7 +1,9 @@
 """Six upsamplers inside the same U-Net, at the same number of parameters: quality on real EM images, and checkerboards
-before and after training. bench/speed.py times them."""
+before and after training. bench/speed.py times them. Finished runs are kept."""
+from functools import cache
+
 import torch
-from common import RECIPE, SEEDS, about_data, parameters, spread, train_once, write
+from common import RECIPE, SEEDS, about_data, earlier, parameters, spread, train_once, write
 from scipy.ndimage import gaussian_filter
 from unet_explorer.data import load, sample
 from unet_explorer.effunet import EffUNet
@@ -10,15 +12,15 @@ from unet_explorer.upsample import UPSAMPLERS, nyquist_energy, phase_variance
 BASE = (64, 48, 32, 16)
 
 
-def matched(up, seed=0, pretrained=True):
-    "EffUNet with upsampler `up`, and its decoder made narrower until it has the parameters of the one with shuffle."
+@cache
+def narrowed(up):
+    "Decoder widths with which upsampler `up` has the parameters of the default one with shuffle, as nearly as can be."
     count = lambda widths, up: parameters(EffUNet(pretrained=False, decoder=widths, up=up))
-    target = count(BASE, "shuffle")
-    if not hasattr(matched, "widths"): matched.widths = {}
-    if up not in matched.widths:
-        choices = {tuple(round(w * m / 100) for w in BASE) for m in range(70, 106)}
-        matched.widths[up] = min(sorted(choices), key=lambda w: abs(count(w, up) - target))
-    return EffUNet(up=up, decoder=matched.widths[up], seed=seed, pretrained=pretrained)
+    target, choices = count(BASE, "shuffle"), {tuple(round(w * m / 100) for w in BASE) for m in range(70, 106)}
+    return min(sorted(choices), key=lambda w: abs(count(w, up) - target))
+
+
+def matched(up, seed=0, pretrained=True): return EffUNet(up=up, decoder=narrowed(up), seed=seed, pretrained=pretrained)
 
 
 @torch.no_grad()
@@ -38,14 +40,16 @@ def patterns(model, image):
 def main():
     ds = load("isbi2012")
     image = sample(ds["test"], 0)[0]
-    runs = {up: [] for up in UPSAMPLERS}
+    old = {row["up"]: row["runs"] for row in earlier("upsamplers", recipe=RECIPE).get("rows", ())}
+    runs = {up: old.get(up, []) for up in UPSAMPLERS}
     for seed in SEEDS:
         for up in UPSAMPLERS:
+            if any(r["seed"] == seed for r in runs[up]): continue
             model = matched(up, seed)
             before = patterns(model, image)
             runs[up].append(dict(train_once(model, ds, seed), before=before, after=patterns(model, image)))
             r = runs[up][-1]
             print(f"{up}, seed {seed}: Dice {r['dice']:.4f}, pattern {before['image']:.1e} -> {r['after']['image']:.1e}", flush=True)
-            rows = [dict(up=u, decoder=matched.widths[u], parameters=parameters(matched(u, pretrained=False)), dice=spread([r["dice"] for r in rs]), runs=rs)
+            rows = [dict(up=u, decoder=narrowed(u), parameters=parameters(matched(u, pretrained=False)), dice=spread([r["dice"] for r in rs]), runs=rs)
                     for u, rs in runs.items() if rs]
             write("upsamplers", data=about_data("isbi2012"), recipe=RECIPE, rows=rows)
