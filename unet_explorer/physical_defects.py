@@ -53,7 +53,7 @@ def _probe(metal, nets, rng, n=200, reach=64):
     return [_Place(*map(float, (ys[i], xs[i], ny[i], nx[i], width[i] + 1, gap[i]))
                    , int(nets[ys[i], xs[i]]), int(out[i, gap[i]])) for i in rows[good]]
 
-# %% ../nbs/02_physical_defects.ipynb #645fc54b
+# %% ../nbs/02_physical_defects.ipynb #3db3205d
 def _frame(shape, p, radius):
     "A window around a place, and the coordinates `a` (out of the metal) and `b` (along the edge) in it, in pixels."
     y0, x0 = max(0, int(p.y - radius)), max(0, int(p.x - radius))
@@ -62,9 +62,9 @@ def _frame(shape, p, radius):
     x = np.arange(x0, min(shape[1], int(p.x + radius) + 2))[None] - p.x
     return window, y * p.ny + x * p.nx, x * p.ny - y * p.nx
 
-def _ragged(rng, t, amount=.15):
-    "1, swinging by about `amount` as `t` goes from 0 to 2 pi."
-    return 1 + amount / 3 * sum(np.sin(k * t + rng.uniform(0, 2 * np.pi)) * rng.uniform(.5, 1.5) for k in (2, 3, 5))
+def _ragged(rng, t, amount=.15, waves=(2, 3, 5), fall=0):
+    "1, swinging by about `amount` as `t` goes from 0 to 2 pi; wave `k` is weaker by `k ** fall`."
+    return 1 + amount / 3 * sum(np.sin(k * t + rng.uniform(0, 2 * np.pi)) * rng.uniform(.5, 1.5) / k**fall for k in waves)
 
 def _conductor(layout): return "metal" if layout.metal.any() else "via"
 
@@ -100,13 +100,14 @@ def _protrusion(layout, size, p, rng):
     window, bulge = _half_ellipse(layout, size, p, rng, max(2.5, min(size / 2, .6 * p.gap)), +1)
     return _paint(layout, window, bulge, True, _conductor(layout))
 
-# %% ../nbs/02_physical_defects.ipynb #d3a037ab
-def _blob(layout, size, p, rng, amount):
+# %% ../nbs/02_physical_defects.ipynb #127d3f91
+def _blob(layout, size, p, rng, *ragged):
     "Window, and distance from the middle as a share of the way to a ragged outline whose longest side is `size`."
     window, a, b = _frame(layout.shape, p, size + 2)
     t = np.linspace(0, 2 * np.pi, 64)
-    outline = _ragged(np.random.default_rng(seed := int(rng.integers(2**31))), t, amount)
-    around = lambda angle: np.maximum(_ragged(np.random.default_rng(seed), angle, amount), .3)
+    seed = int(rng.integers(2**31))
+    around = lambda angle: np.maximum(_ragged(np.random.default_rng(seed), angle, *ragged), .3)
+    outline = around(t)
     longest = max(np.ptp(outline * np.cos(s - t)) for s in np.linspace(0, np.pi, 8))
     return window, np.hypot(a, b) / ((size + .5) / longest * around(np.arctan2(b, a)))
 
@@ -115,7 +116,7 @@ def _extra_via(layout, size, p, rng):
     return _paint(layout, window, share <= 1, True, "via")
 
 def _particle(layout, size, p, rng):
-    window, share = _blob(layout, size, p, rng, .25)
+    window, share = _blob(layout, size, p, rng, 1.2, range(2, 10), 1.5)
     inside, base = share <= 1, layout.height_nm[window]
     if not inside.any(): return layout
     dome = base[inside].max() + .4 * size * layout.pixel_nm * np.sqrt(1 - .9 * share[inside] ** 2)
@@ -123,7 +124,7 @@ def _particle(layout, size, p, rng):
     return _paint(_paint(layout, window, inside, 1, "foreign"), window, inside, relief, "relief_nm")
 
 def _residue(layout, size, p, rng):
-    window, share = _blob(layout, size, p, rng, .7)
+    window, share = _blob(layout, size, p, rng, 1.5, range(2, 12), 1.2)
     film = share <= 1
     return _paint(_paint(layout, window, film, 2, "foreign"), window, film, layout.relief_nm[window][film] + 4, "relief_nm")
 
