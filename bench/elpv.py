@@ -2,7 +2,9 @@
 
 2,624 cells with a defect probability (0, 1/3, 2/3, 1) and the type of the module (mono, poly). `pip install elpv-dataset`; the
 pictures are CC BY-NC-SA 4.0 and are not part of this project. Per type, never mixed: training on functional cells (probability 0) only,
-the test has functional cells that were left out, and defective ones: with probability 1 ("sure") or from 1/3 up ("any").
+the test has functional cells that were left out, and defective ones from the same stretch of the list: with probability 1 ("sure") or from
+1/3 up ("any"). One run per type also shuffles the cells before they are dealt out, to show what a random split would have reported.
+Finished runs are kept.
 
     python bench/elpv.py [--quick]"""
 import sys
@@ -36,7 +38,7 @@ SOURCE = dict(title="elpv-dataset, 2,624 electroluminescence images of solar cel
               citation="Buerhop-Lutz et al. 2018, doi 10.4229/35thEUPVSEC20182018-5CV.3.15; Deitsch et al. 2019, doi 10.1016/j.solener.2019.02.067; "
                        "Deitsch et al. 2021, doi 10.1007/s00138-021-01191-9",
               split="per module type: contiguous blocks of the functional cells, in the order of the source, for training, threshold and test (the seed rotates them); "
-                    "defective cells are in the test only. The source does not say which cells share a module")
+                    "defective cells are in the test only, those whose nearest functional cell in the list is a test cell. The source does not say which cells share a module")
 
 
 def cells():
@@ -49,15 +51,16 @@ def cells():
     return images, np.asarray(probability, float), np.asarray(kind).astype(str)
 
 
-def split(probability, kind, which, seed):
+def split(probability, kind, which, seed, shuffled=False):
     "Indices: train, held out, test functional, test defective."
     good = np.flatnonzero((kind == which) & (probability == 0))
-    good = np.roll(good, seed * len(good) // 3)                            # contiguous blocks: neighbours in the list are likely of one module
+    rng = np.random.default_rng([seed, 99])
+    good = rng.permutation(good) if shuffled else np.roll(good, seed * len(good) // 3)     # contiguous blocks: neighbours in the list are likely of one module
     bad = np.flatnonzero((kind == which) & (probability > 0))
     n_train = min(N_TRAIN, len(good) - N_HELD - 8)
-    rest = good[n_train + N_HELD :]
-    bad = np.random.default_rng([seed, 99]).permutation(bad)
-    return good[:n_train], good[n_train : n_train + N_HELD], rest[:N_TEST], bad[:N_TEST]
+    test = good[n_train + N_HELD :][:N_TEST]
+    nearest = good[np.abs(good[None] - bad[:, None]).argmin(1)]
+    return good[:n_train], good[n_train : n_train + N_HELD], test, rng.permutation(bad if shuffled else bad[np.isin(nearest, test)])[:N_TEST]
 
 
 def score(model, images, rows, n=9):
@@ -71,8 +74,8 @@ def image_of(images, i):
     return torch.nn.functional.avg_pool2d(torch.from_numpy(np.asarray(images[i], np.float32) / 255)[None], 2)
 
 
-def run_once(name, images, probability, kind, which, seed):
-    train, held, good, bad = split(probability, kind, which, seed)
+def run_once(name, images, probability, kind, which, seed, shuffled=False):
+    train, held, good, bad = split(probability, kind, which, seed, shuffled)
     start = time.perf_counter()
     model = METHODS[name]([image_of(images, i) for i in train], seed)
     seconds = time.perf_counter() - start
@@ -88,17 +91,22 @@ def main(seeds=SEEDS):
     torch.set_num_threads(min(2, torch.get_num_threads()))
     images, probability, kind = cells()
     old = {} if QUICK else earlier("elpv", data=SOURCE, budget=BUDGET, fpr=FPR)
-    runs = {w: {n: m["runs"] for n, m in ms.items()} for w, ms in old.get("types", {}).items()}
-    for seed in seeds:
+    runs = {part: {w: {n: m["runs"] for n, m in ms.items()} for w, ms in old.get(part, {}).items()} for part in ("types", "shuffled")}
+    for part, seed in [("types", seeds[0]), ("shuffled", seeds[0]), *(("types", s) for s in seeds[1:])]:
         for which in ("mono", "poly"):
             for name in METHODS:
-                if any(r["seed"] == seed for r in runs.get(which, {}).get(name, ())): continue
-                r = run_once(name, images, probability, kind, which, seed)
-                runs.setdefault(which, {}).setdefault(name, []).append(r)
-                print(f"{which}, {name}, seed {seed}: image AUROC sure {r['sure']:.3f} any {r['any']:.3f}, false alarms {r['false_alarms']:.3f} ({r['fit_seconds']:.0f} s)", flush=True)
-                table = {w: {n: dict({k: spread([x[k] for x in rs]) for k in ("any", "sure", "false_alarms", "fit_seconds")}, runs=rs) for n, rs in ms.items()} for w, ms in runs.items()}
-                if not QUICK: write("elpv", data=SOURCE, budget=BUDGET, fpr=FPR, types=table)
-    return runs
+                done = runs[part].setdefault(which, {}).setdefault(name, [])
+                if any(r["seed"] == seed for r in done): continue
+                r = run_once(name, images, probability, kind, which, seed, part == "shuffled")
+                done.append(r)
+                print(f"{part}, {which}, {name}, seed {seed}: image AUROC sure {r['sure']:.3f} any {r['any']:.3f}, false alarms {r['false_alarms']:.3f} ({r['fit_seconds']:.0f} s) {r['n']}", flush=True)
+                if not QUICK: write("elpv", data=SOURCE, budget=BUDGET, fpr=FPR, **{p: table(t) for p, t in runs.items()})
+    return runs["types"]
+
+
+def table(runs):
+    "Means and spreads over seeds."
+    return {w: {n: dict({k: spread([x[k] for x in rs]) for k in ("any", "sure", "false_alarms", "fit_seconds")}, runs=rs) for n, rs in ms.items() if rs} for w, ms in runs.items()}
 
 
 if __name__ == "__main__":

@@ -100,7 +100,7 @@ def simulate(
         out.append((torch.from_numpy(image)[None], torch.from_numpy(metal).long()))
     return out
 
-# %% ../nbs/02_simulate.ipynb #315b14c3
+# %% ../nbs/02_simulate.ipynb #f48feb27
 @dataclass(frozen=True)
 class Sem:
     "Settings of a scanning electron microscope, and its faults. `RANGES` says what is usual."
@@ -111,7 +111,7 @@ class Sem:
     via:float = .6 # grey level of a flat via
     hole:float = .12 # grey level of the bottom of a contact hole (a via with `via_nm` below 0)
     particle:float = .55 # grey level of a particle
-    residue:float = .17 # grey level of residue
+    residue:float = .17 # grey level of residue; half of what lies below shines through the film
     edge:float = .4 # brightness added by a wall that is as steep as can be seen
     glow:float = .12 # brightness gained beside a step of 40 nm above it, and lost below it
     glow_nm:float = 15. # how far that reaches, in nm
@@ -121,20 +121,19 @@ class Sem:
     jitter_nm:float = .5 # standard deviation of the start of a line, in nm
     charging:float = .15 # strength of the streaks
     charging_nm:float = 150. # how long a streak is, in nm
-    wander:float = .04 # how far contrast wanders from first line to last; brightness by half of it
-    brightness:float = 0. # added to the signal
-    contrast:float = 1. # times the signal
+    wander:float = .04 # how far the beam current wanders from first line to last; a slow offset by half of it
+    brightness:float = 0. # added after counting
+    contrast:float = 1. # times the counted signal
     detector:float = .015 # standard deviation of the detector's noise
 
     def __post_init__(self):
-        lengths = (self.blur_nm, self.wall_nm, self.drift_nm, self.jitter_nm, self.detector)
-        if not self.dose > 0 or min(lengths) < 0 or min(self.glow_nm, self.charging_nm) <= 0 or not -60 <= self.tilt_deg <= 60:
+        if not self.dose > 0 or min(self.blur_nm, self.wall_nm, self.drift_nm, self.jitter_nm, self.detector) < 0 or min(self.glow_nm, self.charging_nm) <= 0 or not -60 <= self.tilt_deg <= 60:
             raise InputError(f"{self}: dose, glow_nm and charging_nm are above 0, other lengths and detector at least 0, tilt_deg between -60 and 60")
 
 RANGES = dict(dose=(15, 120), blur_nm=(2, 7), insulator=(.18, .32), metal=(.38, .55), via=(.5, .7), edge=(.2, .55), glow=(.05, .2),
               drift_nm=(0, 8), jitter_nm=(0, 1.2), charging=(0, .3), wander=(0, .08), tilt_deg=(-6, 6), detector=(.005, .03))
 
-# %% ../nbs/02_simulate.ipynb #0272bfa7
+# %% ../nbs/02_simulate.ipynb #7ee58592
 def _blur(a, sigma): return ndimage.gaussian_filter(a, sigma, mode="nearest", truncate=3) if sigma > .1 else a
 
 def signal(
@@ -145,7 +144,8 @@ def signal(
     px, tilt = layout.pixel_nm, np.float32(np.deg2rad(sem.tilt_deg))
     out = np.where(layout.metal, np.float32(sem.metal), np.float32(sem.insulator))
     out[layout.via] = sem.via if layout.via_nm >= 0 else sem.hole
-    for number, level in ((1, sem.particle), (2, sem.residue)): out[layout.foreign == number] = level
+    out[layout.foreign == 1] = sem.particle
+    out = np.where(layout.foreign == 2, (out + np.float32(sem.residue)) / 2, out)
     height = _blur(layout.height_nm, sem.wall_nm / px)
     if min(layout.shape) > 1:
         gy, gx = np.gradient(height, np.float32(px))
@@ -171,7 +171,7 @@ def _moved(a, dy, dx):
     x, rows = np.arange(w)[None] + k[:, None], np.arange(h)[:, None]
     return a[rows, np.clip(x, 0, w - 1)] * (1 - fx) + a[rows, np.clip(x + 1, 0, w - 1)] * fx
 
-# %% ../nbs/02_simulate.ipynb #e7316883
+# %% ../nbs/02_simulate.ipynb #edc86a7c
 def _charged(s, px, sem):
     keep = np.float32(np.exp(-px / sem.charging_nm))
     before = lfilter(np.array([0, 1 - keep], np.float32), np.array([1, -keep], np.float32), s - s.mean(1, keepdims=True), axis=1)
@@ -195,8 +195,8 @@ def scan(
     s = signal(layout, sem) if still else _moved(signal(layout, sem), dy, dx)
     if sem.charging: s = _charged(s, px, sem)
     if sem.wander: s = _wandered(s, sem, rng)
-    s = np.float32(sem.contrast) * s + np.float32(sem.brightness)
     if np.isfinite(sem.dose): s = (rng.poisson(np.clip(s, 0, None) * sem.dose) / sem.dose).astype(np.float32)
+    s = np.float32(sem.contrast) * s + np.float32(sem.brightness)
     if sem.detector: s = s + np.float32(sem.detector) * rng.standard_normal(s.shape, dtype=np.float32)
     s = np.clip(s, 0, 1)
     if masks is None: return s
@@ -240,7 +240,7 @@ def _measured(known, mask, pixel_nm):
     return dict(known, extent_nm=extent(mask) * pixel_nm, area_nm2=float(mask.sum() * pixel_nm**2),
                 box=[int(v) for v in (y.min(), x.min(), y.max() + 1, x.max() + 1)] if len(y) else [0, 0, 0, 0])
 
-# %% ../nbs/02_simulate.ipynb #8a95dd74
+# %% ../nbs/02_simulate.ipynb #1cd25987
 def inspection_set(
     n:int, # how many pictures
     layouts=tuple(LAYOUTS), # names in `LAYOUTS`, large `Layout`s, or functions of (size, pixel_nm, seed)
@@ -251,20 +251,27 @@ def inspection_set(
     pixel_nm:float=4., # size of a pixel, in nm (large layouts have their own)
     roughness:Roughness=Roughness(), # of all edges
     sem:Sem|dict|None=None, # fixed settings, or a dict for `random_sem`
-    reference:bool=False, # also a clean picture of another die
+    reference:bool=False, # also a clean picture of another die, taken with the same settings
+    offset_px:int=0, # how far the stage may miss on that die, in pixels down and across
     seed:int=0, # same seed, same set; a larger set starts with the smaller one
 ) -> list[dict]: # image, mask (1 = defect), conductor (1 = metal or via), defects, layout, pixel_nm, sem, and reference if asked for
     "Simulated pictures with known defects. Raises `InputError` for what cannot be."
     unknown = [k for k in defects if k not in DEFECTS] + [k for k in layouts if isinstance(k, str) and k not in LAYOUTS]
     if unknown: raise InputError(f"inspection_set: {unknown[0]!r} is not known; defects are {', '.join(DEFECTS)}; layouts {', '.join(LAYOUTS)}")
     if not layouts: raise InputError("inspection_set: no layouts; give at least one")
+    if not 0 <= offset_px < min(size): raise InputError(f"inspection_set: offset_px={offset_px}; from 0 to less than the side of a picture")
     if n < 1 or per_image < 1 or len(size_px) != 2 or not 0 < size_px[0] <= size_px[1]:
         raise InputError(f"inspection_set: n={n}, per_image={per_image}, size_px={size_px}; ask for at least 1 of each, and sizes (smallest, largest)")
-    return [_inspected(i, list(layouts), list(defects), size_px, per_image, size, pixel_nm, roughness, sem, reference, seed) for i in range(n)]
+    return [_inspected(i, list(layouts), list(defects), size_px, per_image, size, pixel_nm, roughness, sem, offset_px if reference else None, seed) for i in range(n)]
 
-# %% ../nbs/02_simulate.ipynb #af663204
-def _inspected(i, layouts, defects, size_px, per_image, size, pixel_nm, roughness, sem, reference, seed):
-    "Picture `i` of an inspection set."
+# %% ../nbs/02_simulate.ipynb #de291a72
+def _missed(design, reach, rng):
+    "The same design, seen by a stage that is up to `reach` pixels off; the rim is repeated."
+    rows, cols = ((np.arange(n) + rng.integers(-reach, reach + 1)).clip(0, n - 1) for n in design.shape)
+    return replace(design, metal=design.metal[rows][:, cols], via=design.via[rows][:, cols])
+
+def _inspected(i, layouts, defects, size_px, per_image, size, pixel_nm, roughness, sem, miss, seed):
+    "Picture `i` of an inspection set; `miss` is None without a reference, else by how many pixels it may be off."
     problem = None
     for attempt in range(10):
         rng = np.random.default_rng([seed, i, attempt])
@@ -282,7 +289,7 @@ def _inspected(i, layouts, defects, size_px, per_image, size, pixel_nm, roughnes
         row = dict(image=as_image(image), mask=torch.from_numpy(np.any(moved[1:], 0) if masks else np.zeros(chip.shape, bool)).long(),
                    conductor=torch.from_numpy(moved[0]).long(), layout=design.name, pixel_nm=design.pixel_nm, sem=setting,
                    defects=[_measured(k, m, design.pixel_nm) for k, m in zip(known, moved[1:])])
-        if reference: row["reference"] = as_image(scan(roughen(design, roughness, b + 1), setting, d + 1))
+        if miss is not None: row["reference"] = as_image(scan(roughen(_missed(design, miss, rng), roughness, b + 1), setting, d + 1))
         return row
     raise InputError(f"inspection_set: picture {i} cannot be made ({problem}); use other layouts, kinds or sizes")
 
