@@ -86,7 +86,7 @@ def race(nets):
     ours, smp = "EffUNet lite0", "smp.Unet lite0 (tu-)"
     new = lambda name: PEERS[name](1, 1, 0)
     train = {name: Step(m) for name, m in nets.items() if name != ours}
-    train |= {f"{ours}, float32": Step(nets[ours], last), f"{ours}, bf16 (its default here)": Step(new(ours), last, torch.bfloat16),
+    train |= {f"{ours}, float32": Step(nets[ours], last), f"{ours}, bf16": Step(new(ours), last, torch.bfloat16),
               f"{smp}, in our loop": Step(new(smp), last), f"{smp}, in our loop, bf16": Step(new(smp), last, torch.bfloat16)}
     x, quick = torch.rand(1, 1, 512, 512), new(ours).eval()
     infer = {name: Look(m) for name, m in nets.items() if name != ours}

@@ -85,7 +85,8 @@ def test_folders_that_are_no_models(tmp_path):
 
 @pytest.mark.parametrize("options, says", [
     (dict(encoder="resnet"), "lite0"), (dict(up="shufle"), "shuffle_blur"), (dict(in_ch=0), "in_ch=0"), (dict(n_classes=-1), "n_classes=-1"),
-    (dict(decoder=(8, 8)), "4"), (dict(decoder=(8, 8, 8, 0)), "from 1 up")])
+    (dict(decoder=(8, 8)), "4"), (dict(decoder=(8, 8, 8, 0)), "from 1 up"), (dict(decoder=64), "decoder=64"), (dict(n_classes="a"), "n_classes='a'"),
+    (dict(n_classes=1.5), "n_classes=1.5"), (dict(family="timm", encoder=None), "timm has no network"), (dict(family="smp", encoder="tu-resnet18"), "family='timm'")])
 def test_options_that_cannot_be(options, says):
     with pytest.raises(InputError, match=says) as e:
         EffUNet(**{**SMALL, **options})
@@ -117,3 +118,22 @@ def test_summary_names_every_stage():
     text = EffUNet(**SMALL).summary(100, 70)
     for stage in [f"encoder, stride {s}" for s in (2, 4, 8, 16, 32)] + [f"decoder, stride {s}" for s in (16, 8, 4, 2)] + ["logits"]:
         assert stage in text
+
+
+def test_modes_come_back_part_by_part():
+    model = EffUNet(**SMALL).train()
+    model.encoder.eval()                                   # frozen batch norms, while the decoder trains
+    model.predict(torch.rand(1, 40, 40)), model.summary(64, 64)
+    assert model.training and model.decoder.training and not any(m.training for m in model.encoder.modules())
+
+
+@pytest.mark.parametrize("threshold", [-1, 2, float("nan")])
+def test_thresholds_are_probabilities(threshold):
+    with pytest.raises(InputError, match="from 0 to 1"):
+        EffUNet(**SMALL).predict(torch.rand(1, 40, 40), threshold)
+
+
+def test_nothing_to_look_at():
+    with pytest.raises(InputError, match="without a 0") as e:
+        EffUNet(**SMALL)(torch.rand(1, 1, 0, 10))
+    one_line(e)
