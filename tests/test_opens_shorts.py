@@ -47,6 +47,8 @@ def test_against_walking_and_mirror(seed):
     pred = np.where(g.random(truth.shape) < .12, 1 - truth, truth)
     o, s, m, e = counts(pred, truth)
     assert (o, s, m, e) == by_force(pred, truth)
+    sites = [site["kind"] for site in opens_shorts(pred, truth)["sites"]]
+    assert sites.count("open") >= o and sites.count("short") >= s and sites.count("missing") == m and sites.count("extra") == e
     assert counts(truth, pred) == (s, o, e, m)
     assert counts(truth, truth) == (0, 0, 0, 0)
 
@@ -64,6 +66,21 @@ def test_small_pieces_and_slivers():
     assert site["kind"] == "short" and site["x"] == 3 and 8 <= site["y"] < 10
     shifted = np.roll(truth, 3, axis=0)                      # the upper wire reaches one row of the lower one
     assert counts(shifted, truth)[1] == 1 and counts(shifted, truth, min_px=40)[1] == 0
+
+
+@pytest.mark.parametrize("cuts, width", [((8, 20), 1), ((4, 12, 25), 3)])
+def test_one_region_that_parts_a_wire_often(cuts, width):
+    "A loss along the whole rim, and across at some places: a site at each of them, not in the middle of the region."
+    truth = np.ones((9, 32), int)
+    pred = truth.copy()
+    pred[0, 1:-1] = 0
+    for x in cuts: pred[:, x : x + width] = 0
+    want = [(4.5, x + (width - 1) / 2) for x in cuts]
+    for a, b, kind in ((pred, truth, "open"), (truth, pred, "short"), (pred.T, truth.T, "open")):
+        found = opens_shorts(a, b)
+        assert found[f"{kind}s"] == found["total"] == len(cuts)
+        sites = [(s["y"], s["x"]) if a.shape == truth.shape else (s["x"], s["y"]) for s in found["sites"]]
+        np.testing.assert_allclose(sorted(sites, key=lambda p: p[1]), want, atol=.6)
 
 
 def test_ignored_pixels_and_other_classes():
