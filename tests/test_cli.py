@@ -168,7 +168,14 @@ def test_errors_are_one_line(model, pairs, tmp_path):
     assert "nasa_super1" in refused("demo", "--data", "isbi2021", "--out", out)
     assert "whole numbers" in refused("train", pairs / "images", pairs / "masks", "--values", "a,b", "--out", out)
     assert "--threshold" in refused("segment", picture, "--model", model, "--out", out, "--threshold", 2)
-    assert "above 0" in refused("demo", "--data", "simulated", "--steps", -3, "--out", out)
+    assert "such as 0.5" in refused("segment", picture, "--model", model, "--out", out, "--threshold", "nan")
+    for words in (("--steps", -3), ("--steps", 0), ("--minutes", 0), ("--minutes", "nan"), ("--size", 0)): assert "above 0, such as" in refused("demo", "--data", "simulated", *words, "--out", out)
+    for seed in (-1, 2**31): assert "whole number from 0 to" in refused("demo", "--data", "simulated", "--seed", seed, "--out", out)
+    for nm in (0, -4, "nan", "inf"): assert "such as 4" in refused("train", pairs / "images", pairs / "masks", "--pixel-nm", nm, "--out", out)
+    assert "results would mix" in refused("train", pairs / "images", pairs / "masks", "--out", pairs)
+    assert "results would mix" in refused("train", pairs / "images", pairs / "masks", "--out", pairs / "masks", "--overwrite")
+    assert "results would mix" in refused("segment", pairs / "images", "--model", model, "--out", pairs / "images")
+    assert not out.exists(), "a failed command leaves no empty folder"
     assert not list(tmp_path.rglob("*.safetensors")) and not list(tmp_path.rglob(".part-*"))
     code, _, err = unet_explorer("demo", "--minutes", 1, "--steps", 3)
     assert code == 2 and "not allowed with" in err

@@ -112,15 +112,61 @@ def test_bad_clean_folders(clean, tmp_path):
     assert "cannot be read" in spoil("damaged", lambda f: (f / "x.png").write_bytes(b"no picture"))
     assert "no such file" in refused("defects", "fit", tmp_path / "gone", "--out", tmp_path / "model")
     assert "above 0 and below 1" in refused("defects", "fit", clean, "--out", tmp_path / "model", "--fpr", 2)
-    assert "choose at most 64" in refused("defects", "fit", clean, "--out", tmp_path / "model", "--size", 128, "--steps", 2)
-    assert not (tmp_path / "model" / "model.safetensors").exists()
+    for size in (128, 80, 32): assert "choose at most 64" in refused("defects", "fit", clean, "--out", tmp_path / "model", "--size", size, "--steps", 2)
+    for i in range(30): save_image(tmp_path / "small" / f"{i}.png", image[:, :48])
+    assert "at least 64x64 are needed: record" in refused("defects", "fit", tmp_path / "small", "--out", tmp_path / "model")
+    assert "results would mix" in refused("defects", "fit", clean, "--out", clean)
+    assert not (tmp_path / "model").exists(), "a failed command leaves no empty folder"
+
+
+@pytest.mark.parametrize("words, rule", [(("--seed", -1), "whole number from 0"), (("--pixel-nm", -4), "above 0"), (("--pixel-nm", "nan"), "above 0"), (("--pixel-nm", 0), "above 0"),
+                                         (("--minutes", 0), "above 0"), (("--steps", 0), "above 0"), (("--size", 0), "above 0"), (("--fpr", "nan"), "above 0 and below 1")])
+def test_fit_refuses_numbers_before_anything_else(clean, tmp_path, words, rule):
+    line = refused("defects", "fit", clean, "--out", tmp_path / "model", *words)
+    assert line.startswith(f"unet-explorer: {words[0]} ") and rule in line and not (tmp_path / "model").exists()
+
+
+def test_find_refuses_numbers_and_folders(model, clean, tmp_path):
+    for words, rule in ((("--threshold", "nan"), "finite"), (("--threshold", "inf"), "finite"), (("--min-px", 0), "smallest alarm")):
+        assert rule in refused("defects", "find", clean, "--model", model, "--out", tmp_path / "out", *words)
+    (tmp_path / "empty").mkdir()
+    assert "given as --out to 'defects fit'" in refused("defects", "find", clean, "--model", tmp_path / "empty", "--out", tmp_path / "out")
+    assert "results would mix" in refused("defects", "find", clean, "--model", model, "--out", clean)
+    save_image(tmp_path / "black.png", torch.zeros(1, 80, 96))
+    assert "nothing on it; take it out" in refused("defects", "find", tmp_path / "black.png", "--model", model, "--out", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+    with pytest.raises(InputError, match="pixel_nm=nan"): read_clean(clean, float("nan"))
+    with pytest.raises(InputError, match="threshold nan"): find_folder(clean, model, tmp_path / "out", threshold=float("nan"))
+
+
+def test_a_threshold_by_hand_promises_nothing(model, clean, tmp_path):
+    find_folder(clean / "die0.png", model, tmp_path / "hand", threshold=100)
+    find_folder(clean / "die0.png", model, tmp_path / "own")
+    hand, own = ((tmp_path / name / "report.html").read_text() for name in ("hand", "own"))
+    assert "This threshold was given by hand; no rate is promised." in hand and "promised rate" not in hand and "5.0%" not in hand
+    assert "lets 5.0% of clean pictures" in own and "promised rate" in own and "by hand" not in own
+
+
+def test_another_size_is_said(model, clean, tmp_path):
+    image = load_image(clean / "die0.png")
+    def notes(*sizes, **how):
+        folder, said = tmp_path / f"{len(list(tmp_path.iterdir()))}", []
+        for i, (h, w) in enumerate(sizes): save_image(folder / "new" / f"{i}.png", image.repeat(1, 3, 3)[:, :h, :w])
+        find_folder(folder / "new", model, folder / "out", say=said.append, **how)
+        page = (folder / "out" / "report.html").read_text()
+        assert all(line.removeprefix("note: ") in page for line in said)
+        return said
+    assert notes((80, 96)) == [] and notes((80, 112)) == [], "within 20 percent"
+    line, = notes((160, 192))
+    assert "These pictures are 4 times as large" in line and "per picture of 96x80" in line
+    assert "1 of these 2 pictures are up to 4 times" in notes((80, 96), (160, 192))[0] and "0.5 times" in notes((80, 48))[0]
+    assert notes((160, 192), threshold=3.) == [], "where no rate is promised, none is broken"
 
 
 def test_wrong_models(clean, tmp_path):
     from unet_explorer.effunet import EffUNet, save
     save(EffUNet(pretrained=False), tmp_path, classes=["a", "b"])
     assert "needs one from 'defects fit'" in refused("defects", "find", clean, "--model", tmp_path, "--out", tmp_path / "out")
-    assert "smallest alarm" in refused("defects", "find", clean, "--model", tmp_path, "--out", tmp_path / "out", "--min-px", 0)
 
 
 def test_two_heaps_keep_the_promise_possible():

@@ -56,7 +56,7 @@ def _add_segment(sub):
     segment.add_argument("--threshold", type=float, default=.5, help="probability from which a pixel is class 1, two classes only (default 0.5)")
     segment.set_defaults(run=run_segment)
 
-# %% ../nbs/52_cli.ipynb #66f99a3f
+# %% ../nbs/52_cli.ipynb #c3ae6179
 def _add_defects(sub):
     "`defects fit` and `defects find`."
     defects = sub.add_parser("defects", help="find defects without labels: learn what is normal from clean pictures")
@@ -73,7 +73,7 @@ def _add_defects(sub):
     fit.add_argument("--size", type=int, help="side of a training crop in pixels (default 128, or less for small pictures)")
     fit.add_argument("--precision", choices=["auto", "fp32", "bf16"], default="auto", help="auto measures which is faster (default)")
     fit.add_argument("--overwrite", action="store_true", help="replace an earlier result in the --out folder")
-    fit.set_defaults(run=run_defects_fit)
+    fit.set_defaults(run=run_defects_fit, default_minutes=8)
     find = verbs.add_parser("find", help="anomaly maps, masks, a table of defects and a report for new pictures")
     find.add_argument("image", help="an image, or a folder of images")
     find.add_argument("--model", required=True, help="folder that 'defects fit' wrote")
@@ -94,18 +94,42 @@ def parser() -> argparse.ArgumentParser:
     for add in (_add_demo, _add_train, _add_segment, _add_defects): add(sub)
     return p
 
-# %% ../nbs/52_cli.ipynb #dbee755a
-def _out_folder(out, overwrite):
-    "The folder `out`, made and tried; `InputError` if it cannot be written to or holds an earlier result."
+# %% ../nbs/52_cli.ipynb #c5a9fa5f
+def _out_folder(out, overwrite, *inputs):
+    "The folder `out`, tried; `InputError` if it cannot be written to, or holds an earlier result or a folder of `inputs`."
     from unet_explorer.images import InputError, write_atomic
     out = Path(out)
     if out.exists() and not out.is_dir(): raise InputError(f"{out}: is a file, but --out is a folder; choose another name")
+    for folder in map(Path, inputs):
+        if folder.is_dir() and out.resolve() in (folder.resolve(), *folder.resolve().parents):
+            raise InputError(f"--out {out}: {folder} lies there, and results would mix with what is read; choose another --out, such as {folder}-result")
     earlier = [n for n in ("report.html", "config.json", "metrics.json", "defects.csv") if (out / n).exists()]
     if earlier and not overwrite:
         raise InputError(f"{out}: holds an earlier result ({earlier[0]}); choose another --out, or add --overwrite to replace it")
+    new = [p for p in (out, *out.parents) if not p.exists()]
     with write_atomic(out / "try.txt") as tmp: tmp.write_text("x")
     (out / "try.txt").unlink()
+    for p in new: p.rmdir()
     return out
+
+# %% ../nbs/52_cli.ipynb #ab181515
+_RULES = {  # option: what is right, and whether a value is
+    "seed": ("a whole number from 0 to 2147483647", lambda v: 0 <= v < 2**31),
+    "minutes": ("a time above 0, such as 8", lambda v: 0 < v < float("inf")),
+    "steps": ("a whole number above 0, such as 500", lambda v: v > 0),
+    "size": ("a number of pixels above 0, such as 128", lambda v: v > 0),
+    "pixel_nm": ("nanometres above 0, such as 4", lambda v: 0 < v < float("inf")),
+    "fpr": ("a share above 0 and below 1, such as 0.05", lambda v: 0 < v < 1),
+    "threshold": ("a finite number, such as 0.5", lambda v: abs(v) < float("inf")),
+    "min_px": ("1 or more, since the smallest alarm has 1 pixel", lambda v: v >= 1),
+}
+
+def _check_options(a):
+    "Raise `InputError` for an option out of range."
+    from unet_explorer.images import InputError
+    for name, (rule, holds) in _RULES.items():
+        value = getattr(a, name, None)
+        if value is not None and not holds(value): raise InputError(f"--{name.replace('_', '-')} {value}: expected {rule}")
 
 # %% ../nbs/52_cli.ipynb #b9eba0cb
 def _channels(ds):
@@ -234,13 +258,16 @@ def _say(result, out):
     print(f"  pooled IoU {s['pooled_iou']:.3f}   pixel accuracy {s['accuracy']:.3f}{rand_f}")
     print(f"wrote {out}/report.html, metrics.json, model.safetensors, config.json, masks/")
 
-# %% ../nbs/52_cli.ipynb #e7d5b276
+# %% ../nbs/52_cli.ipynb #3e3db15e
+def _minutes(a):
+    "Training time; None if the steps were given."
+    if a.steps is None: return a.default_minutes if a.minutes is None else a.minutes
+
 def _finish(a, ds, *words):
     "Train on `ds` as the options `a` say; `words` are the command so far. Returns the exit code."
     if a.size != 256: words += "--size", str(a.size)
     if a.encoder != "lite0": words += "--encoder", a.encoder
-    minutes = None if a.steps else a.minutes or a.default_minutes
-    result = train_and_report(ds, a.out, shlex.join(words), minutes, a.steps, a.seed, a.size, encoder=a.encoder,
+    result = train_and_report(ds, a.out, shlex.join(words), _minutes(a), a.steps, a.seed, a.size, encoder=a.encoder,
                               precision=a.precision, overwrite=a.overwrite)
     _say(result, a.out)
     if result["stopped"] != "interrupted": return 0
@@ -259,7 +286,7 @@ def run_demo(a) -> int:
     print(f"{meta(ds)['title']}: " + ", ".join(f"{len(part)} {name}" for name, part in ds.items()))
     return _finish(a, ds, "demo", "--data", meta(ds)["name"])
 
-# %% ../nbs/52_cli.ipynb #f10ddd53
+# %% ../nbs/52_cli.ipynb #698440a3
 def _values(text):
     "`0,128,255` as `{0: 0, 128: 1, 255: 2}`."
     from unet_explorer.images import InputError
@@ -269,13 +296,13 @@ def _values(text):
 def run_train(a) -> int:
     "`unet-explorer train`"
     from unet_explorer.data import load_pairs, meta, split
-    _out_folder(a.out, a.overwrite)
-    classes, values = a.classes.split(",") if a.classes else None, _values(a.values) if a.values else None
+    _out_folder(a.out, a.overwrite, a.images, a.masks)
+    classes, values = a.classes.split(",") if a.classes is not None else None, _values(a.values) if a.values is not None else None
     ds = load_pairs(a.images, a.masks, classes, values, pixel_nm=a.pixel_nm)
     for note in meta(ds)["notes"]: print(f"note: {note}")
     parts = split(ds, valid=.2, test=.2 if len(set(ds["group"])) >= 3 else 0)
     print(f"{len(ds)} images, classes {', '.join(meta(ds)['classes'])}: " + ", ".join(f"{len(part)} {name}" for name, part in parts.items()))
-    given = [(f"--{name}", str(value)) for name, value in (("classes", a.classes), ("values", a.values), ("pixel-nm", a.pixel_nm)) if value]
+    given = [(f"--{name}", str(value)) for name, value in (("classes", a.classes), ("values", a.values), ("pixel-nm", a.pixel_nm)) if value is not None]
     return _finish(a, parts, "train", a.images, a.masks, *(word for pair in given for word in pair))
 
 # %% ../nbs/52_cli.ipynb #2a08df77
@@ -303,17 +330,16 @@ def _segment_one(model, path, page, out, name, threshold):
     save_mask(out / "masks" / f"{name}.png", mask)
     save_image(out / "overlays" / f"{name}.png", torch.from_numpy(overlay(image, mask)).movedim(-1, 0).float().clamp(0, 1))
 
-# %% ../nbs/52_cli.ipynb #d18e72f9
+# %% ../nbs/52_cli.ipynb #c0f2af1f
 def run_segment(a) -> int:
     "`unet-explorer segment`"
     from tqdm import tqdm
     from unet_explorer.effunet import restore
     from unet_explorer.images import InputError, n_pages
-    if not 0 < a.threshold < 1: raise InputError(f"--threshold {a.threshold:g}: a probability between 0 and 1, without the ends")
-    source, out = Path(a.image), Path(a.out)
+    if not 0 < a.threshold < 1: raise InputError(f"--threshold {a.threshold:g}: expected a probability above 0 and below 1, such as 0.5")
+    source, out = Path(a.image), _out_folder(a.out, True, a.image)
     files, bad = _to_segment(source, out), 0
     model = restore(a.model)
-    _out_folder(out, overwrite=True)
     for path, name in tqdm(files, desc="segmenting", unit="image", disable=None):
         try:
             pages = n_pages(path)
@@ -326,15 +352,14 @@ def run_segment(a) -> int:
     print(f"{len(files) - bad} of {len(files)} images segmented into {out}" + (f", {bad} skipped" if bad else ""))
     return 1 if bad else 0
 
-# %% ../nbs/52_cli.ipynb #da12cd1f
+# %% ../nbs/52_cli.ipynb #611af352
 def run_defects_fit(a) -> int:
     "`unet-explorer defects fit`"
     from unet_explorer.inspection import fit_folder
-    out = _out_folder(a.out, a.overwrite)
-    minutes = None if a.steps else a.minutes or 8
-    given = [(f"--{k}", str(v)) for k, v in (("fpr", None if a.fpr == .05 else a.fpr), ("pixel-nm", a.pixel_nm), ("size", a.size)) if v]
+    out = _out_folder(a.out, a.overwrite, a.clean)
+    given = [(f"--{k}", str(v)) for k, v in (("fpr", None if a.fpr == .05 else a.fpr), ("pixel-nm", a.pixel_nm), ("size", a.size)) if v is not None]
     words = ["unet-explorer", "defects", "fit", a.clean, *(w for pair in given for w in pair), "--seed", str(a.seed)]
-    result = fit_folder(a.clean, out, minutes, a.steps, a.fpr, a.seed, a.size, a.pixel_nm, a.precision, command=shlex.join(words))
+    result = fit_folder(a.clean, out, _minutes(a), a.steps, a.fpr, a.seed, a.size, a.pixel_nm, a.precision, command=shlex.join(words))
     train, held = (len(result["data"][k]) for k in ("train", "threshold"))
     print(f"{train} clean pictures to learn from, {held} for the threshold: {result['threshold']:.3f}, for alarms in {a.fpr:.1%} of clean pictures at most")
     print(f"wrote {out}/model.safetensors, config.json, metrics.json; next: unet-explorer defects find IMAGES --model {out} --out FOLDER")
@@ -345,10 +370,8 @@ def run_defects_fit(a) -> int:
 def run_defects_find(a) -> int:
     "`unet-explorer defects find`"
     from tqdm import tqdm
-    from unet_explorer.images import InputError
     from unet_explorer.inspection import find_folder
-    if a.min_px < 1: raise InputError(f"--min-px {a.min_px}: the smallest alarm has 1 pixel")
-    out = _out_folder(a.out, a.overwrite)
+    out = _out_folder(a.out, a.overwrite, a.image)
     words = ["unet-explorer", "defects", "find", a.image, "--model", a.model, *(["--threshold", str(a.threshold)] if a.threshold is not None else []),
              *(["--min-px", str(a.min_px)] if a.min_px > 1 else [])]
     found, skipped = find_folder(a.image, a.model, out, a.threshold, a.min_px, shlex.join(words), lambda line: tqdm.write(f"unet-explorer: {line}", file=sys.stderr))
@@ -356,7 +379,7 @@ def run_defects_find(a) -> int:
     print(f"wrote {out}/report.html, defects.csv, maps/, masks/, overlays/")
     return 1 if skipped else 0
 
-# %% ../nbs/52_cli.ipynb #7f19f146
+# %% ../nbs/52_cli.ipynb #2209ca55
 def main(
     argv=None, # arguments; None = those of the process
 ) -> int: # the exit code
@@ -367,6 +390,7 @@ def main(
     warnings.filterwarnings("ignore", category=UserWarning)
     from unet_explorer.images import InputError
     try:
+        _check_options(a)
         return a.run(a)
     except InputError as e:
         print(f"unet-explorer: {e}", file=sys.stderr)
