@@ -5,6 +5,7 @@ from pathlib import Path
 from common import RESULTS
 
 TRIED = Path(__file__).with_name("TRIED.md")
+OURS, SMP, MONAI = "EffUNet lite0", "smp.Unet lite0 (tu-)", "MONAI FlexibleUNet b0"
 
 
 def table(head, rows):
@@ -13,67 +14,101 @@ def table(head, rows):
     return "\n".join([line(head), line(["---"] * len(head)), *map(line, rows)])
 
 
-def pm(s): return f"{s['mean']:.4f} ± {s['std']:.4f}" if s["std"] is not None else f"{s['mean']:.4f} (one seed)"
+def pm(s, digits=4):
+    "Mean and spread of a summary of runs."
+    if s["std"] is None: return f"{s['mean']:.{digits}f} (one seed)"
+    return f"{s['mean']:.{digits}f} ± {s['std']:.{digits}f}"
 
 
-def short(s): return f"{s['mean']:.3f} ± {s['std']:.3f}" if s["std"] is not None else f"{s['mean']:.3f}"
+def short(s): return pm(s, 3).removesuffix(" (one seed)")
 
 
 def read(name):
     path = RESULTS / f"{name}.json"
-    return json.loads(path.read_text()) if path.is_file() else None
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
 
 
-def defects():
-    "The tables of contest.json, elpv.json and circuits.json, as far as they are there."
-    parts, contest, elpv, circuits = [], read("contest"), read("elpv"), read("circuits")
-    if contest:
-        keys = {"AP": "ap", "AUPRO": "aupro", "AUROC": "auroc", "image AUROC": "image_auroc", "IoU": "iou", "clean pictures with an alarm": "false_images", "home: AP": "home_ap",
-                "home: AUPRO": "home_aupro", "seconds of training": "fit_seconds"}
-        parts += ["## Defects without a label (simulated)", f"Test: {contest['data']['test']}. Home: {contest['data']['home']}. Training: {contest['data']['train']}, "
-                  f"{contest['budget']['steps']} steps. Promised rate of clean pictures with an alarm: {contest['data']['fpr']:.0%}. A number without ± is one seed. Seconds: the machine was shared.",
-                  table(["method", *keys], [[n, *(short(m["summary"][k]) for k in keys.values())] for n, m in contest["methods"].items()]),
-                  "Found at that threshold, by kind (all seeds together):",
-                  table(["method", *contest["data"]["classes"][1:]], [[n, *(f"{r['found']}/{r['n']}" for r in m["kinds"].values())] for n, m in contest["methods"].items()])]
-    if elpv:
-        rows = [[kind, n, m["any"]["n"], *(short(m[k]) for k in ("sure", "any", "false_alarms"))] for kind, ms in elpv["types"].items() for n, m in ms.items()]
-        parts += ["## Solar cells (elpv-dataset)", f"{elpv['data']['citation']}; {elpv['data']['licence']}. {elpv['data']['split']}. Promised false alarms: {elpv['fpr']:.0%}.",
-                  table(["type", "method", "seeds", "image AUROC, surely defective", "image AUROC, probability from 1/3", "false alarms"], rows)]
-    if circuits:
-        rows = [[who, *(short(c[k]) for k in ("iou", "boundary_f1", "faultless")), *(c[k] for k in ("opens", "shorts", "missing", "extra", "pieces"))] for who, c in circuits["summary"].items()]
-        parts += ["## Real layouts, layers left out", f"{circuits['recipe']}. {circuits['data']['pictures']}. Three folds, mean and standard deviation over them. Baseline: {circuits['folds'][0]['baseline']['name']}.",
-                  table(["model", "IoU of metal", "boundary F1", "share of faultless pictures", "opens", "shorts", "missing", "extra", "of wires"], rows)]
-    return parts
+def made(result):
+    "On what machine, when and with what."
+    f = result["facts"] | result.get("versions", {})
+    packages = ("Python", "torch", "fastai", "segmentation-models-pytorch", "timm", "monai", "onnxruntime")
+    return f"Last written on {f['processor']}, cores: {f['cores']}; {f['date']}, commit {f.get('commit', 'unknown')}; " + ", ".join(f"{k} {f[k]}" for k in packages if k in f) + "."
+
+
+def times(jobs, base): return table(["model", "ms", "range", "factor"], [[n, f"{t['ms']:.0f}", f"{t['fastest']:.0f} to {t['slowest']:.0f}", f"{base / t['ms']:.2f}"] for n, t in sorted(jobs.items(), key=lambda x: x[1]["ms"])])
+
+
+def speed():
+    s = read("speed")
+    train, infer = ({n: t["ms"] for n, t in s[k].items()} for k in ("train", "infer"))
+    like = {"training, float32": train[f"{SMP}, in our loop"] / train[f"{OURS}, float32"], "training, bf16": train[f"{SMP}, in our loop, bf16"] / train[f"{OURS}, bf16"],
+            "inference, float32": infer[f"{SMP}, channels-last"] / infer["EffUNet, as trained"]}
+    monai = {"training, float32": train[MONAI] / train[f"{OURS}, float32"], "inference, float32": infer[MONAI] / infer["EffUNet, as trained"]}
+    words = lambda d: ", ".join(f"{k} {v:.2f}" for k, v in d.items())
+    twins = "; ".join(f"{k} {', '.join(f'{t:.0f}' for t in v)} ms" for k, v in s["twins"].items())
+    return ["## Size", made(s),
+            table(["model", "parameters (M)", "GMAC at 256", "GMAC at 512", "peak memory of training, MiB above imports"],
+                  [[n, f"{z['parameters'] / 1e6:.2f}", f"{z['gmac256']:.2f}", f"{z['gmac512']:.2f}", f"{z['peak_mib']:.0f}"] for n, z in s["size"].items()]),
+            "## Training step, 4 crops of 256x256", f"Median, fastest to slowest of the rounds; models in turn, {s['threads']} threads. Factor: how many times as fast as smp.Unet with the same encoder, as its user would run it.",
+            times(s["train"], train[SMP]), "## Inference, one picture of 512x512", times(s["infer"], infer[SMP]),
+            f"The fastest path that the library takes by itself (`Segmenter`): {s['chosen']['backend']}. Noise of the stopwatch, one and the same model timed three times in this run: {twins}.",
+            f"With the same memory layout and precision on both sides, against smp.Unet: {words(like)}. Against MONAI: {words(monai)}."]
+
+
+def quality():
+    q = read("race_quality")
+    rows = [[r["model"], r["data"], r["dice"]["n"], pm(r["dice"]), pm(r["pooled_iou"]), " to ".join(dict.fromkeys(f"{f(x.get('lr', 3e-3) for x in r['runs']):g}" for f in (min, max)))] for r in q["rows"]]
+    return ["## Quality after the same number of steps", f"{q['recipe']}. Mean and standard deviation over seeds. MONAI, fastai and the 2015 U-Net start without pretrained weights: none are to be had offline. "
+            "The 2015 U-Net, which has no batch norms, gets a learning rate of its own.", made(q), "\n".join(f"- {n}: {d['split']}" for n, d in q["data"].items()),
+            table(["model", "data", "seeds", "Dice", "pooled IoU", "highest learning rate"], rows)]
+
+
+def sweeps():
+    d, u, s = read("decoder"), read("upsamplers"), read("speed")
+    ms = lambda t: [f"{t[k]['ms']:.0f} ({t[k]['fastest']:.0f} to {t[k]['slowest']:.0f})" for k in ("train", "infer")]
+    valid = lambda r: sum(x["valid_dice"] for x in r["runs"]) / len(r["runs"])
+    worst = lambda r, when: f"{max(x[when]['image'] for x in r['runs']):.1e}"
+    return ["## Decoder widths (ISBI 2012)", f"{d['recipe']}. Validation chooses (lesson 15). Times: float32; inference with folded batch norms.", made(d),
+            table(["decoder", "parameters (M)", "seeds", "validation Dice", "test Dice", "train ms", "inference ms"],
+                  [[r["name"], f"{r['parameters'] / 1e6:.2f}", r["dice"]["n"], f"{valid(r):.4f}", pm(r["dice"]), *ms(s["decoder"][r["name"]])] for r in d["rows"]]),
+            "## Upsamplers at the same number of parameters (ISBI 2012)", f"{u['recipe']}.", made(u),
+            table(["upsampler", "parameters (M)", "seeds", "test Dice", "pattern in the logits of a real picture, before", "after", "train ms", "inference ms"],
+                  [[r["up"], f"{r['parameters'] / 1e6:.2f}", r["dice"]["n"], pm(r["dice"]), worst(r, "before"), worst(r, "after"), *ms(s["upsamplers"][r["up"]])] for r in u["rows"]])]
+
+
+def contest():
+    c = read("contest")
+    if not c: return []
+    keys = {"AP": "ap", "AUPRO": "aupro", "AUROC": "auroc", "image AUROC": "image_auroc", "IoU": "iou", "found": "found", "clean pictures with an alarm": "false_images",
+            "real layers: AP": "real_ap", "real layers: AUPRO": "real_aupro", "home: AP": "home_ap", "home: AUPRO": "home_aupro", "processor seconds of training": "fit_cpu_seconds"}
+    about = c["data"]
+    products = ". ".join(f"{k.capitalize()}: {p['layouts']}; dose {p['dose']}, blur {p['blur_nm']} nm" for k, p in about["products"].items())
+    return ["## Defects without a label (simulated)", f"Test: {about['test']}. Home: {about['home']}. {products}. Training: {about['train']}, {about['steps'][0]} steps of 8 crops of 128x128 (\"short\": {about['steps'][1]}). "
+            f"Promised rate of clean pictures with an alarm: {about['fpr']:.0%}; found: share of defects at that threshold, mean over kinds. A number without ± is one seed.", made(c),
+            table(["method", *keys], [[n, *(short(m["summary"][k]) for k in keys.values())] for n, m in c["methods"].items()]),
+            "Found at that threshold, by kind (all seeds together):",
+            table(["method", *about["classes"][1:]], [[n, *(f"{r['found']}/{r['n']}" for r in m["kinds"].values())] for n, m in c["methods"].items()])]
+
+
+def cells():
+    e = read("elpv")
+    if not e: return []
+    rows = [[part, kind, n, m["any"]["n"], *(short(m[k]) for k in ("sure", "any", "false_alarms"))]
+            for part, types in (("blocks", e["types"]), ("shuffled", e.get("shuffled", {}))) for kind, ms in types.items() for n, m in ms.items()]
+    return ["## Solar cells (elpv-dataset)", f"{e['data']['citation']}; {e['data']['licence']}. {e['data']['split']}. \"Shuffled\": dealt out at random, for comparison. Promised false alarms: {e['fpr']:.0%}.", made(e),
+            table(["split", "type", "method", "seeds", "image AUROC, surely defective", "image AUROC, probability from 1/3", "false alarms"], rows)]
+
+
+def layers():
+    c = read("circuits")
+    if not c: return []
+    rows = [[who, *(short(x[k]) for k in ("iou", "boundary_f1", "faultless")), *(x[k] for k in ("opens", "shorts", "missing", "extra", "pieces"))] for who, x in c["summary"].items()]
+    return ["## Real layouts, layers left out", f"{c['recipe']}. {c['data']['pictures']}. Three folds, mean and standard deviation over them. Baseline: {c['folds'][0]['baseline']['name']}.", made(c),
+            table(["model", "IoU of metal", "boundary F1", "share of faultless pictures", "opens", "shorts", "missing", "extra", "of wires"], rows)]
 
 
 def main():
-    results = {n: json.loads((RESULTS / f"{n}.json").read_text()) for n in ("speed", "race_quality", "decoder", "upsamplers")}
-    speed, quality = results["speed"], results["race_quality"]
-    smp, ours = "smp.Unet lite0 (tu-)", "EffUNet lite0"
-    base, base_i = speed["train"][smp]["ms"], speed["infer"][smp]["ms"]
-    facts = speed["facts"]
-    parts = ["# The race", "Written by `bench/results_md.py` from `nbs/results/*.json`; do not edit.",
-             f"Hardware: {facts['processor']}, {speed['threads']} threads. " + ", ".join(f"{k} {facts[k]}" for k in facts if k in ("Python", "torch", "timm", "fastai", "segmentation-models-pytorch")) +
-             f". {facts['date']}, commit {facts.get('commit', 'unknown')}.",
-             "## Size", table(["model", "parameters (M)", "GMAC at 256", "GMAC at 512", "peak memory of training, MiB above imports"],
-                              [[n, f"{s['parameters']/1e6:.2f}", f"{s['gmac256']:.2f}", f"{s['gmac512']:.2f}", f"{s['peak_mib']:.0f}"] for n, s in speed["size"].items()]),
-             "## Training step, 4 crops of 256x256", "Median, fastest to slowest of the rounds; models in turn. Factor: how many times as fast as smp.Unet with the same encoder, as its user would run it.",
-             table(["model", "ms", "range", "factor"], [[n, f"{t['ms']:.0f}", f"{t['fastest']:.0f} to {t['slowest']:.0f}", f"{base/t['ms']:.2f}"]
-                                                        for n, t in sorted(speed["train"].items(), key=lambda x: x[1]["ms"])]),
-             "## Inference, one picture of 512x512",
-             table(["model", "ms", "range", "factor"], [[n, f"{t['ms']:.0f}", f"{t['fastest']:.0f} to {t['slowest']:.0f}", f"{base_i/t['ms']:.2f}"]
-                                                        for n, t in sorted(speed["infer"].items(), key=lambda x: x[1]["ms"])]),
-             "## Quality after the same number of steps", f"{quality['recipe']}. Mean and standard deviation over seeds. MONAI, fastai and the 2015 U-Net start without pretrained weights (none are to be had offline); the 2015 U-Net was only timed, a run of it takes a quarter of an hour here.",
-             "\n".join(f"- {n}: {d['split']}" for n, d in quality["data"].items()),
-             table(["model", "data", "seeds", "Dice", "pooled IoU"], [[r["model"], r["data"], r["dice"]["n"], pm(r["dice"]), pm(r["pooled_iou"])] for r in quality["rows"]]),
-             "## Decoder widths (ISBI 2012)", f"{results['decoder']['recipe']}.",
-             table(["decoder", "parameters (M)", "Dice", "train ms", "inference ms"],
-                   [[r["name"], f"{r['parameters']/1e6:.2f}", pm(r["dice"]), f"{speed['decoder'][r['name']]['train']:.0f}", f"{speed['decoder'][r['name']]['infer']:.0f}"] for r in results["decoder"]["rows"]]),
-             "## Upsamplers at the same number of parameters (ISBI 2012)", f"{results['upsamplers']['recipe']}.",
-             table(["upsampler", "parameters (M)", "Dice", "pattern in the logits of a real picture, before", "after", "train ms", "inference ms"],
-                   [[r["up"], f"{r['parameters']/1e6:.2f}", pm(r["dice"]), f"{max(x['before']['image'] for x in r['runs']):.1e}", f"{max(x['after']['image'] for x in r['runs']):.1e}",
-                     f"{speed['upsamplers'][r['up']]['train']:.0f}", f"{speed['upsamplers'][r['up']]['infer']:.0f}"] for r in results["upsamplers"]["rows"]]),
-             *defects(), TRIED.read_text().strip()]
+    parts = ["# The race", "Written by `bench/results_md.py` from `nbs/results/*.json`; do not edit.", *speed(), *quality(), *sweeps(), *contest(), *cells(), *layers(), TRIED.read_text().strip()]
     path = TRIED.with_name("RESULTS.md")
     path.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
     print("wrote bench/RESULTS.md")
