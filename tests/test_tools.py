@@ -1,5 +1,6 @@
 "The scripts in tools/: nothing is lost on the way to text and back, and the same input gives the same bytes."
 import base64
+import io
 import json
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import pytest
 import readme
 import run_notebooks
 from conftest import ROOT
+from PIL import Image
 
 NOTEBOOKS = sorted((ROOT / "nbs").glob("[!._]*.ipynb"))
 
@@ -79,6 +81,28 @@ def test_failing_notebook_stays_as_it_was(tmp_path, capsys):
     said = capsys.readouterr().err
     assert "1 / x" in said and "ZeroDivisionError: division by zero" in said and len(said.splitlines()) < 8
     assert path.read_bytes() == before
+
+
+def png(array, **kw):
+    out = io.BytesIO()
+    Image.fromarray(array).save(out, "png", **kw)
+    return base64.b64encode(out.getvalue()).decode()
+
+
+@pytest.mark.parametrize("kind", ["grey", "overlay", "photo", "small"])
+def test_a_palette_shows_the_same(kind):
+    "Noise in grey keeps every value; in colour no value moves far, or the picture stays as it is."
+    noise = np.random.default_rng(0).integers(0, 256, (400, 400, 3), dtype=np.uint8)
+    grey = np.repeat(noise[..., :1], 3, 2)
+    overlay = np.where(np.arange(400)[:, None, None] < 200, grey, (.5 * grey + .5 * np.array([213, 94, 0])).astype(np.uint8))
+    array = dict(grey=grey, overlay=overlay, photo=noise, small=noise[:20, :20])[kind]
+    before = png(array)
+    after = run_notebooks.light_png(before)
+    shown = Image.open(io.BytesIO(base64.b64decode(after)))
+    moved = np.abs(np.asarray(shown.convert("RGB")).astype(int) - array).max()
+    assert moved <= dict(grey=0, overlay=run_notebooks.MOVE).get(kind, 0)
+    assert (shown.mode == "P" and len(after) < .6 * len(before)) if kind in ("grey", "overlay") else after == before
+    assert run_notebooks.light_png(after) == after
 
 
 # readme -----------------------------------------------------------------------------------------------------------

@@ -22,9 +22,10 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError
 from nbdev.clean import clean_nb
 from nbdev.config import get_config
-from PIL import Image
+from PIL import Image, ImageChops
 
 ROOT = Path(__file__).resolve().parent.parent
+MOVE = 16  # of 255: by how much a palette may change a colour
 SKIP = "skip-execution"  # the tag by which nbclient knows a cell that it must not run
 ENV = dict(UNET_EXPLORER_STATIC="1",  # widgets are dead without a kernel: lessons bake pictures instead
            PYTHONHASHSEED="0",
@@ -44,14 +45,19 @@ def bare_png(b64):
 
 
 def light_png(b64):
-    "A PNG (base64) as `bare_png`; one above 150 KB, a picture full of noise, gets a palette of 256 colours, if that is smaller."
+    """A PNG (base64) as `bare_png`; one above 150 KB, a picture full of noise, gets a palette of 256 colours, if that is smaller
+    and shows the same: grey pictures keep every value, in colour none may move by more than `MOVE`."""
     bare = bare_png(b64)
     if len(bare) < 150_000:
         return bare
     image, out = Image.open(io.BytesIO(base64.b64decode(bare))), io.BytesIO()
     if image.mode == "P" or (image.mode == "RGBA" and image.getchannel("A").getextrema()[0] < 255):
         return bare
-    image.convert("RGB").quantize(256, dither=Image.Dither.NONE).save(out, "png", optimize=True)
+    rgb = image.convert("RGB")
+    few = rgb.quantize(256, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)  # no colour far from all of the palette
+    if max(high for _, high in ImageChops.difference(rgb, few.convert("RGB")).getextrema()) > MOVE:
+        return bare
+    few.save(out, "png", optimize=True)
     return min(base64.b64encode(out.getvalue()).decode(), bare, key=len)
 
 
