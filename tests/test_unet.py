@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from unet_explorer.images import InputError
-from unet_explorer.layers import ConvNormAct, DoubleConv, extent, layer_of, measured_field, receptive_field
+from unet_explorer.layers import ConvNormAct, DoubleConv, check_whole, extent, layer_of, measured_field, receptive_field
 from unet_explorer.unet import UNet, crop_to, nearest_legal, padded_side, valid_output
 from unet_explorer.unet_ledger import Plan, draw_ledger, lay_out, model_plan, shape_ledger, sides, skeleton, unet_plan
 
@@ -111,16 +111,28 @@ def test_state_dict_and_config_restore_the_model():
         torch.testing.assert_close(a(x.contiguous(memory_format=torch.channels_last)), a(x), rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("kw", [dict(in_ch=0), dict(n_classes=0), dict(widths=(8,)), dict(widths=(8, 0)), dict(dims=4), dict(in_ch=1.5)])
+@pytest.mark.parametrize("kw", [dict(in_ch=0), dict(in_ch=-1), dict(n_classes=0), dict(widths=(8,)), dict(widths=(8, 0)), dict(widths=5), dict(widths=(8, "16")),
+                                dict(dims=4), dict(dims=7), dict(in_ch=1.5), dict(in_ch="a")], ids=str)
 def test_refuses_impossible_nets(kw):
-    with pytest.raises(InputError) as e: UNet(**kw)
-    one_line(e)
+    "The net and its plan, which is arithmetic and would not notice, in the same words."
+    said = []
+    for make in (UNet, unet_plan):
+        with pytest.raises(InputError) as e: make(**kw)
+        said.append(one_line(e))
+    assert said[0] == said[1] and next(iter(kw)) in said[0]
 
 
 @pytest.mark.parametrize("shape", [(1, 2, 16, 16), (1, 16, 16), (1, 1, 16), (1, 1, 0, 16), (0, 1, 16, 16)])
 def test_refuses_wrong_input(shape):
     with pytest.raises(InputError) as e: UNet(1, 2, WIDTHS, padding=True)(torch.rand(shape))
     assert str(shape) in one_line(e)
+
+
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.int64, torch.bool])
+def test_refuses_a_picture_in_whole_numbers(dtype):
+    "0 to 255 would come out as logits in the thousands."
+    with pytest.raises(InputError) as e: UNet(1, 2, WIDTHS, padding=True)(torch.ones(1, 1, 8, 8, dtype=dtype))
+    assert str(dtype) in one_line(e) and "[0, 1]" in str(e.value)
 
 
 # The ledger -------------------------------------------------------------------------------------------------------
@@ -149,7 +161,7 @@ def test_ledger_equals_real_shapes(dims, padding, skips, norm):
 
 
 def test_cure_cures_and_nothing_smaller_does():
-    padded, valid = unet_plan(widths=(2,) * 4, padding=True), unet_plan(widths=(2,) * 4)
+    padded, valid = unet_plan(widths=(2,) * 4, padding=True, dims=1), unet_plan(widths=(2,) * 4, dims=1)
     for plan, ok in ((padded, lambda n: n % 8 == 0), (valid, lambda n: valid_output(n, 3) is not None)):
         for n in range(1, 150):
             pad = lay_out(plan, n).pad[0]
@@ -161,7 +173,7 @@ def test_cure_cures_and_nothing_smaller_does():
 
 def test_misfits_are_those_a_real_net_has():
     "Pool and repeat a real tensor; every skip whose size is not met must be named, and no other."
-    plan = unet_plan(widths=(2,) * 5, padding=True)
+    plan = unet_plan(widths=(2,) * 5, padding=True, dims=1)
     for n in range(16, 120):
         x, kept, bad = torch.zeros(1, 1, n), [], []
         for _ in range(4):
@@ -189,10 +201,38 @@ def test_too_small_for_valid_ends_early_and_says_how_much_is_missing():
     assert "cure" in str(ledger)
 
 
-@pytest.mark.parametrize("sizes", [(), (0, 5), (5, -1), (2.5, 3)])
+@pytest.mark.parametrize("sizes", [(), (0, 5), (5, -1), (2.5, 3), (572,), (20, 20, 20), ((572, 572),), (None,), ("5", 5)], ids=str)
 def test_ledger_refuses_impossible_sizes(sizes):
-    with pytest.raises(InputError) as e: lay_out(unet_plan(), *sizes)
-    one_line(e)
+    for model in (unet_plan(), UNet(widths=WIDTHS)):
+        with pytest.raises(InputError) as e: shape_ledger(model, *sizes)
+        assert str(sizes) in one_line(e)
+
+
+class Flat(nn.Module):
+    "A net of one strided convolution with `stages`, in any dimension."
+    def __init__(self, dims, **config):
+        super().__init__()
+        self.config, self.conv = config, layer_of("Conv", dims)(2, 3, 3, 2, 1)
+
+    def stages(self, x):
+        x = nn.functional.pad(x, (0, 1) * (x.ndim - 2))
+        yield "input, padded", x
+        yield "encoder, stride 2", self.conv(x)
+
+
+@pytest.mark.parametrize("dims", (1, 2, 3))
+def test_ledger_of_a_strange_net_in_any_dimension(dims):
+    ledger = shape_ledger(Flat(dims, in_ch=2), *[10] * dims)
+    assert ledger.plan.dims == dims and ledger.plan.title == "Flat" and ledger.params == 3 * (2 * 3**dims + 1)
+    assert ledger.rows[-1].shape == (3, *[5] * dims)
+
+
+@pytest.mark.parametrize("call, said", [(lambda: shape_ledger(nn.Conv2d(1, 1, 1), 8, 8), "Conv2d has no stages"), (lambda: shape_ledger("b0", 8, 8), "str has no stages"),
+                                        (lambda: shape_ledger(Flat(2), 8, 8), "give in_ch"), (lambda: model_plan(Flat(2), in_ch=5), "5 channels"),
+                                        (lambda: shape_ledger(Flat(2, in_ch=2), 8, 8, 8), "3 axes")])
+def test_ledger_refuses_models_it_cannot_read(call, said):
+    with pytest.raises(InputError) as e: call()
+    assert said in one_line(e)
 
 
 def test_ledger_of_other_models():
@@ -248,10 +288,18 @@ def test_blocks(dims):
 
 
 def test_layers_refuse():
-    for wrong in (lambda: ConvNormAct(1, 1, kernel=4), lambda: layer_of("Conv", 0), lambda: receptive_field([(0,)]), lambda: receptive_field([(3, 1, 1, -1)]),
-                  lambda: extent(torch.zeros(3, 3)), lambda: crop_to(torch.zeros(1, 1, 3), [4])):
+    for wrong in (lambda: ConvNormAct(1, 1, kernel=4), lambda: ConvNormAct(1, 1, stride=0), lambda: ConvNormAct("3", 1), lambda: check_whole("x", n=2.),
+                  lambda: layer_of("Conv", 0), lambda: layer_of("Dense", 2), lambda: receptive_field([(0,)]), lambda: receptive_field([(3, 1, 1, -1)]),
+                  lambda: receptive_field([3, 3]), lambda: receptive_field([(3, 1, 1, 1, 1)]), lambda: receptive_field([()]), lambda: receptive_field([(3, 1.5)]),
+                  lambda: extent(torch.zeros(3, 3)), lambda: crop_to(torch.zeros(1, 1, 3), [4]), lambda: crop_to(torch.zeros(1, 1, 8, 8), (4,)),
+                  lambda: measured_field(nn.Conv2d(3, 1, 3), 9, 9), lambda: measured_field(nn.Conv2d(1, 1, 5), 3, 3)):
         with pytest.raises(InputError) as e: wrong()
         one_line(e)
+
+
+def test_measured_field_takes_activations_with_weights():
+    net = nn.Sequential(nn.Conv1d(1, 4, 3), nn.PReLU(4), nn.Conv1d(4, 1, 3))
+    assert extent(measured_field(net, 20)) == [(8, 5)]
 
 
 @pytest.mark.parametrize("seed", range(12))

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['AXES', 'valid_output', 'nearest_legal', 'check_side', 'padded_side', 'crop_to', 'he_start', 'UNet']
 
-# %% ../nbs/11_unet.ipynb #48780ed5
+# %% ../nbs/11_unet.ipynb #502a0deb
 import math
 
 import torch
@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from .images import InputError
-from .layers import DoubleConv, layer_of
+from .layers import DoubleConv, check_whole, layer_of
 
 def valid_output(
     n:int, # side of the picture, in pixels
@@ -60,14 +60,14 @@ def padded_side(
     "To what side a U-Net with padding enlarges a picture before it goes down."
     return 2 ** levels * max(least, -(-n // 2 ** levels))
 
-# %% ../nbs/11_unet.ipynb #8656d654
+# %% ../nbs/11_unet.ipynb #909215a1
 def crop_to(
     x:torch.Tensor, # `(b c *larger)`
     sizes, # spatial sizes wanted, none larger than those of `x`
 ) -> torch.Tensor: # `(b c *sizes)`
-    "The middle of `x` (a view, nothing is copied). An odd pixel is cut off at the end. Raises `InputError` if `x` is too small."
-    if any(n < m for n, m in zip(x.shape[2:], sizes)):
-        raise InputError(f"crop_to: {tuple(x.shape[2:])} is smaller than {tuple(sizes)}; crop the larger one")
+    "The middle of `x` (a view, nothing is copied). An odd pixel is cut off at the end. Raises `InputError` if `x` is too small or has other axes."
+    if len(sizes) != x.ndim - 2 or any(n < m for n, m in zip(x.shape[2:], sizes)):
+        raise InputError(f"crop_to: {tuple(x.shape[2:])} cannot be cropped to {tuple(sizes)}; give one size for each axis, none larger than it is")
     return x[(..., *(slice((n - m) // 2, (n - m) // 2 + m) for n, m in zip(x.shape[2:], sizes)))]
 
 # %% ../nbs/11_unet.ipynb #35f30d20
@@ -80,19 +80,21 @@ def he_start(
         nn.init.normal_(layer.weight, std=(2 / n) ** .5)
         if layer.bias is not None: nn.init.zeros_(layer.bias)
 
-# %% ../nbs/11_unet.ipynb #aeef3f90
+# %% ../nbs/11_unet.ipynb #5d4aed0f
 AXES = ("depth", "height", "width")
 
-def _check_config(in_ch, n_classes, widths, **others):
-    for name, value in (("in_ch", in_ch), ("n_classes", n_classes), *(("width", c) for c in widths)):
-        if int(value) != value or value < 1: raise InputError(f"UNet: {name}={value}; it must be a whole number from 1 up")
-    if len(widths) < 2: raise InputError(f"UNet: widths={tuple(widths)}; give at least 2, one level and the bottleneck")
+def _check_config(in_ch, n_classes, widths, dims, **others):
+    if not isinstance(widths, (tuple, list)) or len(widths) < 2:
+        raise InputError(f"UNet: widths={widths!r}; give a list of at least 2, one level and the bottleneck")
+    check_whole("UNet", in_ch=in_ch, n_classes=n_classes, **{f"widths[{i}]": c for i, c in enumerate(widths)})
+    layer_of("Conv", dims)
 
 def _fitted(x, in_ch, widths, padding, norm, dims, **others):
     "`x` made to fit where the net may pad; refused with `InputError` where it does not fit."
     if x.ndim != 2 + dims or x.shape[1] != in_ch or 0 in x.shape:
         raise InputError(f"UNet: input of shape {tuple(x.shape)}; expected (batch, {in_ch}, {', '.join(AXES[-dims:])}), "
                          f"since the model was made with in_ch={in_ch} and dims={dims}")
+    if not x.is_floating_point(): raise InputError(f"UNet: input of type {x.dtype}; give floats in [0, 1], as `to_image` makes them")
     levels, sizes = len(widths) - 1, x.shape[2:]
     if not padding:
         for n in sizes: check_side(n, levels)
@@ -100,7 +102,7 @@ def _fitted(x, in_ch, widths, padding, norm, dims, **others):
     rim = [r for n in reversed(sizes) for r in (0, padded_side(n, levels, 1 + norm) - n)]
     return F.pad(x, rim, mode="replicate") if any(rim) else x
 
-# %% ../nbs/11_unet.ipynb #04af5d2e
+# %% ../nbs/11_unet.ipynb #40bd8bcb
 class UNet(nn.Module):
     """The U-Net of Ronneberger, Fischer and Brox (2015), in 1, 2 or 3 dimensions.
 
@@ -117,8 +119,8 @@ class UNet(nn.Module):
         seed:int|None=0, # for the random start; None = draw from torch's generator
     ):
         super().__init__()
+        _check_config(in_ch, n_classes, widths, dims)
         self.config = dict(in_ch=in_ch, n_classes=n_classes, widths=list(widths), padding=padding, skips=skips, norm=norm, dims=dims)
-        _check_config(**self.config)
         block = lambda i, o: DoubleConv(i, o, padding=padding, norm=norm, dims=dims)
         steps = list(zip(widths[1:], widths))[::-1]          # (from below, going out), coarsest first
         with torch.random.fork_rng(devices=[], enabled=seed is not None):

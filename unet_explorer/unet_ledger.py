@@ -6,19 +6,20 @@
 __all__ = ['GAP', 'ARROWS', 'Stage', 'Plan', 'unet_plan', 'sides', 'skip_sides', 'Row', 'Misfit', 'by', 'Ledger', 'lay_out',
            'skeleton', 'model_plan', 'shape_ledger', 'draw_ledger', 'ledger_svg']
 
-# %% ../nbs/11_unet_ledger.ipynb #b6013c82
+# %% ../nbs/11_unet_ledger.ipynb #71fefe68
 import copy
 import math
 from dataclasses import dataclass, replace
+from numbers import Integral
 
 import torch
 from torch import nn
 from torch.overrides import TorchFunctionMode
 
 from .images import PALETTE, InputError
-from .unet import UNet, nearest_legal, padded_side
+from .unet import UNet, _check_config, nearest_legal, padded_side
 
-# %% ../nbs/11_unet_ledger.ipynb #463423cc
+# %% ../nbs/11_unet_ledger.ipynb #f0ad3238
 @dataclass(frozen=True)
 class Stage:
     "One tensor of a network, without its size."
@@ -38,14 +39,16 @@ class Plan:
     least: int = 1 # smallest side at the bottom, if it pads
     halving: str = "floor" # what half of an odd side is: "floor" for pooling, "ceil" for padded strided convolutions
     title: str = "U-Net" # for tables and drawings
+    dims: int = 2 # spatial axes
 
     @property
     def levels(self): return max(s.level for s in self.stages)
 
-# %% ../nbs/11_unet_ledger.ipynb #c99e2dec
+# %% ../nbs/11_unet_ledger.ipynb #4f899194
 def unet_plan(in_ch:int=1, n_classes:int=2, widths=(64, 128, 256, 512, 1024), padding:bool=False, skips:bool=True, norm:bool=False,
               dims:int=2) -> Plan: # for `lay_out` and `shape_ledger`
-    "The plan of `UNet` with the same arguments, without building it."
+    "The plan of `UNet` with the same arguments, without building it. Raises `InputError` for the same."
+    _check_config(in_ch, n_classes, widths, dims)
     levels, stages = len(widths) - 1, []
     def add(name, side, level, channels, params, kind): stages.append(Stage(name, side, level, channels, params, kind))
     def block(name, side, level, i, o):
@@ -62,7 +65,7 @@ def unet_plan(in_ch:int=1, n_classes:int=2, widths=(64, 128, 256, 512, 1024), pa
         block(f"decoder, stride {2**l}", "up", l, (1 + skips) * high, high)
     add("logits", "out", 0, n_classes, (widths[0] + 1) * n_classes, "logits")
     title = f"U-Net, {'padded' if padding else 'valid'} convolutions"
-    return Plan(tuple(stages), tuple(range(levels)) if skips else (), padding, 1 + norm, title=title)
+    return Plan(tuple(stages), tuple(range(levels)) if skips else (), padding, 1 + norm, title=title, dims=dims)
 
 # %% ../nbs/11_unet_ledger.ipynb #fa212206
 def sides(plan:Plan, n:int) -> list[int]: # one per stage; shorter if nothing is left before the end
@@ -141,14 +144,14 @@ class Ledger:
             lines.append(f"{r.name:28}{r.channels:>9}  {by(r.shape[1:]):>15}{params:>13}{r.bytes / 1e6:>9.2f}")
         return "\n".join([*lines, f"{'total':54}{self.params:>13,}{self.bytes / 1e6:>9.2f}", self.message])
 
-# %% ../nbs/11_unet_ledger.ipynb #a9462f20
+# %% ../nbs/11_unet_ledger.ipynb #cffb27d6
 def lay_out(
     plan:Plan, # from `unet_plan` or `model_plan`
     *sizes:int, # of the picture, in pixels: `h, w`; one number for a signal, three for a volume
 ) -> Ledger: # rows, misfits and the cure
-    "The ledger of `plan` for one picture, by arithmetic alone. Raises `InputError` for sizes below 1."
-    if not sizes or any(int(n) != n or n < 1 for n in sizes):
-        raise InputError(f"lay_out: sizes {sizes}; give the height and the width of a picture, whole numbers from 1 up")
+    "The ledger of `plan` for one picture, by arithmetic alone. Raises `InputError` for sizes below 1, or too few or too many of them."
+    if len(sizes) != plan.dims or any(not isinstance(n, Integral) or n < 1 for n in sizes):
+        raise InputError(f"{plan.title}: sizes {sizes}; give one whole number from 1 up for each of its {plan.dims} axes")
     rows = tuple(Row(s.name, s.side, s.level, (s.channels, *m), s.params) for s, m in zip(plan.stages, zip(*(sides(plan, n) for n in sizes))))
     fitting = [padded_side(n, plan.levels, plan.least) if plan.padding else nearest_legal(n, plan.levels)[1] for n in sizes]
     meets = [skip_sides(plan, n) for n in sizes]
@@ -181,18 +184,26 @@ class _Watch(TorchFunctionMode):
             self.keep.append(out)                # so that no id is used twice
         return out
 
-# %% ../nbs/11_unet_ledger.ipynb #d4d59765
+# %% ../nbs/11_unet_ledger.ipynb #7ae1d8cb
 @torch.no_grad()
 def model_plan(
     model:nn.Module, # `UNet`, or a model with `stages(x)` that pads inside
     in_ch:int|None=None, # channels of the picture; None: from `model.config`
     dims:int=2, # spatial axes, for models other than `UNet`
 ) -> Plan: # for `lay_out`
-    "What there is in `model`. Raises `InputError` if a stage's size is not the padded picture's, halved some times."
+    """What there is in `model`. Raises `InputError` if it has no `stages` or does not take such a picture, or if a stage's size is
+    not the padded picture's, halved some times."""
     if isinstance(model, UNet): return unet_plan(**model.config)
+    title, in_ch = type(model).__name__, in_ch or getattr(model, "config", {}).get("in_ch")
+    if not hasattr(model, "stages") or not in_ch:
+        raise InputError(f"{title} has no {'config with in_ch: give in_ch' if hasattr(model, 'stages') else 'stages(x): give a UNet, an EffUNet or a model like them'}")
     net, watch = skeleton(model), _Watch()
-    x = torch.zeros(1, in_ch or model.config["in_ch"], *[1] * dims, device="meta")
-    with watch: seen = [(name, y.shape[1], y.shape[-1], watch.made.get(id(y), 0)) for name, y in net.stages(x)]
+    x = torch.zeros(1, in_ch, *[1] * dims, device="meta")
+    try:
+        with watch: seen = [(name, y.shape[1], y.shape[-1], watch.made.get(id(y), 0)) for name, y in net.stages(x)]
+    except (RuntimeError, ValueError) as e:
+        raise InputError(f"{title} refuses a picture with {in_ch} channels, {dims} axes and 1 pixel on each ({str(e).splitlines()[0][:100]}); "
+                         "give its in_ch, and as many sizes as it has axes; a net that does not pad cannot be looked at") from None
     full, stages = seen[0][2], []
     times = sorted(t for *_, t in seen)
     for name, channels, n, t in seen:
@@ -206,15 +217,15 @@ def model_plan(
     levels = max(s.level for s in stages)
     stages = [replace(s, side="bottom") if s.level == levels else s for s in stages]
     across = {s.level for s in stages if s.side == "down"} & {s.level for s in stages if s.side == "up"}
-    return Plan(tuple(stages), tuple(sorted(across)), True, full >> levels, "ceil", type(model).__name__)
+    return Plan(tuple(stages), tuple(sorted(across)), True, full >> levels, "ceil", title, dims)
 
-# %% ../nbs/11_unet_ledger.ipynb #d04f59b8
+# %% ../nbs/11_unet_ledger.ipynb #58fbc742
 def shape_ledger(
     model, # a model, or its `Plan`: make that once, then each size costs microseconds
-    *sizes:int, # of the picture: `h, w`
+    *sizes:int, # of the picture: `h, w`; one number for a signal, three for a volume
 ) -> Ledger: # `rows`, `misfits`, `pad`, `params`, `bytes`; print it or draw it
     "Every tensor of a model for one picture: shape, parameters, memory; the first skip that would not fit and its cure. Allocates nothing."
-    return lay_out(model if isinstance(model, Plan) else model_plan(model), *sizes)
+    return lay_out(model if isinstance(model, Plan) else model_plan(model, dims=len(sizes)), *sizes)
 
 # %% ../nbs/11_unet_ledger.ipynb #ae97b34c
 GAP = .12  # between boxes of one group, where a 64-channel box is about 0.6 wide
