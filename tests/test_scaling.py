@@ -209,7 +209,11 @@ except ValueError as e: print(type(e).__name__, e)
     (lambda: count("b0", 5, in_ch=0), "in_ch 0"), (lambda: count("b0", 5, n_classes=0), "n_classes 0"),
     (lambda: count("b0", "big"), "height 'big'"), (lambda: count("b0", (5, 5, 5)), "(5, 5, 5)"),
     (lambda: count(Variant(0, 1)), "width=0"), (lambda: count(Variant(1, math.nan)), "depth=nan"), (lambda: count(Variant(1, 1, dropout=1)), "dropout=1"),
-    (lambda: compound(1, mode="tall"), "'tall'"), (lambda: compound(math.inf), "phi=inf"), (lambda: compound(1, gamma=-1), "gamma=-1")])
+    (lambda: compound(1, mode="tall"), "'tall'"), (lambda: compound(math.inf), "phi=inf"), (lambda: compound(1, gamma=-1), "gamma=-1"),
+    (lambda: compound("3"), "phi='3'"), (lambda: compound(1, base=0), "base 0"), (lambda: compound(1, base=None), "base None"), (lambda: growth(None), "phi=None"),
+    (lambda: count(Variant("a", 1)), "width='a'"), (lambda: plan(Variant(1, None)), "depth=None"), (lambda: count(Variant(1, 1, dropout="x")), "dropout='x'"),
+    (lambda: round_channels(-3, 1), "channels=-3"), (lambda: round_channels(24, 0), "width=0"), (lambda: round_channels(24, math.nan), "width=nan"),
+    (lambda: training_bytes(count("b0"), "2"), "batch '2'")])
 def test_refusals_are_one_line(call, said):
     with pytest.raises(InputError) as e:
         call()

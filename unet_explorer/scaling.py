@@ -7,9 +7,9 @@ __all__ = ['MODES', 'B0_STAGES', 'VARIANTS', 'TOP1', 'Scale', 'growth', 'compoun
            'Variant', 'find_variant', 'Plan', 'plan', 'Layer', 'Cost', 'layers', 'count', 'training_bytes',
            'network_svg', 'cost_svg']
 
-# %% ../nbs/13_scaling.ipynb #c3327af4
+# %% ../nbs/13_scaling.ipynb #8c54e1e8
 import math
-from operator import index
+from numbers import Integral, Real
 from typing import NamedTuple
 
 def _refuse(message):
@@ -18,7 +18,16 @@ def _refuse(message):
     except ImportError: InputError = ValueError
     raise InputError(message)
 
-# %% ../nbs/13_scaling.ipynb #fcc0e964
+def _whole(name, value):
+    "`value` as a whole number from 1 up."
+    if not isinstance(value, Integral) or value < 1: _refuse(f"{name} {value!r}; it must be a whole number from 1 up")
+    return int(value)
+
+def _number(name, value, fits, rule):
+    "Refuse a `value` that is no number, or that the function `fits` finds wrong."
+    if not isinstance(value, Real) or not fits(value): _refuse(f"{name}={value!r}; {rule}")
+
+# %% ../nbs/13_scaling.ipynb #9c7b2ca1
 class Scale(NamedTuple):
     "How much deeper and wider than B0, and for pictures of which size."
     depth: float
@@ -35,11 +44,11 @@ def growth(
 ) -> float:
     "Factor by which the formula lets the MACs grow: `(alpha * beta**2 * gamma**2) ** phi`, about `2**phi`."
     for name, value in (("alpha", alpha), ("beta", beta), ("gamma", gamma)):
-        if not .1 <= value <= 10: _refuse(f"{name}={value}; it must lie between 0.1 and 10 (EfficientNet: 1.2, 1.1, 1.15)")
-    if not -10 <= phi <= 20: _refuse(f"phi={phi}; it must lie between -10 and 20 (EfficientNet uses 0 to 7)")
+        _number(name, value, lambda v: .1 <= v <= 10, "it must lie between 0.1 and 10 (EfficientNet: 1.2, 1.1, 1.15)")
+    _number("phi", phi, lambda v: -10 <= v <= 20, "it must lie between -10 and 20 (EfficientNet uses 0 to 7)")
     return (alpha * beta**2 * gamma**2) ** phi
 
-# %% ../nbs/13_scaling.ipynb #6fa7dede
+# %% ../nbs/13_scaling.ipynb #2c81a341
 def compound(
     phi:float, # the knob; 0 = B0, need not be whole
     alpha:float=1.2, # depth at phi = 1
@@ -53,14 +62,15 @@ def compound(
     handles = dict(compound=(alpha**phi, beta**phi, gamma**phi), depth=(g, 1., 1.), width=(1., g**.5, 1.), resolution=(1., 1., g**.5))
     if mode not in handles: _refuse(f"mode {mode!r} is not known; use one of {', '.join(MODES)}")
     depth, width, resolution = handles[mode]
-    return Scale(depth, width, max(1, round(base * resolution)))
+    return Scale(depth, width, max(1, round(_whole("base", base) * resolution)))
 
-# %% ../nbs/13_scaling.ipynb #b553ad04
+# %% ../nbs/13_scaling.ipynb #4e39abce
 def round_channels(
     channels:int, # channels in B0
     width:float, # factor
 ) -> int: # a multiple of 8
-    "`channels * width` rounded to the nearest multiple of 8, but not below 0.9 times itself."
+    "`channels * width` rounded to the nearest multiple of 8, but not below 0.9 times itself. Raises `InputError` unless both are above 0."
+    for name, value in (("channels", channels), ("width", width)): _number(name, value, lambda v: 0 < v < math.inf, "it must be above 0")
     exact = channels * width
     rounded = max(8, int(exact + 4) // 8 * 8)
     return rounded + 8 if rounded < .9 * exact else rounded
@@ -108,15 +118,15 @@ VARIANTS = {
     "lite2": Variant(1.1, 1.2, 260, .3, lite=True), "lite3": Variant(1.2, 1.4, 280, .3, lite=True),
     "lite4": Variant(1.4, 1.8, 300, .3, lite=True)}
 
-# %% ../nbs/13_scaling.ipynb #4ad6ab28
+# %% ../nbs/13_scaling.ipynb #10183972
 def find_variant(
     spec, # a name in `VARIANTS`, or a `Variant` of your own
 ) -> Variant:
     "The row of `VARIANTS` for a name, or your own `Variant`, checked. Raises `InputError` for an unknown name or impossible numbers."
     if isinstance(spec, Variant):
         for name, value in (("width", spec.width), ("depth", spec.depth)):
-            if not 0 < value <= 1000: _refuse(f"{name}={value}; it is a factor above 0 and up to 1000 (1 = as in B0)")
-        if not 0 <= spec.dropout < 1: _refuse(f"dropout={spec.dropout}; it is a probability, at least 0 and below 1")
+            _number(name, value, lambda v: 0 < v <= 1000, "it is a factor above 0 and up to 1000 (1 = as in B0)")
+        _number("dropout", spec.dropout, lambda v: 0 <= v < 1, "it is a probability, at least 0 and below 1")
         return spec
     if not isinstance(spec, str) or spec not in VARIANTS: _refuse(f"variant {spec!r} is not known; use one of {', '.join(VARIANTS)}")
     return VARIANTS[spec]
@@ -168,14 +178,7 @@ def _block(t, s, first, se):
         t.kept += mid * t.h * t.w + 2 * mid + 2 * reduced
     t.conv(s.channels, act=False)
 
-# %% ../nbs/13_scaling.ipynb #46f6de25
-def _whole(name, value):
-    "`value` as a whole number from 1 up."
-    try: n = index(value)
-    except TypeError: n = 0
-    if n < 1: _refuse(f"{name} {value!r}; it must be a whole number from 1 up")
-    return n
-
+# %% ../nbs/13_scaling.ipynb #b77fe748
 def _size(res, own):
     "`(h, w)` from a number, a pair, or None for `own`."
     pair = (own, own) if res is None else tuple(res) if isinstance(res, (tuple, list)) else (res, res)
@@ -251,7 +254,7 @@ def count(
     "The sum over `layers`, which see."
     return Cost(*(sum(column) for column in list(zip(*layers(spec, res, in_ch, n_classes, head)))[-3:]))
 
-# %% ../nbs/13_scaling.ipynb #dbd1dc64
+# %% ../nbs/13_scaling.ipynb #b03f80f0
 def training_bytes(
     cost:Cost, # from `count`
     batch:int=1, # pictures per step
@@ -261,8 +264,7 @@ def training_bytes(
     """Memory that a training step must hold at the turn from forward to backward: weights, gradients, optimiser, activations.
 
     A lower bound: gradients of activations, workspaces of convolutions and the allocator's slack come on top."""
-    if batch < 1: _refuse(f"batch {batch}; it must be at least 1 picture")
-    return size * ((2 + states) * cost.params + batch * cost.activations)
+    return size * ((2 + states) * cost.params + _whole("batch", batch) * cost.activations)
 
 # %% ../nbs/13_scaling.ipynb #63348ff3
 TOP1 = dict(b0=76.3, b1=78.8, b2=79.8, b3=81.1, b4=82.6, b5=83.3, b6=84.0, b7=84.4)  # %, ImageNet, Tan & Le 2019 (first version)
