@@ -208,6 +208,18 @@ def test_no_channels_or_classes():
     for wrong in (dict(in_ch=0), dict(n_classes=0)):
         with pytest.raises(InputError, match="=0"):
             efficientnet(**wrong)
+    for wrong in (dict(in_ch="3"), dict(n_classes=2.5), dict(drop_path=2), dict(drop_path=-.1), dict(drop_path="x")):
+        (name, value), = wrong.items()
+        with pytest.raises(InputError, match=f"EfficientNet: {name}.{value!r};"):
+            EfficientNet(**wrong)
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 32, 32), (3, 32, 32), (1, 3, 32)], ids=str)
+def test_pictures_of_another_shape(shape):
+    for call in (encoder().features, EfficientNet("lite0")):
+        with pytest.raises(InputError) as e:
+            call(torch.zeros(shape))
+        assert str(shape) in str(e.value) and "in_ch=3" in str(e.value) and "\n" not in str(e.value)
 
 
 def test_stem_for_other_channels():
@@ -215,6 +227,10 @@ def test_stem_for_other_channels():
     assert torch.equal(adapt_stem(weight, 3), weight)
     torch.testing.assert_close(adapt_stem(weight, 1)[:, 0], weight.sum(1))
     assert torch.equal(adapt_stem(weight, 4), weight[:, [0, 1, 2, 0]] * .75)
+    assert torch.equal(adapt_stem(weight[:, :2], 2), weight[:, :2])  # fits already
+    for w, in_ch in ((weight, 0), (weight, "1"), (weight[:, :2], 4), (weight[0, 0], 3)):
+        with pytest.raises(InputError, match="adapt_stem"):
+            adapt_stem(w, in_ch)
 
 
 def test_lite0_needs_no_network_and_keeps_another_classifier():
@@ -232,7 +248,7 @@ def test_lite0_needs_no_network_and_keeps_another_classifier():
 def test_weights_of_another_variant():
     lite0 = efficientnet("lite0")
     before = {k: v.clone() for k, v in lite0.state_dict().items()}
-    for source in (EfficientNet("lite3").state_dict(), EfficientNet("lite0", head=False).state_dict()):
+    for source in (EfficientNet("lite3").state_dict(), EfficientNet("lite0", head=False).state_dict(), {}):
         with pytest.raises(InputError, match="do not fit lite0") as e:
             copy_weights(lite0, source)
         assert "\n" not in str(e.value)

@@ -7,14 +7,16 @@ __all__ = ['Conv2dSame', 'conv_norm', 'make_act', 'SqueezeExcite', 'StochasticDe
            'adapt_stem', 'load_pretrained', 'efficientnet', 'B0_STAGES', 'VARIANTS', 'Stage', 'Variant', 'find_variant',
            'round_channels', 'round_repeats']
 
-# %% ../nbs/14_efficientnet.ipynb #f313d7cc
+# %% ../nbs/14_efficientnet.ipynb #3cbd226f
 import math
+from numbers import Real
 
 import torch
 import torch.nn.functional as F
 from torch import nn
 
 from .images import InputError
+from .layers import check_whole
 from .scaling import B0_STAGES, VARIANTS, Stage, Variant, find_variant, plan, round_channels, round_repeats
 
 _all_ = ["B0_STAGES", "VARIANTS", "Stage", "Variant", "find_variant", "round_channels", "round_repeats"]  # met here too, made in `scaling`
@@ -71,14 +73,17 @@ class SqueezeExcite(nn.Module):
         gate = self.expand(self.act(self.reduce(x.mean((2, 3), keepdim=True))))
         return x * gate.sigmoid()
 
-# %% ../nbs/14_efficientnet.ipynb #f05c27e0
+# %% ../nbs/14_efficientnet.ipynb #427afcbd
+def _check_drop(name, p):
+    if not isinstance(p, Real) or not 0 <= p < 1: raise InputError(f"{name} {p!r}; it must be at least 0 and below 1")
+
 class StochasticDepth(nn.Module):
     "While training: set each sample of `(b c h w)` to zero with probability `p`, else divide it by `1 - p` (Huang et al. 2016)."
     def __init__(self,
         p:float, # probability of dropping the branch, 0 <= p < 1
     ):
         super().__init__()
-        if not 0 <= p < 1: raise InputError(f"drop probability {p}; it must be at least 0 and below 1")
+        _check_drop("drop probability", p)
         self.p = p
 
     def forward(self, x):
@@ -124,13 +129,13 @@ def _init_weights(m):
         nn.init.uniform_(m.weight, -m.out_features**-.5, m.out_features**-.5)
         nn.init.zeros_(m.bias)
 
-# %% ../nbs/14_efficientnet.ipynb #0b9e2e28
+# %% ../nbs/14_efficientnet.ipynb #4533b189
 class EfficientNet(nn.Module):
     """EfficientNet (Tan & Le 2019), with TensorFlow's padding and batch norm, as `tf_efficientnet_*` in timm.
 
     `features(x)`: `(b in_ch h w)` to five maps `(b channels[i] ceil(h/strides[i]) ceil(w/strides[i]))`, finest first.
     `forward(x)`: logits `(b n_classes)`. Pictures should be normalised with `mean` and `std`.
-    Raises `InputError` for an unknown variant."""
+    Raises `InputError` for an unknown variant, impossible numbers, or pictures of another shape."""
     def __init__(self,
         variant="lite0", # a name in `VARIANTS`, or a `scaling.Variant` of your own width and depth
         in_ch:int=3, # channels of the picture
@@ -140,7 +145,8 @@ class EfficientNet(nn.Module):
     ):
         super().__init__()
         v = find_variant(variant)
-        if min(in_ch, n_classes) < 1: raise InputError(f"in_ch={in_ch}, n_classes={n_classes}; both must be at least 1")
+        check_whole("EfficientNet", in_ch=in_ch, n_classes=n_classes)
+        _check_drop("EfficientNet: drop_path", drop_path)
         act, se = (nn.ReLU6, 0) if v.lite else (nn.SiLU, .25)
         self.variant, self.in_ch = variant, in_ch
         self.mean, self.std = ((.5,) * 3,) * 2 if v.lite else ((.485, .456, .406), (.229, .224, .225))
@@ -169,6 +175,8 @@ class EfficientNet(nn.Module):
 
     def features(self, x): # `(b in_ch h w)`
         "Five feature maps, finest first, at strides 2, 4, 8, 16 and 32."
+        if x.ndim != 4 or x.shape[1] != self.in_ch:
+            raise InputError(f"EfficientNet: input of shape {tuple(x.shape)}; expected (batch, {self.in_ch}, height, width), since the model was made with in_ch={self.in_ch}")
         x, maps = self.stem(x), []
         for spec, stage in zip(B0_STAGES, self.stages):
             if spec.stride == 2: maps.append(x)
@@ -182,7 +190,7 @@ class EfficientNet(nn.Module):
         x = self.head(self.features(x)[-1])
         return self.classifier(self.dropout(x.mean((2, 3))))
 
-# %% ../nbs/14_efficientnet.ipynb #2d0c1611
+# %% ../nbs/14_efficientnet.ipynb #5780e646
 def copy_weights(
     model:EfficientNet, # changed in place
     source:dict, # state dict of an EfficientNet with the same layers in the same order, such as timm's `tf_efficientnet_*`
@@ -190,8 +198,9 @@ def copy_weights(
     """Copy weights by order, with a check of every shape. The first convolution is fitted to `model.in_ch` by `adapt_stem`;
     a head that `model` does not have, or a classifier for other classes, is left out. Raises `InputError` if a shape differs."""
     theirs, ours = list(source.items()), list(model.state_dict().items())
-    if model.classifier is not None and (model.classifier.out_features,) != theirs[-1][1].shape[:1]: ours = ours[:-2]
-    theirs[0] = theirs[0][0], adapt_stem(theirs[0][1], model.in_ch)
+    if theirs:
+        if model.classifier is not None and (model.classifier.out_features,) != theirs[-1][1].shape[:1]: ours = ours[:-2]
+        theirs[0] = theirs[0][0], adapt_stem(theirs[0][1], model.in_ch)
     differ = [f"{a} {tuple(s.shape)} and {b} {tuple(t.shape)}" for (a, s), (b, t) in zip(ours, theirs) if s.shape != t.shape]
     if differ or len(ours) > len(theirs):
         raise InputError(f"these weights do not fit {model.variant}: {(differ or ['too few tensors'])[0]}; take those of the same variant")
@@ -205,7 +214,12 @@ def adapt_stem(
 ) -> torch.Tensor: # `(out in_ch k k)`
     """Fit a first convolution to other pictures. 1 channel: the sum over RGB, which is exact for
     a grey picture if `mean` and `std` are the same for all channels (lite), and close if not.
-    Others: the kernels for R, G, B, R, G, ... times `3 / in_ch`, so that the output keeps its size."""
+    Others: the kernels for R, G, B, R, G, ... times `3 / in_ch`, so that the output keeps its size.
+    A weight that fits already stays as it is. Raises `InputError` for one that is not for RGB."""
+    check_whole("adapt_stem", in_ch=in_ch)
+    if weight.ndim != 4 or weight.shape[1] not in (3, in_ch):
+        raise InputError(f"adapt_stem: a weight of shape {tuple(weight.shape)}; expected that of a first convolution for RGB, (out, 3, kernel, kernel)")
+    if weight.shape[1] == in_ch: return weight
     if in_ch == 1: return weight.sum(1, keepdim=True)
     return weight[:, [i % 3 for i in range(in_ch)]] * (3 / in_ch)
 
