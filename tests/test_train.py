@@ -163,3 +163,27 @@ def test_half_precision_ends_with_the_training(ds, how):
     assert learn.model.amp is None and not torch.is_autocast_enabled("cpu")
     with torch.no_grad():
         assert learn.model(torch.rand(1, 1, 64, 64)).dtype == (torch.rand(2, 2) @ torch.rand(2, 2)).dtype == torch.float32
+
+
+@pytest.mark.parametrize("k, wrong", [(1, 2), (1, -1), (3, 3)])
+def test_a_class_without_a_logit_is_refused(k, wrong):
+    mask = torch.zeros(1, 4, 4, dtype=torch.long)
+    mask[0, 0] = torch.tensor([1, 255, 0, wrong])
+    with pytest.raises(InputError, match=f"class {wrong} for a model of {max(k, 2)} classes"):
+        SegLoss(k)(torch.zeros(1, k, 4, 4), mask)
+
+
+def test_each_training_has_its_own_best(ds):
+    from unet_explorer.train import KeepBest
+    learn = small(ds)
+    fit(learn, steps=2, bar=False)
+    best = next(cb for cb in learn.cbs if isinstance(cb, KeepBest))
+    best.score, best.epoch_ = 2., 7                  # better than any training can be
+    done = fit(learn, steps=2, bar=False)
+    assert done["best_epoch"] == 0 and done["valid_dice"] <= 1
+
+
+def test_time_budget_where_bf16_cannot_be_measured(ds):
+    learn = small(ds, precision="bf16")
+    learn.seconds_per_step = {"fp32": .1}            # as `measure` answers on a Mac
+    assert fit(learn, minutes=1 / 60, bar=False)["steps"] >= 1

@@ -28,21 +28,29 @@ from .data import sample
 from .effunet import EffUNet, restore, save, to_mask
 from .images import IGNORE, InputError
 
-# %% ../nbs/21_train.ipynb #d0c27cb1
+# %% ../nbs/21_train.ipynb #722d86e0
 class SegLoss(nn.Module):
     """Cross-entropy plus `dice` times the Dice loss (both from segmentation-models-pytorch), for logits `(b k h w)`
-    and masks `(b h w)`. One logit means binary. Pixels of value 255 do not count."""
+    and masks `(b h w)`. One logit means binary. Pixels of value 255 do not count.
+    Raises `InputError` for a class without a logit; on a GPU, which would have to wait for the answer, only in the first batch."""
     def __init__(self,
         n_classes:int=1, # logits per pixel
         dice:float=1., # weight of the Dice loss
     ):
         super().__init__()
         from segmentation_models_pytorch.losses import DiceLoss, SoftBCEWithLogitsLoss, SoftCrossEntropyLoss
-        self.binary, self.weight = n_classes == 1, dice
+        self.binary, self.weight, self.k, self.checked = n_classes == 1, dice, max(n_classes, 2), False
         self.ce = SoftBCEWithLogitsLoss(ignore_index=IGNORE) if self.binary else SoftCrossEntropyLoss(ignore_index=IGNORE, smooth_factor=0.)
         self.dice = DiceLoss("binary" if self.binary else "multiclass", ignore_index=IGNORE)
 
+    def _check(self, mask):
+        self.checked = True
+        wrong = mask[((mask < 0) | (mask >= self.k)) & (mask != IGNORE)]
+        if len(wrong): raise InputError(f"mask: class {int(wrong[0])} for a model of {self.k} classes; class numbers go from 0 to {self.k - 1} ({IGNORE} = ignore); "
+                                        "make the model with n_classes, or map the values first")
+
     def forward(self, logits, mask):
+        if mask.device.type == "cpu" or not self.checked: self._check(mask)
         logits = logits.float()
         if self.binary: mask = mask[:, None].float()
         loss = self.ce(logits, mask)
@@ -122,7 +130,7 @@ class OnTime(Callback):
     def after_epoch(self):
         if self.up: raise CancelFitException()
 
-# %% ../nbs/21_train.ipynb #a3de37fa
+# %% ../nbs/21_train.ipynb #72d3494a
 class KeepBest(Callback):
     "Keep the weights of the epoch with the best validation Dice, in memory, and on disk if there is a folder."
     order = 52  # after the Recorder (50), before OnTime (55) may end the training
@@ -130,8 +138,11 @@ class KeepBest(Callback):
         folder=None, # where `effunet.save` writes
         about:dict|None=None, # saved with the model: classes, pixel_nm, ...
     ): self.folder, self.about, self.score, self.epoch_, self.weights = folder, about or {}, -1., None, None
+    def _searching(self): return getattr(self.learn, "lr_finder", None) is not None      # lr_find is no training
+    def before_fit(self):
+        if not self._searching(): self.score, self.epoch_, self.weights = -1., None, None  # each training has its own best
     def after_epoch(self):
-        if getattr(self.learn, "lr_finder", None) is not None or not len(self.recorder.values): return
+        if self._searching() or not len(self.recorder.values): return
         score = self.recorder.values[-1][-1]
         score = -1 if score is None or math.isnan(score) else score
         if self.weights is not None and score <= self.score: return
@@ -194,7 +205,7 @@ def learner(
     learn.precision, learn.seconds_per_step = precision, seconds
     return learn
 
-# %% ../nbs/21_train.ipynb #e0d1bdea
+# %% ../nbs/21_train.ipynb #4462ca96
 def fit(
     learn:Learner, # from `learner`
     steps:int|None=None, # training steps; gives the same result every time on the same machine
@@ -212,7 +223,8 @@ def fit(
         source = learn.dls.train.dataset
         seconds = learn.seconds_per_step or measure(learn.model, getattr(source, "size", 256), learn.dls.train.bs)
         left = minutes * 60 - (time.perf_counter() - started)
-        steps = max(1, int(.93 * left / seconds[learn.precision]))      # the rest is for validation and augmentation
+        a_step = seconds.get(learn.precision) or max(seconds.values())  # bf16 is not measured everywhere; OnTime corrects the guess
+        steps = max(1, int(.93 * left / a_step))                        # the rest is for validation and augmentation
         cbs.append(OnTime(max(left, 1)))
     epochs = epochs or max(1, round(steps / 40))
     per_epoch = math.ceil(steps / epochs)
