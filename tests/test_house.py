@@ -86,6 +86,13 @@ def test_readme_matches_index():
     assert run.returncode == 0, run.stderr
 
 
+@pytest.mark.parametrize("module", sorted(MODULES))
+def test_first_line_is_a_sentence(module):
+    "nbdev takes only the first line of the quotation under a title, so it must hold all of it."
+    doc = ast.get_docstring(ast.parse((ROOT / f"unet_explorer/{module}.py").read_text(encoding="utf-8")))
+    assert doc and doc[-1] in ".?!", f"{MODULES[module]}: put the quotation under the title on one line that ends with a sentence mark; it gives {doc!r}"
+
+
 # Notebooks as saved -----------------------------------------------------------------------------------------------
 
 @each
