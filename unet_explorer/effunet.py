@@ -45,7 +45,7 @@ class DecoderBlock(nn.Module):
         return self.mix(x if skip is None else torch.cat([x, skip], dim=1))
     def extra_repr(self): return "{} from below + {} from the skip -> {}".format(*self.shape)
 
-# %% ../nbs/15_effunet.ipynb #60dd8741
+# %% ../nbs/15_effunet.ipynb #90acc997
 IMAGENET = dict(mean=(.485, .456, .406), std=(.229, .224, .225))   # what most ImageNet weights expect
 DECODER = (64, 48, 32, 16)                                        # chosen in section 7
 
@@ -56,10 +56,10 @@ def _near(name, known):
 
 @contextmanager
 def evaluating(model):
-    "`model` in evaluation mode, then every part of it in the mode it had: a frozen batch norm stays frozen."
+    "Inside `with`, evaluation mode, and the model's device; then every part is in the mode it had: a frozen batch norm stays frozen."
     modes = [(m, m.training) for m in model.modules()]
     model.eval()
-    try: yield
+    try: yield next((p.device for p in model.parameters()), torch.device("cpu"))
     finally:
         for m, mode in modes: m.training = mode
 
@@ -134,7 +134,7 @@ def _own(name, in_ch, pretrained): return efficientnet(name, in_ch=in_ch, pretra
 
 ENCODERS = {"own": _own, "timm": TimmEncoder, "smp": SmpEncoder}   # each: (name, in_ch, pretrained) -> encoder
 
-# %% ../nbs/15_effunet.ipynb #1488cb28
+# %% ../nbs/15_effunet.ipynb #8b930ed6
 class EffUNet(nn.Module):
     """A U-Net (Ronneberger et al. 2015) with an EfficientNet encoder (Tan & Le 2019) and a PixelShuffle decoder
     (Shi et al. 2016) that starts by ICNR (Aitken et al. 2017).
@@ -208,8 +208,8 @@ class EffUNet(nn.Module):
         w:int=256, # width of the picture
     ) -> str: # a table to print
         "The shape of every stage for one picture, and where the parameters are."
-        with evaluating(self), torch.no_grad():
-            shapes = [(name, tuple(y.shape[1:])) for name, y in self.stages(torch.zeros(1, self.config["in_ch"], h, w, device=next(self.parameters()).device))]
+        with evaluating(self) as device, torch.no_grad():
+            shapes = [(name, tuple(y.shape[1:])) for name, y in self.stages(torch.zeros(1, self.config["in_ch"], h, w, device=device))]
         count = lambda m: sum(p.numel() for p in m.parameters())
         params = {"encoder, stride 32": count(self.encoder), "logits": count(self.head)}
         params |= {name: count(block) for (name, _), block in zip([s for s in shapes if s[0].startswith("decoder")], self.decoder)}

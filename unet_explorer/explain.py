@@ -7,8 +7,7 @@ __all__ = ['REPLACEMENTS', 'feature_maps', 'clearest', 'auroc', 'input_gradient'
            'encode', 'decode', 'ablate', 'seg_cam', 'dihedral', 'undo_dihedral', 'Views', 'tta', 'Calibration',
            'calibration', 'ece']
 
-# %% ../nbs/23_explain.ipynb #7c685742
-from contextlib import contextmanager
+# %% ../nbs/23_explain.ipynb #836585f1
 from typing import NamedTuple
 
 import numpy as np
@@ -16,19 +15,11 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from .effunet import evaluating
 from .images import IGNORE, InputError
 from .metrics import confusion, dice
 
-# %% ../nbs/23_explain.ipynb #db46fd48
-@contextmanager
-def _evaluating(model):
-    "Evaluation mode inside `with`; gives the device of the model."
-    before = {m: m.training for m in model.modules()}
-    model.eval()
-    try: yield next((p.device for p in model.parameters()), torch.device("cpu"))
-    finally:
-        for m, training in before.items(): m.training = training
-
+# %% ../nbs/23_explain.ipynb #62ef32da
 def _fitting(model, x, axes="b c h w"):
     "`x`, if it is a tensor with these axes and the model's channels."
     config = getattr(model, "config", None)
@@ -44,14 +35,14 @@ def _stages(model, x):
                          "the input first and the logits last")
     return model.stages(x)
 
-# %% ../nbs/23_explain.ipynb #42a3c1c7
+# %% ../nbs/23_explain.ipynb #351290ee
 def feature_maps(
     model, # an `EffUNet`, or any model with `stages(x)`
     image:torch.Tensor, # `(c h w)` in [0, 1]
 ) -> dict: # name of the stage -> `(channels height width)`, in the order in which they are computed
     """Every intermediate result for one image. The model is in evaluation mode while it computes.
     Raises `InputError` if it has no stages, or if the image does not fit it."""
-    with _evaluating(model) as device, torch.no_grad():
+    with evaluating(model) as device, torch.no_grad():
         return {name: y[0].cpu() for name, y in _stages(model, _fitting(model, image, "c h w")[None].to(device))}
 
 # %% ../nbs/23_explain.ipynb #f9ac74c1
@@ -88,7 +79,7 @@ def auroc(
     if not yes or not no: return float("nan")
     return float((rankdata(score)[hit].sum() - yes * (yes + 1) / 2) / (yes * no))
 
-# %% ../nbs/23_explain.ipynb #a1fc78f7
+# %% ../nbs/23_explain.ipynb #d11c2455
 def _class_logits(logits, cls):
     "`(b h w)`: the logits of class `cls`; for one logit, its negative is class 0."
     k = logits.shape[1]
@@ -109,7 +100,7 @@ def input_gradient(
     Raises `InputError` for images that do not fit the model and a `where` of another size."""
     b, _, h, w = _fitting(model, images).shape
     _check_where(where, (h, w), (b, h, w))
-    with _evaluating(model) as device, torch.enable_grad():
+    with evaluating(model) as device, torch.enable_grad():
         x = images.to(device).clone().requires_grad_()
         score = (_class_logits(model(x), cls) * where.to(device)).sum()
         return torch.autograd.grad(score, x)[0].cpu()
@@ -183,7 +174,7 @@ def decode(
         if changes and stride in changes: y = changes[stride](y)
     return model.head(y)[..., : size[0], : size[1]]
 
-# %% ../nbs/23_explain.ipynb #185c6cea
+# %% ../nbs/23_explain.ipynb #b6ae2817
 REPLACEMENTS = {  # `(b c h w)` to the same shape
     "zeros": torch.zeros_like,
     "mean": lambda f: f.mean((2, 3), keepdim=True).expand_as(f),     # strength without place
@@ -199,7 +190,7 @@ def ablate(
     """Mean Dice of the classes from 1 up, over all pixels together, with the map of one stage replaced, of encoder or decoder.
     Raises `InputError` for a single picture."""
     if len(images) < 2: raise InputError(f"ablate: {len(images)} picture; give at least 2, so that 'other' has another picture to take the map from")
-    with _evaluating(model) as device, torch.no_grad():
+    with evaluating(model) as device, torch.no_grad():
         x, k = images.to(device), model.config["n_classes"]
         def score(features, changes=None):
             logits = decode(model, features, x.shape[-2:], changes)
@@ -214,7 +205,7 @@ def ablate(
                 out[f"decoder, stride {stride}", name] = score(features, {stride: change})
     return out
 
-# %% ../nbs/23_explain.ipynb #b9dffdb7
+# %% ../nbs/23_explain.ipynb #3c258b6b
 def seg_cam(
     model, # an `EffUNet`, or any model with `stages(x)`
     image:torch.Tensor, # `(c h w)` in [0, 1]
@@ -226,7 +217,7 @@ def seg_cam(
     Raises `InputError` for an unknown stage or class, and for an image or a `where` that does not fit."""
     h, w = _fitting(model, image, "c h w").shape[-2:]
     if where is not None: _check_where(where, (h, w))
-    with _evaluating(model) as device, torch.enable_grad():
+    with evaluating(model) as device, torch.enable_grad():
         maps = dict(_stages(model, image[None].to(device).clone().requires_grad_()))
         if stage not in maps: raise InputError(f"stage {stage!r} is not known; choose one of {', '.join(maps)}")
         first, logits = next(iter(maps.values())), list(maps.values())[-1]
@@ -251,7 +242,7 @@ def undo_dihedral(
     back = [torch.rot90(v, -(i % 4), (-2, -1)) for i, v in enumerate(views)]
     return back[:4] + [v.flip(-1) for v in back[4:]]
 
-# %% ../nbs/23_explain.ipynb #2fa10938
+# %% ../nbs/23_explain.ipynb #797355a8
 class Views(NamedTuple):
     "What eight views of one picture say."
     prob: torch.Tensor    # `(k h w)`: mean probability; k = 1: that of class 1
@@ -263,7 +254,7 @@ def tta(
     image:torch.Tensor, # `(c h w)` in [0, 1]
 ) -> Views: # `spread + doubt` equals `(prob * (1 - prob)).sum(0)`
     "Test-time augmentation: eight views, one after the other, turned back and averaged. Eight times the cost of one prediction."
-    with _evaluating(model) as device, torch.no_grad():
+    with evaluating(model) as device, torch.no_grad():
         logits = [model(v[None].to(device))[0].float() for v in dihedral(_fitting(model, image, "c h w"))]
         probs = torch.stack(undo_dihedral([y.softmax(0) if len(y) > 1 else y.sigmoid() for y in logits])).cpu()
     return Views(probs.mean(0), probs.var(0, unbiased=False).sum(0), (probs * (1 - probs)).mean(0).sum(0))
