@@ -6,11 +6,10 @@
 __all__ = ['IMAGENET', 'DECODER', 'ENCODERS', 'FORMAT', 'DecoderBlock', 'evaluating', 'TimmEncoder', 'SmpEncoder', 'EffUNet',
            'to_mask', 'save', 'restore']
 
-# %% ../nbs/15_effunet.ipynb #392e22ce
+# %% ../nbs/15_effunet.ipynb #60f06ae7
 import json
 from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
-from numbers import Integral
 from pathlib import Path
 
 import torch
@@ -19,6 +18,7 @@ from torch import nn
 
 from .efficientnet import efficientnet
 from .images import InputError, to_image, write_atomic
+from .layers import check_whole
 from .upsample import UPSAMPLERS, ShuffleUp, upsampler
 
 # %% ../nbs/15_effunet.ipynb #696e319d
@@ -134,7 +134,7 @@ def _own(name, in_ch, pretrained): return efficientnet(name, in_ch=in_ch, pretra
 
 ENCODERS = {"own": _own, "timm": TimmEncoder, "smp": SmpEncoder}   # each: (name, in_ch, pretrained) -> encoder
 
-# %% ../nbs/15_effunet.ipynb #8b930ed6
+# %% ../nbs/15_effunet.ipynb #5672945a
 class EffUNet(nn.Module):
     """A U-Net (Ronneberger et al. 2015) with an EfficientNet encoder (Tan & Le 2019) and a PixelShuffle decoder
     (Shi et al. 2016) that starts by ICNR (Aitken et al. 2017).
@@ -156,8 +156,7 @@ class EffUNet(nn.Module):
         super().__init__()
         if not isinstance(decoder, (tuple, list)) or len(decoder) not in (4, 5):
             raise InputError(f"EffUNet: decoder={decoder}; give 4 widths, for strides 16, 8, 4, 2, or 5 for full resolution too")
-        for name, value in (("in_ch", in_ch), ("n_classes", n_classes), ("convs", convs), *(("decoder width", d) for d in decoder)):
-            if not isinstance(value, Integral) or value < 1: raise InputError(f"EffUNet: {name}={value!r}; it must be a whole number from 1 up")
+        check_whole("EffUNet", in_ch=in_ch, n_classes=n_classes, convs=convs, **{f"decoder[{i}]": d for i, d in enumerate(decoder)})
         if up not in UPSAMPLERS: raise InputError(f"upsampler {up!r} is not known; choose one of {', '.join(UPSAMPLERS)}")
         if family not in ENCODERS: raise InputError(f"family {family!r} is not known; choose one of {', '.join(ENCODERS)}")
         self.config = dict(encoder=encoder, in_ch=in_ch, n_classes=n_classes, up=up, decoder=list(decoder), convs=convs, family=family)

@@ -25,14 +25,15 @@ def layer_of(
     if layer is None: raise InputError(f"layer_of: torch has no {name}{dims}d; use Conv, ConvTranspose, MaxPool, AvgPool or BatchNorm")
     return layer
 
-# %% ../nbs/10_layers.ipynb #347b2ad0
+# %% ../nbs/10_layers.ipynb #65063e1b
 def check_whole(
     who:str, # whose numbers they are, for the message
+    least:int=1, # the smallest that is allowed
     **values, # by name
 ):
-    "Raise `InputError` for the first of `values` that is not a whole number from 1 up."
+    "Raise `InputError` for the first of `values` that is not a whole number from `least` up."
     for name, value in values.items():
-        if not isinstance(value, Integral) or value < 1: raise InputError(f"{who}: {name}={value!r}; it must be a whole number from 1 up")
+        if not isinstance(value, Integral) or value < least: raise InputError(f"{who}: {name}={value!r}; it must be a whole number from {least} up")
 
 # %% ../nbs/10_layers.ipynb #167d8ca6
 class ConvNormAct(nn.Sequential):

@@ -6,31 +6,24 @@
 __all__ = ['UPSAMPLERS', 'coverage', 'pixel_shuffle', 'icnr_', 'ShuffleUp', 'ResizeUp', 'upsampler', 'phase_variance',
            'nyquist_energy', 'smooth_noise', 'checkerboard_score']
 
-# %% ../nbs/12_upsample.ipynb #653e6198
-from numbers import Integral
-
+# %% ../nbs/12_upsample.ipynb #5b18f934
 import torch
 import torch.nn.functional as F
 from torch import nn
 
 from .images import InputError
+from .layers import check_whole
 
-# %% ../nbs/12_upsample.ipynb #2315552c
-def _whole(who, least=1, **values):
-    "Raise `InputError` for the first of `values` that is not a whole number from `least` up."
-    for name, value in values.items():
-        if not isinstance(value, Integral) or value < least: raise InputError(f"{who}: {name}={value!r}; it must be a whole number from {least} up")
-
-# %% ../nbs/12_upsample.ipynb #43193766
+# %% ../nbs/12_upsample.ipynb #4cf76b9d
 def coverage(
     kernel:int, # size of the kernel, in pixels
     stride:int, # step between stamps, in pixels
 ) -> list[int]: # how many stamps reach a pixel of phase 0, 1, ..., stride-1
     "Stamps per output pixel of a transposed convolution in one dimension, away from the borders. Raises `InputError` below 1."
-    _whole("coverage", kernel=kernel, stride=stride)
+    check_whole("coverage", kernel=kernel, stride=stride)
     return [len(range(phase, kernel, stride)) for phase in range(stride)]
 
-# %% ../nbs/12_upsample.ipynb #b923f86a
+# %% ../nbs/12_upsample.ipynb #e4273d1d
 def pixel_shuffle(
     x:torch.Tensor, # `(b, c * r**n, *sizes)` with n spatial axes
     r:int, # how many times larger each spatial axis becomes
@@ -38,7 +31,7 @@ def pixel_shuffle(
     """Re-file channels as pixels (Shi et al. 2016); in 2-D equal to `nn.PixelShuffle`.
 
     Raises `InputError` if the channels do not divide by `r**n`, or `x` has no spatial axis."""
-    _whole("pixel_shuffle", r=r)
+    check_whole("pixel_shuffle", r=r)
     if x.ndim < 3: raise InputError(f"pixel_shuffle: shape {tuple(x.shape)}; give (b, c, *sizes), with one size or more")
     b, channels, *sizes = x.shape
     n = len(sizes)
@@ -49,7 +42,7 @@ def pixel_shuffle(
     order = [axis for k in range(n) for axis in (2 + n + k, 2 + k)]         # h i w j
     return x.permute(0, 1, *order).reshape(b, channels // r**n, *[r * s for s in sizes])
 
-# %% ../nbs/12_upsample.ipynb #c543fae0
+# %% ../nbs/12_upsample.ipynb #81e433ed
 def icnr_(
     weight:torch.Tensor, # `(c * scale**n, in_ch, *kernel)`, weight of the convolution before the shuffle; changed in place
     scale:int=2, # upscale factor of the shuffle
@@ -57,7 +50,7 @@ def icnr_(
 ) -> torch.Tensor: # `weight`
     """ICNR (Aitken et al. 2017): all phases start with the same kernel, so `conv -> shuffle` starts out equal
     to `conv -> nearest-neighbour resize`. Raises `InputError` if the channels do not divide."""
-    _whole("icnr_", scale=scale)
+    check_whole("icnr_", scale=scale)
     phases = scale ** (weight.ndim - 2)
     if weight.shape[0] % phases:
         raise InputError(f"icnr_: {weight.shape[0]} output channels do not divide by {phases} (scale {scale}); "
@@ -66,7 +59,7 @@ def icnr_(
     with torch.no_grad():
         return weight.copy_(sub.repeat_interleave(phases, dim=0))
 
-# %% ../nbs/12_upsample.ipynb #e321cebd
+# %% ../nbs/12_upsample.ipynb #83f1c144
 class ShuffleUp(nn.Module):
     "Sub-pixel convolution: a convolution to `scale**2 * out_ch` channels, then PixelShuffle; starts by ICNR."
     def __init__(self,
@@ -78,7 +71,7 @@ class ShuffleUp(nn.Module):
         blur:bool=False, # average each pixel with its neighbours above and to the left (Sugawara et al. 2019)
     ):
         super().__init__()
-        _whole("ShuffleUp", in_ch=in_ch, out_ch=out_ch, scale=scale, kernel=kernel)
+        check_whole("ShuffleUp", in_ch=in_ch, out_ch=out_ch, scale=scale, kernel=kernel)
         if kernel % 2 == 0: raise InputError(f"ShuffleUp: kernel={kernel}; an even kernel changes the size of the map, use {kernel - 1} or {kernel + 1}")
         self.conv = nn.Conv2d(in_ch, out_ch * scale**2, kernel, padding=kernel // 2)
         self.scale, self.blur = scale, blur
@@ -95,7 +88,7 @@ class ShuffleUp(nn.Module):
 
     def extra_repr(self): return f"scale={self.scale}, blur={self.blur}"
 
-# %% ../nbs/12_upsample.ipynb #83f64bb4
+# %% ../nbs/12_upsample.ipynb #d11f1f68
 class ResizeUp(nn.Module):
     "Resize-convolution (Odena et al. 2016): enlarge, then a 3x3 convolution at the large size."
     def __init__(self,
@@ -105,14 +98,14 @@ class ResizeUp(nn.Module):
         mode:str="nearest", # "nearest" or "bilinear"
     ):
         super().__init__()
-        _whole("ResizeUp", in_ch=in_ch, out_ch=out_ch, scale=scale)
+        check_whole("ResizeUp", in_ch=in_ch, out_ch=out_ch, scale=scale)
         self.scale, self.mode = scale, mode
         self.conv = nn.Conv2d(in_ch, out_ch, 3, padding=1)
 
     def forward(self, x): return self.conv(F.interpolate(x, scale_factor=self.scale, mode=self.mode))
     def extra_repr(self): return f"scale={self.scale}, mode={self.mode!r}"
 
-# %% ../nbs/12_upsample.ipynb #9bea34e8
+# %% ../nbs/12_upsample.ipynb #340060f6
 def _transposed(in_ch, out_ch, scale=2): return nn.ConvTranspose2d(in_ch, out_ch, scale, stride=scale)
 def _transposed_uneven(in_ch, out_ch, scale=2):
     if scale < 2: raise InputError(f"transposed_uneven: scale={scale}; with stride 1 every kernel fits, use scale 2 or more, or 'transposed'")
@@ -139,10 +132,10 @@ def upsampler(
     "Make an upsampling layer by name. Raises `InputError` for an unknown name, or a number below 1."
     if name not in UPSAMPLERS:
         raise InputError(f"upsampler {name!r} is not known; choose one of {', '.join(UPSAMPLERS)}")
-    _whole(f"upsampler {name!r}", in_ch=in_ch, out_ch=out_ch, scale=scale)
+    check_whole(f"upsampler {name!r}", in_ch=in_ch, out_ch=out_ch, scale=scale)
     return UPSAMPLERS[name](in_ch, out_ch, scale)
 
-# %% ../nbs/12_upsample.ipynb #e32b0431
+# %% ../nbs/12_upsample.ipynb #2545ccfa
 def _batch(who, y):
     "Raise `InputError` unless `y` is `(b c h w)`."
     if y.ndim != 4: raise InputError(f"{who}: shape {tuple(y.shape)}; give (b c h w), such as y[None, None] for one map (h w)")
@@ -154,8 +147,8 @@ def phase_variance(
 ) -> float: # 0 = no pattern, up to 1 = nothing but pattern
     "How different the `r*r` phases of `y` are: variance of the phase averages over the mean square. Raises `InputError` if `y` is not 4-D or too small."
     _batch("phase_variance", y)
-    _whole("phase_variance", r=r)
-    _whole("phase_variance", 0, margin=margin)
+    check_whole("phase_variance", r=r)
+    check_whole("phase_variance", 0, margin=margin)
     if margin: y = y[..., margin:-margin, margin:-margin]
     y = y[..., : y.shape[-2] // r * r, : y.shape[-1] // r * r].detach().double()
     if 0 in y.shape: raise InputError(f"phase_variance: nothing left of {tuple(y.shape)} at period {r} and margin {margin}; use a larger picture")
@@ -163,7 +156,7 @@ def phase_variance(
     phases = y.reshape(b, c, h // r, r, w // r, r).mean((2, 4))
     return float(phases.var((-2, -1), unbiased=False).mean() / (y**2).mean().clamp_min(1e-30))
 
-# %% ../nbs/12_upsample.ipynb #0139796c
+# %% ../nbs/12_upsample.ipynb #89e9ab8a
 def nyquist_energy(
     y:torch.Tensor, # `(b c h w)`, response of an upsampler to a smooth input
     r:int=2, # the period of the pattern: the scale of the upsampler
@@ -171,7 +164,7 @@ def nyquist_energy(
 ) -> float: # between 0 and 1
     "Share of the energy of `y`, its mean left out, near the frequencies of a pattern with period `r`. Raises `InputError` if `y` is not 4-D."
     _batch("nyquist_energy", y)
-    _whole("nyquist_energy", r=r)
+    check_whole("nyquist_energy", r=r)
     h, w = y.shape[-2:]
     y = y.detach().double()
     y = y - y.mean((-2, -1), keepdim=True)
@@ -184,7 +177,7 @@ def nyquist_energy(
     hit = near(h)[:, None] | near(w)[None, :]
     return float(energy[..., hit].sum() / energy.sum().clamp_min(1e-30))
 
-# %% ../nbs/12_upsample.ipynb #1e9b2a3b
+# %% ../nbs/12_upsample.ipynb #043d4ce9
 def smooth_noise(
     channels:int, # how many pictures, as channels
     size:int=32, # height and width in pixels
@@ -204,7 +197,7 @@ def checkerboard_score(
 ) -> dict[str, float]: # "phase": `phase_variance` for a constant; "nyquist": `nyquist_energy` for a smooth input. 0 = no checkerboard
     """How much of a checkerboard a layer makes (phases after Odena et al. 2016), for inputs that have none. Raises `InputError` if
     the layer does not take `in_ch` channels or does not enlarge by `r`."""
-    _whole("checkerboard_score", in_ch=in_ch, r=r, size=size)
+    check_whole("checkerboard_score", in_ch=in_ch, r=r, size=size)
     try: flat, smooth = up(torch.ones(1, in_ch, size, size)), up(smooth_noise(in_ch, size, seed))
     except RuntimeError as e:
         raise InputError(f"checkerboard_score: the layer does not take in_ch={in_ch} ({str(e).splitlines()[0][:150]}); give the channels it was made for") from None
