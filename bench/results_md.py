@@ -90,6 +90,15 @@ def contest():
             table(["method", *about["classes"][1:]], [[n, *(f"{r['found']}/{r['n']}" for r in m["kinds"].values())] for n, m in c["methods"].items()])]
 
 
+def options():
+    o = read("options")
+    if not o: return []
+    keys = {"away: AP": "ap", "AUPRO": "aupro", "found": "found", "clean pictures with an alarm": "false_images", "home: AP": "home_ap", "home: AUPRO": "home_aupro", "processor seconds of training": "fit_cpu_seconds"}
+    about = o["data"]
+    return ["### The weight of the contrast, chosen", f"Not on the contest's test, but on a product of its own. Training: {about['train']}. Away: {about['away']}. Home: {about['home']}. {about['steps']} steps; the rest as above.", made(o),
+            table(["option", "seeds", *keys], [[n, len(m["runs"]), *(short(m["summary"][k]) for k in keys.values())] for n, m in o["options"].items()])]
+
+
 def cells():
     e = read("elpv")
     if not e: return []
@@ -108,7 +117,7 @@ def layers():
 
 
 def main():
-    parts = ["# The race", "Written by `bench/results_md.py` from `nbs/results/*.json`; do not edit.", *speed(), *quality(), *sweeps(), *contest(), *cells(), *layers(), TRIED.read_text().strip()]
+    parts = ["# The race", "Written by `bench/results_md.py` from `nbs/results/*.json`; do not edit.", *speed(), *quality(), *sweeps(), *contest(), *options(), *cells(), *layers(), TRIED.read_text().strip()]
     path = TRIED.with_name("RESULTS.md")
     path.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
     print("wrote bench/RESULTS.md")

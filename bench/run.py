@@ -1,11 +1,11 @@
 """The long experiments. `bench/run.py` runs all, `bench/run.py NAME ...` only those: imports, simulator, speed, decoder, upsamplers,
-race_quality, quality, contest, elpv, circuits, results_md (writes bench/RESULTS.md). MONAI is needed: pip install -r bench/requirements.txt
+race_quality, quality, contest, options, elpv, circuits, results_md (writes bench/RESULTS.md). MONAI is needed: pip install -r bench/requirements.txt
 
 Each writes JSON under nbs/results/, with seed, data, split, hardware, versions and commit; lessons draw from it."""
 import importlib
 import sys
 
-NAMES = ("imports", "simulator", "speed", "decoder", "upsamplers", "race_quality", "quality", "contest", "elpv", "circuits", "results_md")
+NAMES = ("imports", "simulator", "speed", "decoder", "upsamplers", "race_quality", "quality", "contest", "options", "elpv", "circuits", "results_md")
 
 if __name__ == "__main__":
     chosen = sys.argv[1:] or NAMES

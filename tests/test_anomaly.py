@@ -2,7 +2,7 @@
 import numpy as np
 import pytest
 import torch
-from unet_explorer.anomaly import FEWEST, LOSSES, PerPlace, align, anomaly_map, check_clean, conformal, contrast, fit_normal, pick_threshold
+from unet_explorer.anomaly import FEWEST, LOSSES, PerPlace, _averages_kept, align, anomaly_map, check_clean, conformal, contrast, fit_normal, pick_threshold
 from unet_explorer.baselines import Difference, Frozen, PaDiM, PatchCore, coreset
 from unet_explorer.effunet import EffUNet, restore, save
 from unet_explorer.images import InputError
@@ -102,6 +102,17 @@ def test_per_place(clean):
     assert m[40:50, 40:50].mean() > 3 * abs(m[:10, :10]).max() and PerPlace(small(seed=0), clean[:3], turns=1).anomaly_map(clean[4]).shape == (80, 80)
     with pytest.raises(InputError, match="must be equal, and aligned"):
         PerPlace(Bright(), clean).anomaly_map(clean[0][:, :50])
+
+
+def test_second_view_does_not_count_in_the_running_averages():
+    from torch import nn
+    net = nn.Sequential(nn.Conv2d(1, 2, 1), nn.BatchNorm2d(2, momentum=.3), nn.BatchNorm2d(2, momentum=None))
+    net(torch.rand(4, 1, 8, 8))
+    before = [m.running_var.clone() for m in net[1:]]
+    with _averages_kept(net): net(torch.rand(4, 1, 8, 8) * 9)
+    assert all(torch.equal(b, m.running_var) for b, m in zip(before, net[1:])) and [m.momentum for m in net[1:]] == [.3, None]
+    net(torch.rand(4, 1, 8, 8) * 9)
+    assert not any(torch.equal(b, m.running_var) for b, m in zip(before, net[1:]))         # outside they count again
 
 
 def test_contrast_leaves_no_hook_behind(clean):

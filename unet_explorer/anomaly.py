@@ -6,15 +6,17 @@
 __all__ = ['FEWEST', 'LOSSES', 'conformal', 'check_clean', 'contrast', 'Contrast', 'fit_normal', 'anomaly_map', 'pick_threshold',
            'align', 'PerPlace']
 
-# %% ../nbs/31_anomaly.ipynb #45f9324f
+# %% ../nbs/31_anomaly.ipynb #12065e01
 import math
+from contextlib import contextmanager
 from functools import partial
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from scipy import ndimage
 from fastai.callback.core import Callback
+from scipy import ndimage
+from torch import nn
 
 from .batches import Crops, _typed
 from .effunet import EffUNet
@@ -86,11 +88,20 @@ def contrast(
     if not len(odd): return (1 - same).mean()
     return (torch.logsumexp(torch.cat([same, first @ odd.T], 1) / heat, 1) - same[:, 0] / heat).mean()
 
-# %% ../nbs/31_anomaly.ipynb #b6892a16
+# %% ../nbs/31_anomaly.ipynb #ed6ea935
 def _light(x):
     "The same pictures with another brightness, contrast and noise; places stay where they are."
     gain, offset = (torch.rand(len(x), 1, 1, 1, device=x.device) - .5 for _ in range(2))
     return ((x - .5) * torch.exp(.4 * gain) + .5 + .2 * offset + .03 * torch.randn_like(x)).clamp(0, 1)
+
+@contextmanager
+def _averages_kept(model):
+    "Inside `with`, batch norms count no running averages."
+    norms = [(m, m.momentum) for m in model.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
+    for m, _ in norms: m.momentum = 0.
+    try: yield
+    finally:
+        for m, momentum in norms: m.momentum = momentum
 
 class Contrast(Callback):
     "Adds `weight` times the contrast of the features before the decoder's last block: those at stride 4, in a decoder of four blocks."
@@ -116,7 +127,7 @@ class Contrast(Callback):
         some = lambda keep: (i := keep.nonzero()[:, 0])[torch.randperm(len(i), device=i.device)[: self.places]]
         odd, even = some(odd), some(even)
         if not len(even): return
-        self.model(_light(x[:k]))                                        # the hook catches its features
+        with _averages_kept(self.model): self.model(_light(x[:k]))       # the hook catches its features
         second = rows(self.features)
         self.learn.loss_grad = self.learn.loss_grad + self.weight * contrast(first[even], second[even], second[odd])
 
@@ -151,7 +162,7 @@ def _planted(images, references, seed, sizes):
         out.append((planted if references is None else torch.cat([planted, references[i]]), label))
     return out
 
-# %% ../nbs/31_anomaly.ipynb #c284a37d
+# %% ../nbs/31_anomaly.ipynb #8ba53c7e
 def fit_normal(
     clean, # clean pictures, tensors `(c h w)` in [0, 1], all of one size
     steps:int|None=None, # training steps
@@ -161,7 +172,7 @@ def fit_normal(
     size:int=128, # side of a crop, in pixels; a multiple of 32
     bs:int=8, # crops per step
     loss:str="bce", # a key of `LOSSES`
-    contrast:float=.1, # weight of the contrast of features; 0 leaves it out
+    contrast:float=0., # weight of the contrast of features; 0 leaves it out
     seed:int=0, # same seed and steps: same result
     bar=False, # show progress
     precision:str="auto", # as in `train.learner`
