@@ -155,7 +155,7 @@ def main(plan=PLAN):
         runs.setdefault(name, []).append(r)
         print(f"{name}, seed {seed}: AP {r['ap']:.3f} AUPRO {r['aupro']:.3f} found {r['found']:.3f} false images {r['false_images']:.3f}, real AP {r['real_ap']:.3f} AUPRO {r['real_aupro']:.3f}, "
               f"home AP {r['home_ap']:.3f} AUPRO {r['home_aupro']:.3f} ({r['fit_seconds']:.0f} s, {r['fit_cpu_seconds']:.0f} of processors)", flush=True)
-        if not QUICK: write("contest", data=about, methods={n: summary(runs[n]) for n in METHODS if n in runs})
+        if not QUICK: write("contest", data=about, methods={n: summary(runs[n]) for n in dict.fromkeys([*METHODS, *runs]) if n in runs})
     return {n: summary(rs) for n, rs in runs.items()}
 
 
