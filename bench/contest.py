@@ -43,9 +43,13 @@ def wide_contacts(size, pixel_nm, seed):
     return contacts(size, pixel_nm, pitch, pitch * rng.uniform(.4, .6), seed)
 
 
+def sem(product):
+    "Dose and focus of a product: `inspection_set` options."
+    return {k: product[k] for k in ("dose", "blur_nm")}
+
+
 def products():
     "What the training and the test product are made of: `inspection_set` options. No layout is in both."
-    sem = lambda p: {k: p[k] for k in ("dose", "blur_nm")}
     return (dict(layouts=(*layers(range(6)), "lines", "contacts", "routed"), sem=sem(TRAIN)), dict(layouts=(*(layers(range(6, 10)) or ["routed"]), wide_contacts), sem=sem(TEST)))
 
 
@@ -163,4 +167,6 @@ if __name__ == "__main__":
     import warnings
     warnings.filterwarnings("ignore")
     chosen = [a for a in sys.argv[1:] if not a.startswith("--")]
+    unknown = [a for a in chosen if a not in METHODS]
+    if unknown: sys.exit(f"contest: {unknown[0]!r} is not known; choose from {', '.join(map(repr, METHODS))}")
     main([(m, s) for m, s in PLAN if (s == SEEDS[0] or not QUICK) and (not chosen or m in chosen)])

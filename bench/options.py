@@ -8,7 +8,7 @@ import sys
 
 import torch
 from common import SEEDS, earlier, spread, write
-from contest import FPR, STEPS, TEST, TRAIN, layers, ours, timed
+from contest import FPR, STEPS, TEST, TRAIN, layers, ours, sem, timed
 from unet_explorer.simulate import inspection_set
 
 OPTIONS = {"contrast 0": dict(contrast=0.), "contrast 0.1": dict(contrast=.1)}
@@ -17,7 +17,6 @@ KEYS = ("ap", "aupro", "auroc", "image_auroc", "false_images", "found", "home_ap
 
 def pictures():
     "Clean and defective pictures of the two products."
-    sem = lambda p: {k: p[k] for k in ("dose", "blur_nm")}
     train, away = dict(layouts=(*layers(range(4)), "lines", "contacts", "routed"), sem=sem(TRAIN)), dict(layouts=layers((4, 5)), sem=sem(TEST))
     make = lambda n, seed, **more: inspection_set(n, seed=seed, size=(256, 256), **more)
     clean, faulty = dict(defects=()), dict(size_px=(6, 40))
@@ -26,6 +25,8 @@ def pictures():
 
 
 def main(chosen=tuple(OPTIONS)):
+    unknown = [n for n in chosen if n not in OPTIONS]
+    if unknown: sys.exit(f"options: {unknown[0]!r} is not known; choose from {', '.join(map(repr, OPTIONS))}")
     if len(layers(range(6))) < 6: sys.exit("options: layers 0-5 are needed; load('ic_layout') fetches them")
     torch.set_num_threads(min(2, torch.get_num_threads()))
     data = pictures()

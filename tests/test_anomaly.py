@@ -115,6 +115,13 @@ def test_second_view_does_not_count_in_the_running_averages():
     assert not any(torch.equal(b, m.running_var) for b, m in zip(before, net[1:]))         # outside they count again
 
 
+def test_contrast_leaves_the_first_step_averages_alone(clean):
+    one, other = (fit_normal(clean, steps=1, size=64, bs=4, model=small(), precision="fp32", contrast=c).state_dict() for c in (0., .1))
+    averages = [k for k in one if k.endswith(("running_mean", "running_var"))]
+    assert averages and all(torch.equal(one[k], other[k]) for k in averages)
+    assert not all(torch.equal(one[k], other[k]) for k in one)                              # but the weights have heard of it
+
+
 def test_contrast_leaves_no_hook_behind(clean):
     model = fit_normal(clean, steps=2, size=64, bs=4, model=small(), precision="fp32", contrast=.1)
     assert not any(m._forward_hooks for m in model.modules())
