@@ -1,4 +1,5 @@
 "Package metadata. Everything is declared once, in settings.ini."
+
 from configparser import ConfigParser
 from pathlib import Path
 
@@ -8,7 +9,9 @@ here = Path(__file__).parent
 config = ConfigParser(delimiters=["="])
 config.read(here / "settings.ini", encoding="utf-8")
 cfg = config["DEFAULT"]
-extras = {name: cfg[f"{name}_requirements"].split() for name in ("onnx", "big", "elpv", "lab", "dev")}
+extras = {
+    name: cfg[f"{name}_requirements"].split() for name in ("onnx", "big", "elpv", "lab", "dev")
+}
 
 setup(
     name=cfg["lib_name"],

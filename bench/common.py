@@ -1,4 +1,5 @@
 """What the experiments share: one recipe of training, and one way to write results."""
+
 import json
 import subprocess
 from pathlib import Path
@@ -11,8 +12,10 @@ from unet_explorer.report import system_facts
 from unet_explorer.train import fit, learner, predict_all
 
 RESULTS = Path(__file__).resolve().parent.parent / "nbs" / "results"
-SPLIT = {"isbi2012": "train slices 0-20, validation 21-23 (chooses the epoch), test 24-29; contiguous blocks of one specimen",
-         "nasa_super1": "train spots 3-7 (10 images), validation spot 1 (4), test spot 2 (4): the source's own split, by specimen"}
+SPLIT = {
+    "isbi2012": "train slices 0-20, validation 21-23 (chooses the epoch), test 24-29; contiguous blocks of one specimen",
+    "nasa_super1": "train spots 3-7 (10 images), validation spot 1 (4), test spot 2 (4): the source's own split, by specimen",
+}
 SEEDS = (0, 1, 2)
 STEPS = 100  # of four random 256x256 crops: what two cores can afford for every model and seed
 RECIPE = f"{STEPS} steps of 4 random 256x256 crops, AdamW, one cycle up to 3e-3, cross-entropy + Dice, bf16, best of 5 validations"
@@ -21,8 +24,14 @@ RECIPE = f"{STEPS} steps of 4 random 256x256 crops, AdamW, one cycle up to 3e-3,
 def about_data(*names):
     "Split and source of the data sets, to stand beside the numbers."
     from unet_explorer.data import load
+
     about = {name: meta(load(name)) for name in names}
-    return {name: dict(title=a["title"], split=SPLIT[name], licence=a["licence"], citation=a["citation"]) for name, a in about.items()}
+    return {
+        name: dict(
+            title=a["title"], split=SPLIT[name], licence=a["licence"], citation=a["citation"]
+        )
+        for name, a in about.items()
+    }
 
 
 def channels_classes(ds):
@@ -34,28 +43,59 @@ def channels_classes(ds):
 def train_once(model, ds, seed, steps=STEPS, lr=3e-3):
     "Train `model` by the recipe, or with another highest learning rate; its scores on the test part. The model ends with its best weights."
     channels, _ = channels_classes(ds)
-    learn = learner(dataloaders(ds, 256, 4, seed, channels=channels), model, precision="bf16", lr=lr)
+    learn = learner(
+        dataloaders(ds, 256, 4, seed, channels=channels), model, precision="bf16", lr=lr
+    )
     done = fit(learn, steps=steps, seed=seed, bar=False, epochs=5)
     preds, truths = predict_all(model, ds["test"])
     scores = evaluate(preds, truths, list(meta(ds)["classes"]))
     dice = [v for v in list(scores["dice"].values())[1:] if v is not None]
     about = facts()
-    return dict(seed=seed, steps=done["steps"], lr=lr, on=", ".join([about["processor"], about["cores"], about["date"], about.get("commit", "no commit")]), dice=float(np.mean(dice)), pooled_iou=scores["pooled_iou"], accuracy=scores["accuracy"],
-                iou=scores["iou"], valid_dice=done["valid_dice"], seconds=round(done["seconds"], 1))
+    return dict(
+        seed=seed,
+        steps=done["steps"],
+        lr=lr,
+        on=", ".join(
+            [about["processor"], about["cores"], about["date"], about.get("commit", "no commit")]
+        ),
+        dice=float(np.mean(dice)),
+        pooled_iou=scores["pooled_iou"],
+        accuracy=scores["accuracy"],
+        iou=scores["iou"],
+        valid_dice=done["valid_dice"],
+        seconds=round(done["seconds"], 1),
+    )
 
 
 def spread(values):
     "Mean and sample standard deviation."
-    return dict(mean=float(np.mean(values)), std=float(np.std(values, ddof=1)) if len(values) > 1 else None, n=len(values))
+    return dict(
+        mean=float(np.mean(values)),
+        std=float(np.std(values, ddof=1)) if len(values) > 1 else None,
+        n=len(values),
+    )
 
 
 def facts():
     "About machine, versions and commit; changes count only where they could change a result."
-    about, dirty = system_facts(), subprocess.run(["git", "status", "--porcelain", "unet_explorer", "bench"], cwd=RESULTS.parent.parent, capture_output=True, text=True).stdout
-    return about if dirty or "commit" not in about else dict(about, commit=about["commit"].removesuffix(", with changes"))
+    about, dirty = (
+        system_facts(),
+        subprocess.run(
+            ["git", "status", "--porcelain", "unet_explorer", "bench"],
+            cwd=RESULTS.parent.parent,
+            capture_output=True,
+            text=True,
+        ).stdout,
+    )
+    return (
+        about
+        if dirty or "commit" not in about
+        else dict(about, commit=about["commit"].removesuffix(", with changes"))
+    )
 
 
-def parameters(model): return sum(p.numel() for p in model.parameters())
+def parameters(model):
+    return sum(p.numel() for p in model.parameters())
 
 
 def earlier(name, **same):

@@ -1,16 +1,32 @@
 """How long do imports take? Each in a process of its own, best of five, after one to warm the disk cache."""
+
 import subprocess
 import sys
 
 from common import write
 
-MODULES = ("torch", "unet_explorer", "unet_explorer.cli", "unet_explorer.images", "unet_explorer.data",
-           "unet_explorer.batches", "unet_explorer.effunet", "unet_explorer.train")
+MODULES = (
+    "torch",
+    "unet_explorer",
+    "unet_explorer.cli",
+    "unet_explorer.images",
+    "unet_explorer.data",
+    "unet_explorer.batches",
+    "unet_explorer.effunet",
+    "unet_explorer.train",
+)
 
 
 def seconds(module):
     code = f"import time; start = time.perf_counter(); import {module}; print(time.perf_counter() - start)"
-    runs = [float(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout) for _ in range(6)]
+    runs = [
+        float(
+            subprocess.run(
+                [sys.executable, "-c", code], capture_output=True, text=True, check=True
+            ).stdout
+        )
+        for _ in range(6)
+    ]
     return min(runs[1:])
 
 

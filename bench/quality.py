@@ -3,6 +3,7 @@
 For each data set and seed: train on the train part, choose the epoch on the valid part, measure once on the test part.
 The first seed is timed by the clock (four minutes); the others take the same number of steps, however long that is.
 Also draws nbs/images/result.png from the models of seed 0."""
+
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -16,8 +17,10 @@ from unet_explorer.effunet import restore
 from unet_explorer.images import error_overlay, overlay, show_grid
 
 SEEDS, MINUTES = (0, 1, 2), 4  # the first by the clock
-COMPARE = {"isbi2012": "a plain prototype of this architecture: Dice .791 after 200 steps, .806 after 400 (slices 0-23 train)",
-           "nasa_super1": "the published notebook: pooled IoU .942 (UNet++ / ResNet-50 / MicroNet weights, about 250 GPU epochs)"}
+COMPARE = {
+    "isbi2012": "a plain prototype of this architecture: Dice .791 after 200 steps, .806 after 400 (slices 0-23 train)",
+    "nasa_super1": "the published notebook: pooled IoU .942 (UNet++ / ResNet-50 / MicroNet weights, about 250 GPU epochs)",
+}
 
 
 def short(result, seed):
@@ -27,8 +30,15 @@ def short(result, seed):
     scores = {k: v for k, v in result["scores"].items() if k not in ("per_image",)}
     scores["mean_dice_foreground"] = sum(foreground) / len(foreground)
     history = {k: [round(v, 5) for v in vs] for k, vs in result["history"].items()}
-    return dict(seed=seed, steps=result["steps"], seconds=round(result["seconds"], 1), settings=result["settings"], scores=scores,
-                baselines=result["baselines"], history=history)
+    return dict(
+        seed=seed,
+        steps=result["steps"],
+        seconds=round(result["seconds"], 1),
+        settings=result["settings"],
+        scores=scores,
+        baselines=result["baselines"],
+        history=history,
+    )
 
 
 def main():
@@ -38,17 +48,42 @@ def main():
             for name, ds in data.items():
                 print(f"{name}, seed {seed}", flush=True)
                 steps, precision = plan.get(name, (None, "auto"))
-                result = train_and_report(ds, Path(tmp) / f"{name}{seed}", f"demo --data {name}", minutes=None if steps else MINUTES, steps=steps,
-                                          seed=seed, precision=precision, bar="terminal")
+                result = train_and_report(
+                    ds,
+                    Path(tmp) / f"{name}{seed}",
+                    f"demo --data {name}",
+                    minutes=None if steps else MINUTES,
+                    steps=steps,
+                    seed=seed,
+                    precision=precision,
+                    bar="terminal",
+                )
                 plan.setdefault(name, (result["steps"], result["settings"]["precision"]))
                 runs[name].append(short(result, seed))
                 s = runs[name][-1]["scores"]
-                print(f"  {result['steps']} steps in {result['seconds']:.0f} s: foreground Dice {s['mean_dice_foreground']:.4f}, "
-                      f"pooled IoU {s['pooled_iou']:.4f}", {c: round(v, 4) for c, v in s["iou"].items()}, flush=True)
+                print(
+                    f"  {result['steps']} steps in {result['seconds']:.0f} s: foreground Dice {s['mean_dice_foreground']:.4f}, "
+                    f"pooled IoU {s['pooled_iou']:.4f}",
+                    {c: round(v, 4) for c, v in s["iou"].items()},
+                    flush=True,
+                )
                 about = meta(ds)
-                write(name, data=dict(name=name, title=about["title"], split=SPLIT[name], licence=about["licence"], citation=about["citation"]),
-                      minutes=MINUTES, runs=runs[name], compare=COMPARE[name], published=PUBLISHED.get(name, []))
-            if seed == SEEDS[0]: draw({name: restore(Path(tmp) / f"{name}{seed}") for name in data}, data)
+                write(
+                    name,
+                    data=dict(
+                        name=name,
+                        title=about["title"],
+                        split=SPLIT[name],
+                        licence=about["licence"],
+                        citation=about["citation"],
+                    ),
+                    minutes=MINUTES,
+                    runs=runs[name],
+                    compare=COMPARE[name],
+                    published=PUBLISHED.get(name, []),
+                )
+            if seed == SEEDS[0]:
+                draw({name: restore(Path(tmp) / f"{name}{seed}") for name in data}, data)
 
 
 def draw(models, data):
@@ -57,7 +92,14 @@ def draw(models, data):
     for name, model in models.items():
         image, truth = sample(data[name]["test"], 0)
         pred = model.predict(image)
-        rows.append([image[:1], overlay(image, truth), overlay(image, pred), error_overlay(image, pred, truth)])
+        rows.append(
+            [
+                image[:1],
+                overlay(image, truth),
+                overlay(image, pred),
+                error_overlay(image, pred, truth),
+            ]
+        )
     fig = show_grid(rows, ["test image", "truth", "prediction", "errors"], size=2.6)
     fig.savefig(RESULTS.parent / "images" / "result.png", dpi=80, metadata={"Software": None})
     print("drew nbs/images/result.png", flush=True)

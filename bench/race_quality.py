@@ -2,6 +2,7 @@
 
 Runs that nbs/results/race_quality.json already has are kept: an interrupted race goes on where it stopped, and the fast models come first.
 Delete the file to run everything again. The 2015 U-Net takes minutes per seed; it goes last."""
+
 from common import RECIPE, SEEDS, about_data, channels_classes, earlier, spread, train_once, write
 from peers import PEERS
 from unet_explorer.data import load
@@ -9,17 +10,38 @@ from unet_explorer.data import load
 # Without batch norms 3e-3 is too much: on 40 steps of 128x128 crops of ISBI, seed 0, it validated at Dice .52, with 3e-4 at .60.
 OWN_LR = {"U-Net 2015": 3e-4}
 
+
 def main(models=tuple(PEERS), seeds=SEEDS):
     data = {name: load(name) for name in ("isbi2012", "nasa_super1")}
-    old = {(row["model"], row["data"]): row["runs"] for row in earlier("race_quality", recipe=RECIPE).get("rows", ())}
+    old = {
+        (row["model"], row["data"]): row["runs"]
+        for row in earlier("race_quality", recipe=RECIPE).get("rows", ())
+    }
     runs = {(model, name): old.get((model, name), []) for model in PEERS for name in data}
     for model in models:
         for seed in seeds:
             for name, ds in data.items():
-                if any(r["seed"] == seed for r in runs[model, name]): continue
+                if any(r["seed"] == seed for r in runs[model, name]):
+                    continue
                 channels, k = channels_classes(ds)
-                runs[model, name].append(train_once(PEERS[model](channels, k, seed), ds, seed, lr=OWN_LR.get(model, 3e-3)))
-                print(f"{model}, {name}, seed {seed}: Dice {runs[model, name][-1]['dice']:.4f} ({runs[model, name][-1]['seconds']:.0f} s)", flush=True)
-                rows = [dict(model=m, data=n, dice=spread([r["dice"] for r in rs]), pooled_iou=spread([r["pooled_iou"] for r in rs]), runs=rs)
-                        for (m, n), rs in runs.items() if rs]
+                runs[model, name].append(
+                    train_once(
+                        PEERS[model](channels, k, seed), ds, seed, lr=OWN_LR.get(model, 3e-3)
+                    )
+                )
+                print(
+                    f"{model}, {name}, seed {seed}: Dice {runs[model, name][-1]['dice']:.4f} ({runs[model, name][-1]['seconds']:.0f} s)",
+                    flush=True,
+                )
+                rows = [
+                    dict(
+                        model=m,
+                        data=n,
+                        dice=spread([r["dice"] for r in rs]),
+                        pooled_iou=spread([r["pooled_iou"] for r in rs]),
+                        runs=rs,
+                    )
+                    for (m, n), rs in runs.items()
+                    if rs
+                ]
                 write("race_quality", data=about_data(*data), recipe=RECIPE, rows=rows)

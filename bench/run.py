@@ -2,10 +2,24 @@
 race_quality, quality, contest, options, elpv, circuits, results_md (writes bench/RESULTS.md). MONAI is needed: pip install -r bench/requirements.txt
 
 Each writes JSON under nbs/results/, with seed, data, split, hardware, versions and commit; lessons draw from it."""
+
 import importlib
 import sys
 
-NAMES = ("imports", "simulator", "speed", "decoder", "upsamplers", "race_quality", "quality", "contest", "options", "elpv", "circuits", "results_md")
+NAMES = (
+    "imports",
+    "simulator",
+    "speed",
+    "decoder",
+    "upsamplers",
+    "race_quality",
+    "quality",
+    "contest",
+    "options",
+    "elpv",
+    "circuits",
+    "results_md",
+)
 
 if __name__ == "__main__":
     chosen = sys.argv[1:] or NAMES

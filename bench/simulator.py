@@ -1,4 +1,5 @@
 """How many pictures of 512x512 does the simulator make per second of one core?"""
+
 import time
 
 import torch
@@ -11,7 +12,10 @@ N = 40
 def main():
     torch.set_num_threads(1)
     rates = {}
-    for what, options in {"with a defect": {}, "with a defect, and another die": dict(reference=True)}.items():
+    for what, options in {
+        "with a defect": {},
+        "with a defect, and another die": dict(reference=True),
+    }.items():
         inspection_set(2, size=(512, 512), **options)
         start = time.process_time()
         inspection_set(N, size=(512, 512), **options)

@@ -1,5 +1,6 @@
 """Six upsamplers inside the same U-Net, at the same number of parameters: quality on real EM images, and checkerboards
 before and after training. bench/speed.py times them. Finished runs are kept."""
+
 from functools import cache
 
 import torch
@@ -16,11 +17,15 @@ BASE = (64, 48, 32, 16)
 def narrowed(up):
     "Decoder widths with which upsampler `up` has the parameters of the default one with shuffle, as nearly as can be."
     count = lambda widths, up: parameters(EffUNet(pretrained=False, decoder=widths, up=up))
-    target, choices = count(BASE, "shuffle"), {tuple(round(w * m / 100) for w in BASE) for m in range(70, 106)}
+    target, choices = (
+        count(BASE, "shuffle"),
+        {tuple(round(w * m / 100) for w in BASE) for m in range(70, 106)},
+    )
     return min(sorted(choices), key=lambda w: abs(count(w, up) - target))
 
 
-def matched(up, seed=0, pretrained=True): return EffUNet(up=up, decoder=narrowed(up), seed=seed, pretrained=pretrained)
+def matched(up, seed=0, pretrained=True):
+    return EffUNet(up=up, decoder=narrowed(up), seed=seed, pretrained=pretrained)
 
 
 @torch.no_grad()
@@ -33,8 +38,12 @@ def patterns(model, image):
     flat = [phase_variance(up(torch.ones(1, c, 16, 16)), margin=8) for up, c in zip(layers, widths)]
     logits = lambda x: model(x[None])
     blurred = torch.from_numpy(gaussian_filter(image.numpy(), (0, 6, 6)))
-    return dict(layers=sum(flat) / len(flat), constant=phase_variance(logits(torch.full_like(image, .5)), margin=64),
-                image=phase_variance(logits(image)), smooth=nyquist_energy(logits(blurred)))
+    return dict(
+        layers=sum(flat) / len(flat),
+        constant=phase_variance(logits(torch.full_like(image, 0.5)), margin=64),
+        image=phase_variance(logits(image)),
+        smooth=nyquist_energy(logits(blurred)),
+    )
 
 
 def main():
@@ -44,12 +53,27 @@ def main():
     runs = {up: old.get(up, []) for up in UPSAMPLERS}
     for seed in SEEDS:
         for up in UPSAMPLERS:
-            if any(r["seed"] == seed for r in runs[up]): continue
+            if any(r["seed"] == seed for r in runs[up]):
+                continue
             model = matched(up, seed)
             before = patterns(model, image)
-            runs[up].append(dict(train_once(model, ds, seed), before=before, after=patterns(model, image)))
+            runs[up].append(
+                dict(train_once(model, ds, seed), before=before, after=patterns(model, image))
+            )
             r = runs[up][-1]
-            print(f"{up}, seed {seed}: Dice {r['dice']:.4f}, pattern {before['image']:.1e} -> {r['after']['image']:.1e}", flush=True)
-            rows = [dict(up=u, decoder=narrowed(u), parameters=parameters(matched(u, pretrained=False)), dice=spread([r["dice"] for r in rs]), runs=rs)
-                    for u, rs in runs.items() if rs]
+            print(
+                f"{up}, seed {seed}: Dice {r['dice']:.4f}, pattern {before['image']:.1e} -> {r['after']['image']:.1e}",
+                flush=True,
+            )
+            rows = [
+                dict(
+                    up=u,
+                    decoder=narrowed(u),
+                    parameters=parameters(matched(u, pretrained=False)),
+                    dice=spread([r["dice"] for r in rs]),
+                    runs=rs,
+                )
+                for u, rs in runs.items()
+                if rs
+            ]
             write("upsamplers", data=about_data("isbi2012"), recipe=RECIPE, rows=rows)

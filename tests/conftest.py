@@ -1,4 +1,5 @@
 "What several tests share: figures without a screen, the repository's folder, and data or a clear reason to skip."
+
 import os
 import sys
 from pathlib import Path
@@ -24,12 +25,15 @@ def root():
 @pytest.fixture
 def require_data():
     "`require_data('isbi2012')` is the loaded data set; the test is skipped, with the reason, where it can't be had."
+
     def need(name, **kwargs):
         from unet_explorer.data import load
         from unet_explorer.images import InputError
+
         try:
             return load(name, **kwargs)
         except (InputError, OSError) as e:
             reason = f"{name} can't be had: {e}"
         required("DATA")(reason)
+
     return need

@@ -1,4 +1,5 @@
 "The command line as a user meets it: a real process, real files, one line per error."
+
 import io
 import json
 import os
@@ -28,18 +29,30 @@ PROGRAM = [sys.executable, "-c", "import sys; from unet_explorer.cli import main
 
 def unet_explorer(*words, timeout=300, **env):
     "Run the program; returns (exit code, stdout, stderr)."
-    p = subprocess.run([*PROGRAM, *map(str, words)], capture_output=True, text=True, timeout=timeout,
-                       env={**os.environ, **env}, stdin=subprocess.DEVNULL)
+    p = subprocess.run(
+        [*PROGRAM, *map(str, words)],
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        env={**os.environ, **env},
+        stdin=subprocess.DEVNULL,
+    )
     return p.returncode, p.stdout, p.stderr
 
 
 def refused(*words, **env):
     "The single line of an error with exit code 2. In this process, which saves the seconds that torch takes to load."
     from unet_explorer.cli import main
+
     out, err = io.StringIO(), io.StringIO()
-    with patch.dict(os.environ, env), redirect_stdout(out), redirect_stderr(err): code = main([str(w) for w in words])
+    with patch.dict(os.environ, env), redirect_stdout(out), redirect_stderr(err):
+        code = main([str(w) for w in words])
     lines = err.getvalue().strip().split("\n")
-    assert code == 2 and len(lines) == 1 and lines[0].startswith("unet-explorer: "), (code, out.getvalue(), err.getvalue())
+    assert code == 2 and len(lines) == 1 and lines[0].startswith("unet-explorer: "), (
+        code,
+        out.getvalue(),
+        err.getvalue(),
+    )
     return lines[0]
 
 
@@ -71,53 +84,106 @@ def test_help_is_quick_and_loads_no_torch():
 
 def test_installed_as_a_program():
     from pathlib import Path
+
     program = Path(sys.executable).parent / "unet-explorer"
-    if not program.exists(): pytest.skip("unet-explorer is not installed in this environment")
-    assert subprocess.run([program, "--version"], capture_output=True, text=True).stdout.startswith("unet-explorer ")
+    if not program.exists():
+        pytest.skip("unet-explorer is not installed in this environment")
+    assert subprocess.run([program, "--version"], capture_output=True, text=True).stdout.startswith(
+        "unet-explorer "
+    )
 
 
 def test_train_then_segment(pairs, tmp_path):
     out = tmp_path / "model"
-    code, printed, err = unet_explorer("train", pairs / "images", pairs / "masks", "--classes", "gap,metal", "--steps", 8, "--size", 64, "--out", out)
+    code, printed, err = unet_explorer(
+        "train",
+        pairs / "images",
+        pairs / "masks",
+        "--classes",
+        "gap,metal",
+        "--steps",
+        8,
+        "--size",
+        64,
+        "--out",
+        out,
+    )
     assert code == 0, err
     assert "0 and 255" in printed and "test" in printed
     names = sorted(p.name for p in out.iterdir())
     assert names == ["config.json", "masks", "metrics.json", "model.safetensors", "report.html"]
     result = json.loads((out / "metrics.json").read_text())
-    assert result["scores"]["classes"] == ["gap", "metal"] and result["held_out"] == "test" and len(result["baselines"]) >= 2
+    assert (
+        result["scores"]["classes"] == ["gap", "metal"]
+        and result["held_out"] == "test"
+        and len(result["baselines"]) >= 2
+    )
     assert "--steps 8" in result["command"] and "--seed 0" in result["command"]
     page = (out / "report.html").read_text()
     HTMLParser().feed(page)
     assert "wafer2" in page and "Otsu" in page
-    code, printed, err = unet_explorer("segment", pairs / "images", "--model", out, "--out", tmp_path / "seg")
+    code, printed, err = unet_explorer(
+        "segment", pairs / "images", "--model", out, "--out", tmp_path / "seg"
+    )
     assert code == 0 and "6 of 6" in printed, err
     mask = load_mask(tmp_path / "seg" / "masks" / "wafer0" / "0.png")
     assert mask.shape == (64, 64) and set(mask.unique().tolist()) <= {0, 1}
     assert load_image(tmp_path / "seg" / "overlays" / "wafer0" / "0.png").shape == (3, 64, 64)
     line = refused("train", pairs / "images", pairs / "masks", "--out", out)
     assert "--overwrite" in line
-    assert (out / "metrics.json").read_text() == json.dumps(result, indent=1), "the earlier result is untouched"
+    assert (out / "metrics.json").read_text() == json.dumps(result, indent=1), (
+        "the earlier result is untouched"
+    )
 
 
 def test_same_command_same_result(pairs, tmp_path):
-    words = ["train", pairs / "images", pairs / "masks", "--steps", 4, "--size", 64, "--precision", "fp32", "--seed", 3]
+    words = [
+        "train",
+        pairs / "images",
+        pairs / "masks",
+        "--steps",
+        4,
+        "--size",
+        64,
+        "--precision",
+        "fp32",
+        "--seed",
+        3,
+    ]
     scores = []
     for name in "ab":
         code, _, err = unet_explorer(*words, "--out", tmp_path / name)
         assert code == 0, err
-        scores.append((json.loads((tmp_path / name / "metrics.json").read_text())["scores"], (tmp_path / name / "model.safetensors").read_bytes()))
+        scores.append(
+            (
+                json.loads((tmp_path / name / "metrics.json").read_text())["scores"],
+                (tmp_path / name / "model.safetensors").read_bytes(),
+            )
+        )
     assert scores[0] == scores[1]
 
 
 def test_the_command_in_the_report_can_be_typed_again(pairs, tmp_path, monkeypatch):
     from unet_explorer import cli
+
     seen = []
+
     def stop(ds, out, command, *args, **kwargs):
         seen.append(command)
         raise KeyboardInterrupt
+
     monkeypatch.setattr(cli, "train_and_report", stop)
     shutil.copytree(pairs, tmp_path / "my pairs")
-    words = ["train", *(str(tmp_path / "my pairs" / part) for part in ("images", "masks")), "--classes", "gap,metal", "--pixel-nm", "2.5", "--size", "64"]
+    words = [
+        "train",
+        *(str(tmp_path / "my pairs" / part) for part in ("images", "masks")),
+        "--classes",
+        "gap,metal",
+        "--pixel-nm",
+        "2.5",
+        "--size",
+        "64",
+    ]
     assert cli.main([*words, "--out", str(tmp_path / "out")]) == 130
     assert shlex.split(seen[0]) == words
 
@@ -142,12 +208,28 @@ def test_segment_every_format_and_skip_the_bad(model, tmp_path):
     code, printed, err = unet_explorer("segment", d, "--model", model, "--out", tmp_path / "out")
     assert code == 1 and "8 of 12" in printed, (printed, err)
     skipped = [line for line in err.strip().split("\n") if "skipped" in line]
-    assert len(skipped) == 4 and all(any(n in line for line in skipped) for n in ("text.png", "cut.png", "cut.tif", "nan.tif"))
+    assert len(skipped) == 4 and all(
+        any(n in line for line in skipped) for n in ("text.png", "cut.png", "cut.tif", "nan.tif")
+    )
     made = sorted(p.name for p in (tmp_path / "out" / "masks").iterdir())
-    assert made == ["a.png", "b.png", "c.png", "d.png", "pixel.png", "same.png.png", "same.tif.png"] + [f"stack_page000{i}.png" for i in range(3)]
-    for name in made: assert set(load_mask(tmp_path / "out" / "masks" / name).unique().tolist()) <= {0, 1}
-    torch.testing.assert_close(load_mask(tmp_path / "out" / "masks" / "a.png"), load_mask(tmp_path / "out" / "masks" / "c.png"))
-    assert "damaged" in refused("segment", d / "cut.tif", "--model", model, "--out", tmp_path / "out2")
+    assert made == [
+        "a.png",
+        "b.png",
+        "c.png",
+        "d.png",
+        "pixel.png",
+        "same.png.png",
+        "same.tif.png",
+    ] + [f"stack_page000{i}.png" for i in range(3)]
+    for name in made:
+        assert set(load_mask(tmp_path / "out" / "masks" / name).unique().tolist()) <= {0, 1}
+    torch.testing.assert_close(
+        load_mask(tmp_path / "out" / "masks" / "a.png"),
+        load_mask(tmp_path / "out" / "masks" / "c.png"),
+    )
+    assert "damaged" in refused(
+        "segment", d / "cut.tif", "--model", model, "--out", tmp_path / "out2"
+    )
 
 
 def test_errors_are_one_line(model, pairs, tmp_path):
@@ -157,24 +239,63 @@ def test_errors_are_one_line(model, pairs, tmp_path):
     out = tmp_path / "o"
     assert "no such folder" in refused("train", tmp_path / "gone", pairs / "masks", "--out", out)
     assert "no images in it" in refused("train", tmp_path / "empty", pairs / "masks", "--out", out)
-    assert "no images in it" in refused("segment", tmp_path / "empty", "--model", model, "--out", out)
-    assert "no such file" in refused("segment", tmp_path / "gone.png", "--model", model, "--out", out)
-    assert "not a model folder" in refused("segment", picture, "--model", tmp_path / "empty", "--out", out)
-    assert "no such model folder" in refused("segment", picture, "--model", tmp_path / "gone", "--out", out)
+    assert "no images in it" in refused(
+        "segment", tmp_path / "empty", "--model", model, "--out", out
+    )
+    assert "no such file" in refused(
+        "segment", tmp_path / "gone.png", "--model", model, "--out", out
+    )
+    assert "not a model folder" in refused(
+        "segment", picture, "--model", tmp_path / "empty", "--out", out
+    )
+    assert "no such model folder" in refused(
+        "segment", picture, "--model", tmp_path / "gone", "--out", out
+    )
     assert "is a file" in refused("segment", picture, "--model", model, "--out", tmp_path / "file")
-    assert "cannot be written to" in refused("segment", picture, "--model", model, "--out", "/proc/nowhere")
-    assert "cannot be written to" in refused("demo", "--data", "simulated", "--out", "/proc/nowhere")
-    assert "lite0" in refused("demo", "--data", "simulated", "--encoder", "resnet50", "--steps", 1, "--out", out)
+    assert "cannot be written to" in refused(
+        "segment", picture, "--model", model, "--out", "/proc/nowhere"
+    )
+    assert "cannot be written to" in refused(
+        "demo", "--data", "simulated", "--out", "/proc/nowhere"
+    )
+    assert "lite0" in refused(
+        "demo", "--data", "simulated", "--encoder", "resnet50", "--steps", 1, "--out", out
+    )
     assert "nasa_super1" in refused("demo", "--data", "isbi2021", "--out", out)
-    assert "whole numbers" in refused("train", pairs / "images", pairs / "masks", "--values", "a,b", "--out", out)
-    assert "--threshold" in refused("segment", picture, "--model", model, "--out", out, "--threshold", 2)
-    assert "such as 0.5" in refused("segment", picture, "--model", model, "--out", out, "--threshold", "nan")
-    for words in (("--steps", -3), ("--steps", 0), ("--minutes", 0), ("--minutes", "nan"), ("--size", 0)): assert "above 0, such as" in refused("demo", "--data", "simulated", *words, "--out", out)
-    for seed in (-1, 2**31): assert "whole number from 0 to" in refused("demo", "--data", "simulated", "--seed", seed, "--out", out)
-    for nm in (0, -4, "nan", "inf"): assert "such as 4" in refused("train", pairs / "images", pairs / "masks", "--pixel-nm", nm, "--out", out)
-    assert "results would mix" in refused("train", pairs / "images", pairs / "masks", "--out", pairs)
-    assert "results would mix" in refused("train", pairs / "images", pairs / "masks", "--out", pairs / "masks", "--overwrite")
-    assert "results would mix" in refused("segment", pairs / "images", "--model", model, "--out", pairs / "images")
+    assert "whole numbers" in refused(
+        "train", pairs / "images", pairs / "masks", "--values", "a,b", "--out", out
+    )
+    assert "--threshold" in refused(
+        "segment", picture, "--model", model, "--out", out, "--threshold", 2
+    )
+    assert "such as 0.5" in refused(
+        "segment", picture, "--model", model, "--out", out, "--threshold", "nan"
+    )
+    for words in (
+        ("--steps", -3),
+        ("--steps", 0),
+        ("--minutes", 0),
+        ("--minutes", "nan"),
+        ("--size", 0),
+    ):
+        assert "above 0, such as" in refused("demo", "--data", "simulated", *words, "--out", out)
+    for seed in (-1, 2**31):
+        assert "whole number from 0 to" in refused(
+            "demo", "--data", "simulated", "--seed", seed, "--out", out
+        )
+    for nm in (0, -4, "nan", "inf"):
+        assert "such as 4" in refused(
+            "train", pairs / "images", pairs / "masks", "--pixel-nm", nm, "--out", out
+        )
+    assert "results would mix" in refused(
+        "train", pairs / "images", pairs / "masks", "--out", pairs
+    )
+    assert "results would mix" in refused(
+        "train", pairs / "images", pairs / "masks", "--out", pairs / "masks", "--overwrite"
+    )
+    assert "results would mix" in refused(
+        "segment", pairs / "images", "--model", model, "--out", pairs / "images"
+    )
     assert not out.exists(), "a failed command leaves no empty folder"
     assert not list(tmp_path.rglob("*.safetensors")) and not list(tmp_path.rglob(".part-*"))
     code, _, err = unet_explorer("demo", "--minutes", 1, "--steps", 3)
@@ -182,8 +303,19 @@ def test_errors_are_one_line(model, pairs, tmp_path):
 
 
 def test_demo_without_network_and_cache_says_so(tmp_path):
-    code, printed, err = unet_explorer("demo", "--steps", 2, "--size", 64, "--out", tmp_path / "out", UNET_EXPLORER_DATA=str(tmp_path / "none"),
-                                       UNET_EXPLORER_REQUIRE_DATA="0", HTTPS_PROXY="http://127.0.0.1:9", https_proxy="http://127.0.0.1:9")
+    code, printed, err = unet_explorer(
+        "demo",
+        "--steps",
+        2,
+        "--size",
+        64,
+        "--out",
+        tmp_path / "out",
+        UNET_EXPLORER_DATA=str(tmp_path / "none"),
+        UNET_EXPLORER_REQUIRE_DATA="0",
+        HTTPS_PROXY="http://127.0.0.1:9",
+        https_proxy="http://127.0.0.1:9",
+    )
     assert code == 0 and "using simulated images instead" in printed, (printed, err)
     assert "simulated" in (tmp_path / "out" / "report.html").read_text()
 
@@ -191,20 +323,43 @@ def test_demo_without_network_and_cache_says_so(tmp_path):
 @pytest.mark.parametrize("data", ["isbi2012", "nasa_super1"])
 def test_demo_on_real_data(data, tmp_path, require_data):
     require_data(data)
-    code, printed, err = unet_explorer("demo", "--data", data, "--steps", 2, "--size", 64, "--out", tmp_path / "out")
+    code, printed, err = unet_explorer(
+        "demo", "--data", data, "--steps", 2, "--size", 64, "--out", tmp_path / "out"
+    )
     assert code == 0, err
     r = json.loads((tmp_path / "out" / "metrics.json").read_text())
-    assert r["scores"]["n_images"] == len(r["data"]["test"]) and len(list((tmp_path / "out" / "masks").iterdir())) == len(r["data"]["test"])
+    assert r["scores"]["n_images"] == len(r["data"]["test"]) and len(
+        list((tmp_path / "out" / "masks").iterdir())
+    ) == len(r["data"]["test"])
     assert ("rand_f" in r["scores"]) == (data == "isbi2012")
 
 
 def test_ctrl_c_keeps_the_best_epoch_and_still_reports(tmp_path):
     out = tmp_path / "out"
-    p = subprocess.Popen([*PROGRAM, "demo", "--data", "simulated", "--steps", "2000", "--size", "64", "--out", str(out)],
-                         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    p = subprocess.Popen(
+        [
+            *PROGRAM,
+            "demo",
+            "--data",
+            "simulated",
+            "--steps",
+            "2000",
+            "--size",
+            "64",
+            "--out",
+            str(out),
+        ],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
     end = time.time() + 240
-    while not (out / "config.json").exists() and time.time() < end and p.poll() is None: time.sleep(.2)
+    while not (out / "config.json").exists() and time.time() < end and p.poll() is None:
+        time.sleep(0.2)
     os.kill(p.pid, signal.SIGINT)
     printed, err = p.communicate(timeout=120)
     assert p.returncode == 130 and "best epoch so far was kept" in err, (printed, err)
-    assert "interrupted" in (out / "report.html").read_text() and (out / "model.safetensors").exists()
+    assert (
+        "interrupted" in (out / "report.html").read_text() and (out / "model.safetensors").exists()
+    )

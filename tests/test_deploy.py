@@ -1,4 +1,5 @@
 "The fastest way: what is refused, and whose model it is."
+
 import pytest
 import torch
 
@@ -8,10 +9,22 @@ from unet_explorer.images import InputError
 
 
 @pytest.fixture(scope="module")
-def model(): return EffUNet(decoder=(16, 16, 8, 8), convs=1, pretrained=False)
+def model():
+    return EffUNet(decoder=(16, 16, 8, 8), convs=1, pretrained=False)
 
 
-@pytest.mark.parametrize("bad", [dict(size=64), dict(size=(64, 64, 1)), dict(size=(0, 64)), dict(size=(64., 64)), dict(repeats=0), dict(repeats="3")], ids=str)
+@pytest.mark.parametrize(
+    "bad",
+    [
+        dict(size=64),
+        dict(size=(64, 64, 1)),
+        dict(size=(0, 64)),
+        dict(size=(64.0, 64)),
+        dict(repeats=0),
+        dict(repeats="3"),
+    ],
+    ids=str,
+)
 def test_impossible_sizes_and_repeats(model, bad):
     with pytest.raises(InputError, match="whole number from 1 up"):
         Segmenter(model, backend="float32", **bad)

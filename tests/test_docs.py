@@ -1,6 +1,7 @@
 """The docs site: complete, the same at every build, no dead link, nothing loaded from elsewhere, usable by everybody.
 
 The browser part is skipped, with the reason, where there is no chromium; `.ci/run` requires it."""
+
 import filecmp
 import importlib
 import inspect
@@ -23,7 +24,7 @@ import nb_text
 import pytest
 import yaml
 from conftest import ROOT, required
-from docs_md import Markdown, math, slug
+from docs_md import Markdown, math
 from fastcore.docments import docments
 from test_browser import chromium as browser  # noqa: F401  (a fixture)
 
@@ -43,6 +44,7 @@ def site(tmp_path_factory):
 @pytest.fixture
 def tiny(tmp_path):
     "`tiny({name: text}) -> Site`: a book of its own, from texts as tools/nb_text.py takes them."
+
     def make(files, outputs=()):
         shutil.copy(ROOT / "settings.ini", tmp_path)
         (tmp_path / "nbs").mkdir()
@@ -51,11 +53,14 @@ def tiny(tmp_path):
             if name.endswith(".ipynb"):
                 nb = nb_text.to_nb(text)
                 if name.startswith("00_"):
-                    next(c for c in nb["cells"] if c["cell_type"] == "code")["outputs"] = list(outputs)
+                    next(c for c in nb["cells"] if c["cell_type"] == "code")["outputs"] = list(
+                        outputs
+                    )
                 text = nb_text.dump(nb)
             target = tmp_path / ("unet_explorer" if name.endswith(".py") else "nbs") / name
             target.write_text(text, encoding="utf-8")
         return docs.Site(tmp_path, tmp_path / "_docs")
+
     return make
 
 
@@ -91,25 +96,35 @@ def parsed(site):
 
 # The whole --------------------------------------------------------------------------------------------------------
 
+
 def test_every_notebook_is_a_page(site):
     for name in NOTEBOOKS:
         assert (site.out / site.outs[name]).exists(), name
-    assert [p.src for p in site.book.lessons] == sorted(p.src for p in site.book.lessons), "floors in order"
+    assert [p.src for p in site.book.lessons] == sorted(p.src for p in site.book.lessons), (
+        "floors in order"
+    )
     assert {p.src for p in site.book.lessons} == set(NOTEBOOKS) - {"index.ipynb"}
 
 
 def test_sidebar_fits_the_folder(site):
     assert not site.book.unlisted, f"add to nbs/sidebar.yml: {site.book.unlisted}"
     gone = [n for n in site.book.listed if n not in site.book.pages]
-    assert not gone, f"nbs/sidebar.yml lists what is not there (Quarto would show a dead link): {gone}"
+    assert not gone, (
+        f"nbs/sidebar.yml lists what is not there (Quarto would show a dead link): {gone}"
+    )
 
 
 def test_same_bytes_and_fast(site, tmp_path):
     assert site.seconds < 60
     docs.Site(ROOT, tmp_path / "again").build()
-    one, two = (sorted(p.relative_to(top) for p in top.rglob("*") if p.is_file()) for top in (site.out, tmp_path / "again"))
+    one, two = (
+        sorted(p.relative_to(top) for p in top.rglob("*") if p.is_file())
+        for top in (site.out, tmp_path / "again")
+    )
     assert one == two
-    differ = [p for p in one if not filecmp.cmp(site.out / p, tmp_path / "again" / p, shallow=False)]
+    differ = [
+        p for p in one if not filecmp.cmp(site.out / p, tmp_path / "again" / p, shallow=False)
+    ]
     assert not differ
 
 
@@ -125,7 +140,9 @@ def test_links(site, parsed):
             path = unquote(to.path).removeprefix(site.book.base + "/") or "index.html"
             if not (site.out / path).is_file():
                 bad.append(f"{name}: {link}")
-            elif to.fragment and unquote(to.fragment) not in (parsed[path].ids if path in parsed else ()):
+            elif to.fragment and unquote(to.fragment) not in (
+                parsed[path].ids if path in parsed else ()
+            ):
                 if not re.match(r"[\w-]+=", to.fragment):  # #phi=2 is a widget's own
                     bad.append(f"{name}: {link}")
     assert not bad
@@ -135,15 +152,23 @@ def test_nothing_is_loaded_from_elsewhere(site, parsed):
     "By what the files say; the browser test below sees what really happens."
     for name, page in parsed.items():
         for url in page.loads:
-            assert not urlsplit(url).netloc and urlsplit(url).scheme in ("", "data", "blob"), f"{name}: {url[:100]}"
+            assert not urlsplit(url).netloc and urlsplit(url).scheme in ("", "data", "blob"), (
+                f"{name}: {url[:100]}"
+            )
     for path in (*site.out.rglob("*.css"), *site.out.rglob("*.svg")):
         text = path.read_text(encoding="utf-8")
-        assert not re.search(r"url\(['\"]?(?:[a-z]+:)?//|@import|href=['\"]https?:", text), path.name
+        assert not re.search(r"url\(['\"]?(?:[a-z]+:)?//|@import|href=['\"]https?:", text), (
+            path.name
+        )
 
 
 def test_every_picture_has_words(parsed):
-    bad = [f"{name}: {i.get('src', '')[:60]}" for name, page in parsed.items() for i in page.images
-           if not i.get("alt", "").strip() and "theme/icon" not in i.get("src", "")]
+    bad = [
+        f"{name}: {i.get('src', '')[:60]}"
+        for name, page in parsed.items()
+        for i in page.images
+        if not i.get("alt", "").strip() and "theme/icon" not in i.get("src", "")
+    ]
     assert not bad, f"no `#| fig-alt:` in the cell: {bad}"
 
 
@@ -159,7 +184,10 @@ def test_lessons_tell_where_they_stand(site):
     for p in site.book.lessons:
         text = (site.out / p.out).read_text(encoding="utf-8")
         assert f"{p.minutes} min to read" in text and p.minutes > 0
-        assert f"/blob/{site.book.branch}/nbs/{p.src}" in text and "colab.research.google.com/github/" in text
+        assert (
+            f"/blob/{site.book.branch}/nbs/{p.src}" in text
+            and "colab.research.google.com/github/" in text
+        )
         assert f"localhost:8888/lab/tree/nbs/{p.src}" in text
         at = chain.index(p)
         assert f'rel="prev" href="{chain[at - 1].out}"' in text
@@ -170,23 +198,36 @@ def test_lessons_tell_where_they_stand(site):
 
 def test_solutions_are_folded(site):
     for name in NOTEBOOKS:
-        solved = len(re.findall(r"must_pass=True", (ROOT / "nbs" / name).read_text(encoding="utf-8")))
+        solved = len(
+            re.findall(r"must_pass=True", (ROOT / "nbs" / name).read_text(encoding="utf-8"))
+        )
         page = (site.out / site.outs[name]).read_text(encoding="utf-8")
         folded = "".join(re.findall(r"(?s)<details><summary>.*?</details>", page))
-        assert page.count("must_pass") == folded.count("must_pass") or name.startswith("00_exercise"), name
-        assert solved == 0 or "<details><summary>Solution" in page or name.startswith("00_exercise"), name
+        assert page.count("must_pass") == folded.count("must_pass") or name.startswith(
+            "00_exercise"
+        ), name
+        assert (
+            solved == 0 or "<details><summary>Solution" in page or name.startswith("00_exercise")
+        ), name
 
 
 def test_indexes(site):
     urls = set(re.findall(r"<loc>(.*?)</loc>", (site.out / "sitemap.xml").read_text()))
-    assert urls == {f"{site.book.url}/{'' if p.kind == 'home' else p.out}" for p in site.book.pages.values()}
+    assert urls == {
+        f"{site.book.url}/{'' if p.kind == 'home' else p.out}" for p in site.book.pages.values()
+    }
     llms = (site.out / "llms.txt").read_text()
     assert llms.startswith("# unet-explorer\n\n> ")
     for p in site.book.lessons:
         assert f"[{p.title}]({site.book.url}/{p.key}.md)" in llms
         words = (site.out / f"{p.key}.md").read_text(encoding="utf-8")
         assert words.startswith(f"# {p.title}") and ".qmd" not in words
-    index = json.loads((site.out / "search.js").read_text(encoding="utf-8").removeprefix("window.SEARCH_INDEX = ").rstrip(";\n"))
+    index = json.loads(
+        (site.out / "search.js")
+        .read_text(encoding="utf-8")
+        .removeprefix("window.SEARCH_INDEX = ")
+        .rstrip(";\n")
+    )
     assert {url.split("#")[0] for url, *_ in index} == {p.out for p in site.book.pages.values()}
     assert any(url == "glossary.html#icnr" for url, *_ in index)
 
@@ -194,7 +235,10 @@ def test_indexes(site):
 def test_social_card(site):
     png = (site.out / "card.png").read_bytes()
     assert struct.unpack(">II", png[16:24]) == (1200, 630)
-    assert f'property="og:image" content="{site.book.url}/card.png"' in (site.out / "index.html").read_text()
+    assert (
+        f'property="og:image" content="{site.book.url}/card.png"'
+        in (site.out / "index.html").read_text()
+    )
 
 
 def test_front_page(site):
@@ -206,16 +250,23 @@ def test_front_page(site):
 
 # The reference ----------------------------------------------------------------------------------------------------
 
+
 def test_reference_has_every_export(site):
     for path in (ROOT / "unet_explorer").glob("[!_]*.py"):
         names = re.search(r"(?s)__all__ = (\[.*?\])", path.read_text(encoding="utf-8"))
         if names:
             text = (site.out / f"api/{path.stem}.html").read_text(encoding="utf-8")
-            missing = [n for n in re.findall(r"'(\w+)'", names[1]) if f'id="{n}"' not in text and f'.html#{n}">' not in text]
+            missing = [
+                n
+                for n in re.findall(r"'(\w+)'", names[1])
+                if f'id="{n}"' not in text and f'.html#{n}">' not in text
+            ]
             assert not missing, (path.name, missing)
 
 
-@pytest.mark.parametrize("module", ["exercise", "images", "layers", "upsample", "metrics", "effunet", "data"])
+@pytest.mark.parametrize(
+    "module", ["exercise", "images", "layers", "upsample", "metrics", "effunet", "data"]
+)
 def test_docments_as_fastcore_reads_them(module):
     "We read the source without importing it; fastcore, whose docments these are, imports it."
     live = importlib.import_module(f"unet_explorer.{module}")
@@ -271,12 +322,19 @@ def test_reference_of_a_module():
     limit, area, box, point = docs_api.exported(SOURCE)
     assert (limit.kind, limit.signature, limit.doc) == ("value", "LIMIT = 3", "how many at most")
     assert area.signature == "area(a: int, b: float=2.0, *rest, scale=1, **kw) -> float"
-    assert area.rows == [("a", "int", "", "side,"), ("b", "float", "2.0", ""), ("*rest", "", "", ""), ("scale", "", "1", "of `both`"),
-                         ("**kw", "", "", "")]
+    assert area.rows == [
+        ("a", "int", "", "side,"),
+        ("b", "float", "2.0", ""),
+        ("*rest", "", "", ""),
+        ("scale", "", "1", "of `both`"),
+        ("**kw", "", "", ""),
+    ]
     assert area.returns == ("float", "what it covers") and area.first_line == "The area"
     assert box.signature == "Box(w: int)" and box.rows == [("w", "int", "", "width")]
     assert [(m.name, m.kind, m.signature) for m in box.members] == [
-        ("Box.grow", "method", "Box.grow(by: int=1)"), ("Box.side", "property", "Box.side -> int")]
+        ("Box.grow", "method", "Box.grow(by: int=1)"),
+        ("Box.side", "property", "Box.side -> int"),
+    ]
     assert point.rows == [("x", "int", "", "across"), ("y", "int", "0", "down")]
     assert "<td>of <code>both</code></td>" in docs_api.table(area)
     assert docs_api.tidy_doc("a <title> in `<b>`") == "a &lt;title> in `<b>`"
@@ -284,16 +342,25 @@ def test_reference_of_a_module():
 
 # Words ------------------------------------------------------------------------------------------------------------
 
+
 def test_glossary(site):
     page = site.book.pages["glossary.qmd"].body
     heads = re.findall(r"(?m)^## (.+)$", page)
     assert heads == sorted(heads, key=str.lower), "in the order of the alphabet"
     forms = [f for forms, _ in site.book.glossary.values() for f in forms]
     assert len(forms) == len(set(forms)), {f for f in forms if forms.count(f) > 1}
-    unused = [h for h, text in re.findall(r"(?ms)^## ([^\n]+)\n(.*?)(?=^##|\Z)", page) if "First used in [" not in text]
-    assert len(unused) <= len(heads) // 20, f"no lesson uses {unused}"  # some are for lessons to come
+    unused = [
+        h
+        for h, text in re.findall(r"(?ms)^## ([^\n]+)\n(.*?)(?=^##|\Z)", page)
+        if "First used in [" not in text
+    ]
+    assert len(unused) <= len(heads) // 20, (
+        f"no lesson uses {unused}"
+    )  # some are for lessons to come
     linked = (site.out / "upsample.html").read_text(encoding="utf-8")
-    assert linked.count('href="glossary.html#checkerboard"') == 1, "at its first use, and there only"
+    assert linked.count('href="glossary.html#checkerboard"') == 1, (
+        "at its first use, and there only"
+    )
 
 
 WORDS = """---
@@ -349,28 +416,58 @@ shown = 1
 NEXT = "# Next\n> Then.\n\n## One\n\nMean IoU.\n\n## References\n\n- B. Bauer, *Another (one)*, CVPR 2002.\n"
 SIDE = """website: {sidebar: {contents: [index.ipynb, {section: All, contents: [00_tiny.ipynb, gone.ipynb]},
   {section: Words, contents: [glossary.qmd, references.qmd]}]}}"""
-TINY = {"index.ipynb": "# Home\n> It.\n\nHello.\n\n## More\n", "00_tiny.ipynb": LESSON, "01_next.ipynb": NEXT, "glossary.qmd": WORDS,
-        "references.qmd": "---\ntitle: References\n---\n<!-- references -->\n", "sidebar.yml": SIDE,
-        "tiny.py": '__all__ = ["half"]\ndef half(n): return n / 2\n'}
+TINY = {
+    "index.ipynb": "# Home\n> It.\n\nHello.\n\n## More\n",
+    "00_tiny.ipynb": LESSON,
+    "01_next.ipynb": NEXT,
+    "glossary.qmd": WORDS,
+    "references.qmd": "---\ntitle: References\n---\n<!-- references -->\n",
+    "sidebar.yml": SIDE,
+    "tiny.py": '__all__ = ["half"]\ndef half(n): return n / 2\n',
+}
 WIDGET = '<div id="w">still ``` picture</div>\n<script>document.getElementById("w").textContent = "moved"</script>'
 
 
 def test_words_become_links(tiny):
     site = tiny(TINY).build()
     text = (site.out / "tiny.html").read_text(encoding="utf-8")
-    assert 'The <a href="glossary.html#logit" title="A raw number.">logits</a>, a short word, iou, and more Logits.' in text
-    assert '<code>logits</code>' in text and '<a href="next.html#one">the IoU</a>' in text and '<b title="IoU">x</b>' in text
+    assert (
+        'The <a href="glossary.html#logit" title="A raw number.">logits</a>, a short word, iou, and more Logits.'
+        in text
+    )
+    assert (
+        "<code>logits</code>" in text
+        and '<a href="next.html#one">the IoU</a>' in text
+        and '<b title="IoU">x</b>' in text
+    )
     assert 'logits-like <a href="glossary.html#short" title="A bridge.">shorts</a>' in text
-    assert text.count('href="api/tiny.html#half"') == 1 and '<a href="api/tiny.html#half"><code>half</code></a>, <code>tiny.half(3)</code>' in text
+    assert (
+        text.count('href="api/tiny.html#half"') == 1
+        and '<a href="api/tiny.html#half"><code>half</code></a>, <code>tiny.half(3)</code>' in text
+    )
     assert 'An <a href="glossary.html#iou" title="Intersection over union.">IoU</a>.' in text
     assert "<em>IoU and logits</em>" in text, "titles of papers stay as they are"
     assert f'href="{site.book.git}/blob/main/README.md"' in text
     assert "secret" not in text and "default_exp" not in text and "to tiny.py" in text
-    assert '<p class="lead">About <code>things</code>.</p>' in text and "<h1>Tiny: a <em>lesson</em></h1>" in text
-    assert site.book.unlisted == ["01_next.ipynb"] and [p.src for p in site.book.lessons] == ["00_tiny.ipynb", "01_next.ipynb"]
-    refs = [re.sub(r"<[^>]+>", "", x) for x in re.findall(r"<li>(.*?)</li>", (site.out / "references.html").read_text().split("<main")[1])]
-    assert refs == ["A. Author, IoU and logits, 2001. In Tiny.", "B. Bauer, Another (one), CVPR 2002 (arXiv 2001.12345). In Tiny, Next.",
-                    "C. Čech, Third: a title, 2003. In Tiny."]
+    assert (
+        '<p class="lead">About <code>things</code>.</p>' in text
+        and "<h1>Tiny: a <em>lesson</em></h1>" in text
+    )
+    assert site.book.unlisted == ["01_next.ipynb"] and [p.src for p in site.book.lessons] == [
+        "00_tiny.ipynb",
+        "01_next.ipynb",
+    ]
+    refs = [
+        re.sub(r"<[^>]+>", "", x)
+        for x in re.findall(
+            r"<li>(.*?)</li>", (site.out / "references.html").read_text().split("<main")[1]
+        )
+    ]
+    assert refs == [
+        "A. Author, IoU and logits, 2001. In Tiny.",
+        "B. Bauer, Another (one), CVPR 2002 (arXiv 2001.12345). In Tiny, Next.",
+        "C. Čech, Third: a title, 2003. In Tiny.",
+    ]
     assert 'First used in <a href="tiny.html">Tiny</a>' in (site.out / "glossary.html").read_text()
 
 
@@ -393,43 +490,64 @@ def test_a_bad_formula_stops_the_build():
 
 # For those who have Quarto ----------------------------------------------------------------------------------------
 
+
 def test_what_quarto_gets(tmp_path):
     "No text/html (Quarto would load require.js from elsewhere), valid YAML in every cell, and all that the sidebar lists."
     before = set(NOTEBOOKS)
     docs.prepare(ROOT, tmp_path)
     side = (ROOT / "nbs/sidebar.yml").read_text()
     for name in re.findall(r"[\w/]+\.(?:ipynb|qmd)", side):
-        assert (tmp_path / name).exists() or name not in before | {"glossary.qmd", "path.qmd", "api/index.qmd"}, name
+        assert (tmp_path / name).exists() or name not in before | {
+            "glossary.qmd",
+            "path.qmd",
+            "api/index.qmd",
+        }, name
     for path in tmp_path.rglob("*.ipynb"):
         for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
             source = "".join(cell["source"])
             if cell["cell_type"] == "code":
-                options = "\n".join(line[2:].strip() for line in source.splitlines() if line.startswith("#|"))
+                options = "\n".join(
+                    line[2:].strip() for line in source.splitlines() if line.startswith("#|")
+                )
                 assert isinstance(yaml.safe_load(options), (dict, type(None))), options
                 for o in cell["outputs"]:
                     assert "text/html" not in o.get("data", {})
     for path in tmp_path.rglob("*.qmd"):
         fields, body = docs_source.front_matter(path.read_text(encoding="utf-8"))
-        assert fields["title"] and "<!-- lessons -->" not in body and "<!-- references -->" not in body
+        assert (
+            fields["title"] and "<!-- lessons -->" not in body and "<!-- references -->" not in body
+        )
     quarto = yaml.safe_load((ROOT / "_quarto.yml").read_text())
     assert quarto["project"]["pre-render"].split()[1:] == ["../tools/docs.py", "--prepare", "."]
-    assert quarto["format"]["html"]["html-math-method"] == "mathml", "anything else loads a script from elsewhere"
-    assert not {"cosmo", "darkly"} & set(quarto["format"]["html"]["theme"].values()), "these ask for Google Fonts"
+    assert quarto["format"]["html"]["html-math-method"] == "mathml", (
+        "anything else loads a script from elsewhere"
+    )
+    assert not {"cosmo", "darkly"} & set(quarto["format"]["html"]["theme"].values()), (
+        "these ask for Google Fonts"
+    )
 
 
 def test_saved_html_for_quarto(tiny, tmp_path):
-    out = [dict(output_type="display_data", metadata={}, data={"text/html": WIDGET, "text/plain": "w"})]
+    out = [
+        dict(output_type="display_data", metadata={}, data={"text/html": WIDGET, "text/plain": "w"})
+    ]
     tiny({**TINY, "00_tiny.ipynb": "# Tiny\n> W.\n\n```python\nw\n```\n"}, out)
     docs.prepare(tmp_path, tmp_path / "_proc")
-    cell = [c for c in json.loads((tmp_path / "_proc/00_tiny.ipynb").read_text())["cells"] if c["cell_type"] == "code"][0]
+    cell = [
+        c
+        for c in json.loads((tmp_path / "_proc/00_tiny.ipynb").read_text())["cells"]
+        if c["cell_type"] == "code"
+    ][0]
     assert "".join(cell["outputs"][0]["data"]["text/markdown"]) == f"````{{=html}}\n{WIDGET}\n````"
 
 
 # In a browser -----------------------------------------------------------------------------------------------------
 
+
 @pytest.fixture(scope="module")
 def web(site):
     "The site's address on a server of our own."
+
     class Quiet(docs.Handler):
         def log_message(self, *args):
             pass
@@ -450,7 +568,9 @@ def page(browser):
     page.on("request", lambda r: page.asked.append(r.url))
     page.on("pageerror", lambda e: page.errors.append(str(e)))
     page.on("console", lambda m: page.errors.append(m.text) if m.type == "error" else None)
-    page.on("response", lambda r: page.errors.append(f"{r.status} {r.url}") if r.status >= 400 else None)
+    page.on(
+        "response", lambda r: page.errors.append(f"{r.status} {r.url}") if r.status >= 400 else None
+    )
     yield page
     context.close()
 
@@ -467,9 +587,16 @@ def findings(page, within=None, **options):
         required("BROWSER")("no axe-playwright-python (pip install axe-playwright-python)")
     if within and not page.locator(within).count():
         return []
-    said = Axe().run(page, context=within, options={"resultTypes": ["violations"], **options}).response["violations"]
-    return [f"{v['id']}: {v['nodes'][0]['target']} {v['nodes'][0]['html'][:150]} ({len(v['nodes'])}x)" for v in said
-            if v["impact"] in ("serious", "critical")]
+    said = (
+        Axe()
+        .run(page, context=within, options={"resultTypes": ["violations"], **options})
+        .response["violations"]
+    )
+    return [
+        f"{v['id']}: {v['nodes'][0]['target']} {v['nodes'][0]['html'][:150]} ({len(v['nodes'])}x)"
+        for v in said
+        if v["impact"] in ("serious", "critical")
+    ]
 
 
 def test_every_page_in_the_browser(site, web, page):
@@ -479,7 +606,10 @@ def test_every_page_in_the_browser(site, web, page):
     of each kind, and elsewhere in the widgets and tables, which differ."""
     bad, contrast = [], {"runOnly": ["color-contrast"]}
     names = [p.out for p in site.book.pages.values()] + ["404.html"]
-    plain = {p.out for p in site.book.pages.values() if p.kind in ("home", "plain")} | {"404.html", "api/index.html"}
+    plain = {p.out for p in site.book.pages.values() if p.kind in ("home", "plain")} | {
+        "404.html",
+        "api/index.html",
+    }
     each_kind = plain | {"exercise.html", "images.html", "api/upsample.html"}
     for name in names:
         page.asked.clear()
@@ -490,8 +620,12 @@ def test_every_page_in_the_browser(site, web, page):
         page.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
         page.evaluate("dispatchEvent(new Event('resize'))")
         # axe looks at every coloured word of the code, which are thousands: the first cells will do
-        page.evaluate("[...document.querySelectorAll('pre code')].slice(5).forEach(c => { c.textContent = c.textContent; })")
-        bad += [f"{name}: asks {u}" for u in strangers(page, web)] + [f"{name}: {e}" for e in page.errors]
+        page.evaluate(
+            "[...document.querySelectorAll('pre code')].slice(5).forEach(c => { c.textContent = c.textContent; })"
+        )
+        bad += [f"{name}: asks {u}" for u in strangers(page, web)] + [
+            f"{name}: {e}" for e in page.errors
+        ]
         page.set_viewport_size({"width": 390, "height": 844})
         wide = page.evaluate("document.documentElement.scrollWidth - innerWidth")
         bad += [f"{name}: {wide} px too wide at 390 px"] * (wide > 0)
@@ -499,11 +633,17 @@ def test_every_page_in_the_browser(site, web, page):
         whole = name in each_kind
         if name.startswith("api/") and not whole:
             continue
-        bad += [f"{name}: {f}" for f in findings(page, rules={} if whole else {"color-contrast": {"enabled": False}})]
+        bad += [
+            f"{name}: {f}"
+            for f in findings(page, rules={} if whole else {"color-contrast": {"enabled": False}})
+        ]
         if not whole:
             bad += [f"{name}, light: {f}" for f in findings(page, ".html-output", **contrast)]
         page.emulate_media(color_scheme="dark")
-        bad += [f"{name}, dark: {f}" for f in findings(page, None if whole else ".html-output", **contrast)]
+        bad += [
+            f"{name}, dark: {f}"
+            for f in findings(page, None if whole else ".html-output", **contrast)
+        ]
     assert not bad, "\n".join(bad)
 
 
@@ -512,7 +652,9 @@ def test_pages_as_files(site, page):
     home = site.out.as_uri()
     for name in ("index.html", "upsample.html", "api/upsample.html"):
         page.goto(f"{home}/{name}")
-        assert page.evaluate("document.fonts.ready.then(() => [...document.fonts].some(f => f.status === 'loaded'))")
+        assert page.evaluate(
+            "document.fonts.ready.then(() => [...document.fonts].some(f => f.status === 'loaded'))"
+        )
     page.keyboard.press("/")
     page.fill("#ui-query", "icnr")
     page.wait_for_selector("#ui-hits a")
@@ -554,7 +696,9 @@ def test_progress_stays_in_this_browser(site, web, page):
     assert f"1 of {total} lessons finished" in page.inner_text("#ui-progress output")
     assert page.is_checked("[data-done=upsample]") and page.locator("#ui-progress a").is_visible()
     page.click("#ui-forget")
-    assert not page.is_checked("[data-done=upsample]") and page.locator("#ui-book .tick").count() == 0
+    assert (
+        not page.is_checked("[data-done=upsample]") and page.locator("#ui-book .tick").count() == 0
+    )
     assert not page.errors
 
 
@@ -576,23 +720,35 @@ def test_keyboard(web, page):
     page.goto(f"{web}/upsample.html")
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.className") == "skip"
-    assert page.evaluate("document.activeElement.getBoundingClientRect().left") >= 0, "visible when focused"
+    assert page.evaluate("document.activeElement.getBoundingClientRect().left") >= 0, (
+        "visible when focused"
+    )
     page.keyboard.press("Enter")
     assert page.evaluate("document.activeElement.id") == "ui-main"
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.closest('main') !== null")
-    assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid", "focus can be seen"
+    assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid", (
+        "focus can be seen"
+    )
     page.set_viewport_size({"width": 390, "height": 844})
     assert not page.locator("#ui-book").is_visible()
     page.focus("#ui-menu")
     page.keyboard.press("Enter")
-    assert page.locator("#ui-book").is_visible() and page.get_attribute("#ui-menu", "aria-expanded") == "true"
+    assert (
+        page.locator("#ui-book").is_visible()
+        and page.get_attribute("#ui-menu", "aria-expanded") == "true"
+    )
     page.keyboard.press("Escape")
-    assert not page.locator("#ui-book").is_visible() and page.evaluate("document.activeElement.id") == "ui-menu"
+    assert (
+        not page.locator("#ui-book").is_visible()
+        and page.evaluate("document.activeElement.id") == "ui-menu"
+    )
 
 
 def test_a_baked_widget_runs(tiny, page):
-    out = [dict(output_type="display_data", metadata={}, data={"text/html": WIDGET, "text/plain": "w"})]
+    out = [
+        dict(output_type="display_data", metadata={}, data={"text/html": WIDGET, "text/plain": "w"})
+    ]
     site = tiny({**TINY, "00_tiny.ipynb": "# Tiny\n> W.\n\n```python\nw\n```\n"}, out).build()
     page.goto((site.out / "tiny.html").as_uri())
     assert page.inner_text("#w") == "moved" and not page.errors

@@ -1,4 +1,5 @@
 "EfficientNet: timm's numbers for every variant, the door `features(x)`, and weights that are there or say why not."
+
 import math
 import os
 import subprocess
@@ -8,17 +9,40 @@ import pytest
 import torch
 from conftest import ROOT
 from torch import nn
-from unet_explorer.efficientnet import (MBConv, StochasticDepth, VARIANTS, EfficientNet, adapt_stem, copy_weights, efficientnet,
-                                        load_pretrained)
+from unet_explorer.efficientnet import (
+    MBConv,
+    StochasticDepth,
+    VARIANTS,
+    EfficientNet,
+    adapt_stem,
+    copy_weights,
+    efficientnet,
+    load_pretrained,
+)
 from unet_explorer.images import InputError
 
 timm = pytest.importorskip("timm")
 
-PARAMETERS = dict(b0=5_288_548, b1=7_794_184, b2=9_109_994, b3=12_233_232, b4=19_341_616, b5=30_389_784, b6=43_040_704, b7=66_347_960,
-                  lite0=4_652_008, lite1=5_416_680, lite2=6_092_072, lite3=8_197_096, lite4=13_006_568)
+PARAMETERS = dict(
+    b0=5_288_548,
+    b1=7_794_184,
+    b2=9_109_994,
+    b3=12_233_232,
+    b4=19_341_616,
+    b5=30_389_784,
+    b6=43_040_704,
+    b7=66_347_960,
+    lite0=4_652_008,
+    lite1=5_416_680,
+    lite2=6_092_072,
+    lite3=8_197_096,
+    lite4=13_006_568,
+)
 QUICK = ("b0", "lite0")
 every = pytest.mark.parametrize("name", VARIANTS)
-quick_first = pytest.mark.parametrize("name", [n if n in QUICK else pytest.param(n, marks=pytest.mark.slow) for n in VARIANTS])
+quick_first = pytest.mark.parametrize(
+    "name", [n if n in QUICK else pytest.param(n, marks=pytest.mark.slow) for n in VARIANTS]
+)
 
 
 def shaken(model):
@@ -27,9 +51,9 @@ def shaken(model):
     for m in model.modules():
         if isinstance(m, nn.BatchNorm2d):
             for t in (m.weight.data, m.running_var):
-                t.copy_(torch.rand(t.shape, generator=g) + .5)
+                t.copy_(torch.rand(t.shape, generator=g) + 0.5)
             for t in (m.bias.data, m.running_mean):
-                t.copy_(torch.randn(t.shape, generator=g) * .2)
+                t.copy_(torch.randn(t.shape, generator=g) * 0.2)
     return model.eval()
 
 
@@ -39,6 +63,7 @@ def encoder(name="lite0", **kwargs):
 
 
 # Against timm -----------------------------------------------------------------------------------------------------
+
 
 @every
 def test_parameter_count(name):
@@ -69,7 +94,7 @@ def test_same_numbers_as_timm(name):
         x = torch.randn(2, 3, *size)
         with torch.inference_mode():
             want = theirs(x)
-            assert want.std() > .01
+            assert want.std() > 0.01
             torch.testing.assert_close(ours(x), want, atol=1e-4, rtol=1e-4)
             for mine, other in zip(ours.features(x), pyramid(x), strict=True):
                 torch.testing.assert_close(mine, other, atol=1e-4, rtol=1e-4)
@@ -88,21 +113,26 @@ def test_gradients_are_those_of_timm():
 
 def test_initial_spread_is_that_of_timm():
     torch.manual_seed(0)
-    for a, b in zip(EfficientNet("b0").state_dict().values(), timm.create_model("tf_efficientnet_b0").state_dict().values(), strict=True):
+    for a, b in zip(
+        EfficientNet("b0").state_dict().values(),
+        timm.create_model("tf_efficientnet_b0").state_dict().values(),
+        strict=True,
+    ):
         if a.is_floating_point() and a.numel() > 5000:
-            assert a.std() == pytest.approx(float(b.std()), rel=.1)
+            assert a.std() == pytest.approx(float(b.std()), rel=0.1)
         elif a.ndim == 1:
             torch.testing.assert_close(a, b)  # biases and batch norms: constants
 
 
 def test_stochastic_depth_rates_are_those_of_timm():
-    theirs = timm.create_model("tf_efficientnet_b0", drop_path_rate=.2)
+    theirs = timm.create_model("tf_efficientnet_b0", drop_path_rate=0.2)
     want = [getattr(b.drop_path, "drop_prob", 0) for stage in theirs.blocks for b in stage]
-    got = [b.drop_path.p for stage in EfficientNet("b0", drop_path=.2).stages for b in stage]
+    got = [b.drop_path.p for stage in EfficientNet("b0", drop_path=0.2).stages for b in stage]
     assert got == pytest.approx(want)
 
 
 # The door ---------------------------------------------------------------------------------------------------------
+
 
 @every
 def test_channels_and_strides_are_what_features_gives(name):
@@ -110,10 +140,14 @@ def test_channels_and_strides_are_what_features_gives(name):
         model, x = encoder(name).eval(), torch.empty(1, 3, 96, 64)
     maps = model.features(x)
     assert model.strides == [2, 4, 8, 16, 32]
-    assert [tuple(m.shape) for m in maps] == [(1, c, 96 // s, 64 // s) for c, s in zip(model.channels, model.strides)]
+    assert [tuple(m.shape) for m in maps] == [
+        (1, c, 96 // s, 64 // s) for c, s in zip(model.channels, model.strides)
+    ]
 
 
-@pytest.mark.parametrize("size", [(1, 1), (1, 7), (2, 3), (31, 33), (32, 32), (63, 65), (64, 97), (127, 50)], ids=str)
+@pytest.mark.parametrize(
+    "size", [(1, 1), (1, 7), (2, 3), (31, 33), (32, 32), (63, 65), (64, 97), (127, 50)], ids=str
+)
 def test_any_size(size):
     model = shaken(encoder())
     with torch.inference_mode():
@@ -159,7 +193,9 @@ def test_same_numbers_in_channels_last():
     model, x = shaken(encoder("b0")), torch.randn(1, 3, 65, 96)
     with torch.inference_mode():
         want = model.features(x)
-        got = model.to(memory_format=torch.channels_last).features(x.contiguous(memory_format=torch.channels_last))
+        got = model.to(memory_format=torch.channels_last).features(
+            x.contiguous(memory_format=torch.channels_last)
+        )
     assert all(m.is_contiguous(memory_format=torch.channels_last) for m in got)
     for a, b in zip(got, want):
         torch.testing.assert_close(a, b, atol=1e-4, rtol=1e-4)
@@ -167,9 +203,9 @@ def test_same_numbers_in_channels_last():
 
 def test_stochastic_depth():
     torch.manual_seed(0)
-    block, x = MBConv(8, 8, drop_path=.5).train(), torch.randn(64, 8, 4, 4)
+    block, x = MBConv(8, 8, drop_path=0.5).train(), torch.randn(64, 8, 4, 4)
     skipped = (block(x) == x).flatten(1).all(1).float().mean()
-    assert .25 < skipped < .75
+    assert 0.25 < skipped < 0.75
     assert not any(torch.equal(a, b) for a, b in zip(block.eval()(x), x))
     with pytest.raises(InputError, match="1.5"):
         StochasticDepth(1.5)
@@ -177,11 +213,16 @@ def test_stochastic_depth():
 
 # Names, channels, weights -----------------------------------------------------------------------------------------
 
+
 def test_unknown_variant():
     for make in (EfficientNet, efficientnet):
         with pytest.raises(InputError) as e:
             make("b9")
-        assert "'b9'" in str(e.value) and all(n in str(e.value) for n in VARIANTS) and "\n" not in str(e.value)
+        assert (
+            "'b9'" in str(e.value)
+            and all(n in str(e.value) for n in VARIANTS)
+            and "\n" not in str(e.value)
+        )
 
 
 def test_an_encoder_has_no_logits():
@@ -208,8 +249,14 @@ def test_no_channels_or_classes():
     for wrong in (dict(in_ch=0), dict(n_classes=0)):
         with pytest.raises(InputError, match="=0"):
             efficientnet(**wrong)
-    for wrong in (dict(in_ch="3"), dict(n_classes=2.5), dict(drop_path=2), dict(drop_path=-.1), dict(drop_path="x")):
-        (name, value), = wrong.items()
+    for wrong in (
+        dict(in_ch="3"),
+        dict(n_classes=2.5),
+        dict(drop_path=2),
+        dict(drop_path=-0.1),
+        dict(drop_path="x"),
+    ):
+        ((name, value),) = wrong.items()
         with pytest.raises(InputError, match=f"EfficientNet: {name}.{value!r};"):
             EfficientNet(**wrong)
 
@@ -226,7 +273,7 @@ def test_stem_for_other_channels():
     weight = torch.randn(8, 3, 3, 3)
     assert torch.equal(adapt_stem(weight, 3), weight)
     torch.testing.assert_close(adapt_stem(weight, 1)[:, 0], weight.sum(1))
-    assert torch.equal(adapt_stem(weight, 4), weight[:, [0, 1, 2, 0]] * .75)
+    assert torch.equal(adapt_stem(weight, 4), weight[:, [0, 1, 2, 0]] * 0.75)
     assert torch.equal(adapt_stem(weight[:, :2], 2), weight[:, :2])  # fits already
     for w, in_ch in ((weight, 0), (weight, "1"), (weight[:, :2], 4), (weight[0, 0], 3)):
         with pytest.raises(InputError, match="adapt_stem"):
@@ -248,11 +295,17 @@ def test_lite0_needs_no_network_and_keeps_another_classifier():
 def test_weights_of_another_variant():
     lite0 = efficientnet("lite0")
     before = {k: v.clone() for k, v in lite0.state_dict().items()}
-    for source in (EfficientNet("lite3").state_dict(), EfficientNet("lite0", head=False).state_dict(), {}):
+    for source in (
+        EfficientNet("lite3").state_dict(),
+        EfficientNet("lite0", head=False).state_dict(),
+        {},
+    ):
         with pytest.raises(InputError, match="do not fit lite0") as e:
             copy_weights(lite0, source)
         assert "\n" not in str(e.value)
-    assert all(torch.equal(v, before[k]) for k, v in lite0.state_dict().items())  # nothing half-copied
+    assert all(
+        torch.equal(v, before[k]) for k, v in lite0.state_dict().items()
+    )  # nothing half-copied
 
 
 PROBE = """
@@ -267,15 +320,24 @@ print(time.time() - start)
 
 def probe(name, **env):
     "What `efficientnet(name)` says in a fresh process (the hub's client reads its settings once), and its seconds."
-    run = subprocess.run([sys.executable, "-c", PROBE.format(name=name)], cwd=ROOT, capture_output=True, text=True,
-                         env={**os.environ, **env}, timeout=300)
+    run = subprocess.run(
+        [sys.executable, "-c", PROBE.format(name=name)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        env={**os.environ, **env},
+        timeout=300,
+    )
     assert run.returncode == 0, run.stderr
     said, seconds = run.stdout.splitlines()
     return said, float(seconds), run.stderr
 
 
-@pytest.mark.parametrize("env", [dict(HF_HUB_OFFLINE="1"), dict(HF_HUB_OFFLINE="0", HF_ENDPOINT="http://127.0.0.1:9")],
-                         ids=["offline mode", "hub unreachable"])
+@pytest.mark.parametrize(
+    "env",
+    [dict(HF_HUB_OFFLINE="1"), dict(HF_HUB_OFFLINE="0", HF_ENDPOINT="http://127.0.0.1:9")],
+    ids=["offline mode", "hub unreachable"],
+)
 def test_no_network_is_one_line_at_once(tmp_path, env):
     said, seconds, stderr = probe("b0", HF_HOME=str(tmp_path), **env)
     assert said.startswith("InputError: the weights of b0")
@@ -287,6 +349,7 @@ def test_no_network_is_one_line_at_once(tmp_path, env):
 def test_weights_from_the_cache_need_no_network(tmp_path):
     "A cache as the hub's client leaves it, with a random model in it."
     from safetensors.torch import save_file
+
     torch.manual_seed(5)
     model = timm.create_model("tf_efficientnet_b0")
     home = tmp_path / "hub" / "models--timm--tf_efficientnet_b0.ns_jft_in1k"

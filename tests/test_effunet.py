@@ -1,4 +1,5 @@
 "The model beyond its contract (test_contract.py): larger variants, its start and seed, saved folders, what it refuses."
+
 import json
 
 import pytest
@@ -19,7 +20,7 @@ def test_larger_variants(encoder):
 
 
 def test_trains_on_a_single_tiny_picture():
-    model = EffUNet(**SMALL).train()          # batch norm needs more than one value at stride 32
+    model = EffUNet(**SMALL).train()  # batch norm needs more than one value at stride 32
     model(torch.rand(1, 1, 1, 1)).sum().backward()
 
 
@@ -43,14 +44,19 @@ def test_seed_decides_the_start_and_leaves_torchs_generator_alone():
 
 
 def test_save_and_restore(tmp_path):
-    model = EffUNet(n_classes=3, up="bilinear", **SMALL).to(memory_format=torch.channels_last).eval()
+    model = (
+        EffUNet(n_classes=3, up="bilinear", **SMALL).to(memory_format=torch.channels_last).eval()
+    )
     save(model, tmp_path / "m", classes=["a", "b", "c"])
     again = restore(tmp_path / "m")
     x = torch.rand(1, 1, 40, 50)
     with torch.no_grad():
         torch.testing.assert_close(again(x), model(x), rtol=1e-4, atol=1e-5)
     assert again.about["classes"] == ["a", "b", "c"] and again.config == model.config
-    assert sorted(p.name for p in (tmp_path / "m").iterdir()) == ["config.json", "model.safetensors"]
+    assert sorted(p.name for p in (tmp_path / "m").iterdir()) == [
+        "config.json",
+        "model.safetensors",
+    ]
 
 
 def one_line(error):
@@ -69,9 +75,13 @@ def test_folders_that_are_no_models(tmp_path):
     good = tmp_path / "good"
     save(EffUNet(**SMALL), good)
     config, weights = (good / "config.json").read_text(), (good / "model.safetensors").read_bytes()
-    for text, says in (("not json", "damaged"), ("{}", "damaged"), (json.dumps({**json.loads(config), "format": 99}), "upgrade"),
-                       (config.replace('"n_classes": 1', '"n_classes": 2'), "does not fit"),
-                       (config.replace('"lite0"', '"b99"'), "b99")):
+    for text, says in (
+        ("not json", "damaged"),
+        ("{}", "damaged"),
+        (json.dumps({**json.loads(config), "format": 99}), "upgrade"),
+        (config.replace('"n_classes": 1', '"n_classes": 2'), "does not fit"),
+        (config.replace('"lite0"', '"b99"'), "b99"),
+    ):
         (good / "config.json").write_text(text)
         with pytest.raises(InputError, match=says) as e:
             restore(good)
@@ -83,10 +93,22 @@ def test_folders_that_are_no_models(tmp_path):
     one_line(e)
 
 
-@pytest.mark.parametrize("options, says", [
-    (dict(encoder="resnet"), "lite0"), (dict(up="shufle"), "shuffle_blur"), (dict(in_ch=0), "in_ch=0"), (dict(n_classes=-1), "n_classes=-1"),
-    (dict(decoder=(8, 8)), "4"), (dict(decoder=(8, 8, 8, 0)), "from 1 up"), (dict(decoder=64), "decoder=64"), (dict(n_classes="a"), "n_classes='a'"),
-    (dict(n_classes=1.5), "n_classes=1.5"), (dict(family="timm", encoder=None), "timm has no network"), (dict(family="smp", encoder="tu-resnet18"), "family='timm'")])
+@pytest.mark.parametrize(
+    "options, says",
+    [
+        (dict(encoder="resnet"), "lite0"),
+        (dict(up="shufle"), "shuffle_blur"),
+        (dict(in_ch=0), "in_ch=0"),
+        (dict(n_classes=-1), "n_classes=-1"),
+        (dict(decoder=(8, 8)), "4"),
+        (dict(decoder=(8, 8, 8, 0)), "from 1 up"),
+        (dict(decoder=64), "decoder=64"),
+        (dict(n_classes="a"), "n_classes='a'"),
+        (dict(n_classes=1.5), "n_classes=1.5"),
+        (dict(family="timm", encoder=None), "timm has no network"),
+        (dict(family="smp", encoder="tu-resnet18"), "family='timm'"),
+    ],
+)
 def test_options_that_cannot_be(options, says):
     with pytest.raises(InputError, match=says) as e:
         EffUNet(**{**SMALL, **options})
@@ -109,22 +131,30 @@ def test_predict_converts_channels_and_leaves_the_mode(tmp_path):
 
 
 def test_threshold():
-    logits = torch.logit(torch.tensor([.2, .4, .6, .8])).reshape(1, 1, 1, 4)
-    assert to_mask(logits, .5).flatten().tolist() == [0, 0, 1, 1]
-    assert to_mask(logits, .7).flatten().tolist() == [0, 0, 0, 1]
+    logits = torch.logit(torch.tensor([0.2, 0.4, 0.6, 0.8])).reshape(1, 1, 1, 4)
+    assert to_mask(logits, 0.5).flatten().tolist() == [0, 0, 1, 1]
+    assert to_mask(logits, 0.7).flatten().tolist() == [0, 0, 0, 1]
 
 
 def test_summary_names_every_stage():
     text = EffUNet(**SMALL).summary(100, 70)
-    for stage in [f"encoder, stride {s}" for s in (2, 4, 8, 16, 32)] + [f"decoder, stride {s}" for s in (16, 8, 4, 2)] + ["logits"]:
+    for stage in (
+        [f"encoder, stride {s}" for s in (2, 4, 8, 16, 32)]
+        + [f"decoder, stride {s}" for s in (16, 8, 4, 2)]
+        + ["logits"]
+    ):
         assert stage in text
 
 
 def test_modes_come_back_part_by_part():
     model = EffUNet(**SMALL).train()
-    model.encoder.eval()                                   # frozen batch norms, while the decoder trains
+    model.encoder.eval()  # frozen batch norms, while the decoder trains
     model.predict(torch.rand(1, 40, 40)), model.summary(64, 64)
-    assert model.training and model.decoder.training and not any(m.training for m in model.encoder.modules())
+    assert (
+        model.training
+        and model.decoder.training
+        and not any(m.training for m in model.encoder.modules())
+    )
 
 
 @pytest.mark.parametrize("threshold", [-1, 2, float("nan")])

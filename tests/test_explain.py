@@ -1,4 +1,5 @@
 "What explain refuses, each with one line; modes come back as they were; pixels marked 255; stages that are taken away."
+
 import numpy as np
 import pytest
 import torch
@@ -10,30 +11,40 @@ from unet_explorer.images import IGNORE, InputError
 
 
 @pytest.fixture(scope="module")
-def model(): return EffUNet(decoder=(16, 16, 8, 8), convs=1, pretrained=False)
+def model():
+    return EffUNet(decoder=(16, 16, 8, 8), convs=1, pretrained=False)
 
 
 X = torch.rand(2, 1, 64, 64, generator=torch.Generator().manual_seed(0))
 REFUSED = {
-    "three channels": (lambda m: explain.feature_maps(m, torch.rand(3, 64, 64)), r"\(3, 64, 64\).*\(1 h w\)"),
+    "three channels": (
+        lambda m: explain.feature_maps(m, torch.rand(3, 64, 64)),
+        r"\(3, 64, 64\).*\(1 h w\)",
+    ),
     "a batch": (lambda m: explain.feature_maps(m, X), r"\(2, 1, 64, 64\).*\(1 h w\)"),
     "an array": (lambda m: explain.feature_maps(m, np.zeros((64, 64))), "to_image"),
     "cam of a batch": (lambda m: explain.seg_cam(m, X, 1, "logits"), r"\(1 h w\)"),
-    "cam with a small where": (lambda m: explain.seg_cam(m, X[0], 1, "logits", torch.ones(3, 3)), r"\(3, 3\).*\(64, 64\)"),
+    "cam with a small where": (
+        lambda m: explain.seg_cam(m, X[0], 1, "logits", torch.ones(3, 3)),
+        r"\(3, 3\).*\(64, 64\)",
+    ),
     "encode of one": (lambda m: explain.encode(m, X[0]), r"\(b 1 h w\)"),
     "encode of colours": (lambda m: explain.encode(m, torch.rand(2, 3, 64, 64)), r"\(b 1 h w\)"),
     "views of a batch": (lambda m: explain.tta(m, X), r"\(1 h w\)"),
-    "where of another batch": (lambda m: explain.input_gradient(m, X, torch.ones(3, 64, 64)), r"\(64, 64\) or \(2, 64, 64\)"),
+    "where of another batch": (
+        lambda m: explain.input_gradient(m, X, torch.ones(3, 64, 64)),
+        r"\(64, 64\) or \(2, 64, 64\)",
+    ),
     "field outside": (lambda m: explain.effective_field(m, X, (64, 0)), "0 to 63"),
     "shares outside": (lambda m: explain.field_shares(torch.rand(5, 5), at=(9, 9)), "0 to 4"),
     "no influence": (lambda m: explain.field_side(torch.zeros(5, 5)), "above 0 somewhere"),
-    "negative influence": (lambda m: explain.field_shares(torch.eye(5) - .1), "nowhere below 0"),
+    "negative influence": (lambda m: explain.field_shares(torch.eye(5) - 0.1), "nowhere below 0"),
     "share of two": (lambda m: explain.field_side(torch.ones(5, 5), 2), "share=2"),
-    "auroc of classes": (lambda m: explain.auroc([.1, .2], [1, 2]), "truth holds 2"),
-    "auroc of nan": (lambda m: explain.auroc([.1, np.nan], [1, 0]), "1 of 2 values are NaN"),
-    "truth of -1": (lambda m: explain.calibration([.2, .5], [0, -1]), "truth holds -1"),
-    "half a bin": (lambda m: explain.calibration([.2], [1], 2.5), "bins=2.5"),
-    "bins as text": (lambda m: explain.calibration([.2], [1], "3"), "bins='3'"),
+    "auroc of classes": (lambda m: explain.auroc([0.1, 0.2], [1, 2]), "truth holds 2"),
+    "auroc of nan": (lambda m: explain.auroc([0.1, np.nan], [1, 0]), "1 of 2 values are NaN"),
+    "truth of -1": (lambda m: explain.calibration([0.2, 0.5], [0, -1]), "truth holds -1"),
+    "half a bin": (lambda m: explain.calibration([0.2], [1], 2.5), "bins=2.5"),
+    "bins as text": (lambda m: explain.calibration([0.2], [1], "3"), "bins='3'"),
 }
 
 
@@ -56,8 +67,12 @@ def test_every_module_gets_its_mode_back(model):
 
 
 def test_ignored_pixels_do_not_count():
-    score, hit = [.9, .4, .1, .5, .2, np.nan], [1, 1, 0, 0, 0, IGNORE]
-    assert explain.auroc(score, hit) == pytest.approx(explain.auroc(score[:5], hit[:5])) == pytest.approx(5 / 6)
+    score, hit = [0.9, 0.4, 0.1, 0.5, 0.2, np.nan], [1, 1, 0, 0, 0, IGNORE]
+    assert (
+        explain.auroc(score, hit)
+        == pytest.approx(explain.auroc(score[:5], hit[:5]))
+        == pytest.approx(5 / 6)
+    )
     assert explain.calibration(score, hit).count.sum() == 5
 
 
@@ -68,7 +83,9 @@ def test_gradients_where_gradients_are_off(model):
 
 
 def test_any_model_will_do():
-    assert explain.input_gradient(nn.Conv2d(3, 2, 1), torch.rand(1, 3, 4, 4), torch.ones(4, 4)).shape == (1, 3, 4, 4)
+    assert explain.input_gradient(
+        nn.Conv2d(3, 2, 1), torch.rand(1, 3, 4, 4), torch.ones(4, 4)
+    ).shape == (1, 3, 4, 4)
 
 
 def test_ablation_of_every_stage(model):

@@ -1,4 +1,5 @@
 "The widget engine without a browser: what is baked, what is refused and with which cure, what a kernel draws and when."
+
 import asyncio
 import base64
 import json
@@ -28,7 +29,9 @@ def ramp(side=2, shift=0):
 
 
 def spec_of(fragment):
-    return json.loads(re.search(r'<script type="application/json">(.*?)</script>', fragment, re.S)[1])
+    return json.loads(
+        re.search(r'<script type="application/json">(.*?)</script>', fragment, re.S)[1]
+    )
 
 
 def frames_of(panel):
@@ -40,7 +43,7 @@ def frames_of(panel):
     last, frames, at = {}, [], 0
     for shape in map(tuple, panel["shapes"]):
         size = int(np.prod(shape))
-        frame = np.frombuffer(data[at:at + size], np.uint8).reshape(shape)
+        frame = np.frombuffer(data[at : at + size], np.uint8).reshape(shape)
         at += size
         frames.append(last.setdefault(shape, np.zeros(shape, np.uint8)) + frame)
         last[shape] = frames[-1]
@@ -57,79 +60,158 @@ def refused(f, *args, **kwargs):
 
 # Controls ---------------------------------------------------------------------------------------------------------
 
-@pytest.mark.parametrize("given, values", [
-    ((1, 4), [1, 2, 3, 4]), ((0, 7, .5), [i / 2 for i in range(15)]), ((0, 1, .1), [i / 10 for i in range(11)]), ((0, 1, .3), [0, .3, .6, .9]),
-    ((5, 5), [5]), ((np.int64(1), np.int64(3)), [1, 2, 3]), (["a", "b"], ["a", "b"]), ([3, 1], [3, 1]), (True, [False, True])])
+
+@pytest.mark.parametrize(
+    "given, values",
+    [
+        ((1, 4), [1, 2, 3, 4]),
+        ((0, 7, 0.5), [i / 2 for i in range(15)]),
+        ((0, 1, 0.1), [i / 10 for i in range(11)]),
+        ((0, 1, 0.3), [0, 0.3, 0.6, 0.9]),
+        ((5, 5), [5]),
+        ((np.int64(1), np.int64(3)), [1, 2, 3]),
+        (["a", "b"], ["a", "b"]),
+        ([3, 1], [3, 1]),
+        (True, [False, True]),
+    ],
+)
 def test_grid(given, values):
     seen = []
-    def draw(x): seen.append(x); return square()
+
+    def draw(x):
+        seen.append(x)
+        return square()
+
     panel = spec_of(bake(draw, x=given))["controls"][0]
-    assert seen[:-1] == values and len(panel["texts"]) == len(values)      # the last call is the test of purity
+    assert seen[:-1] == values and len(panel["texts"]) == len(
+        values
+    )  # the last call is the test of purity
 
 
-@pytest.mark.parametrize("given, says", [
-    ((4, 1), "low <= high"), ((1, 4, 0), "step above 0"), ((0, float("nan")), "not a control"), (("a", "b"), "a list of choices"), (3, "not a control"),
-    ([], "at least one"), (["a", "a"], "twice"), ([1, "1"], "twice"), ((0, 1, 1e-9), "larger step"), (Control((1, 4), start=9), "start=9")])
+@pytest.mark.parametrize(
+    "given, says",
+    [
+        ((4, 1), "low <= high"),
+        ((1, 4, 0), "step above 0"),
+        ((0, float("nan")), "not a control"),
+        (("a", "b"), "a list of choices"),
+        (3, "not a control"),
+        ([], "at least one"),
+        (["a", "a"], "twice"),
+        ([1, "1"], "twice"),
+        ((0, 1, 1e-9), "larger step"),
+        (Control((1, 4), start=9), "start=9"),
+    ],
+)
 def test_bad_controls(given, says):
     assert says in refused(bake, square, side=given)
 
 
 def test_start():
-    def start(**controls): return [c["start"] for c in spec_of(bake(square, **controls))["controls"]]
-    assert start(side=(1, 4), colour=["blue", "red"]) == [1, 1]                # the draw function's own defaults
-    assert start(side=(5, 9), colour=["blue"]) == [0, 0]                       # not on the grid: the first
-    assert start(side=Control((1, 4), start=4), colour=Control(["blue", "red"], start="blue")) == [3, 0]
-    def draw(on=False): return square()
-    assert spec_of(bake(draw, on=True))["controls"][0]["start"] == 1           # what the author writes wins over the default
+    def start(**controls):
+        return [c["start"] for c in spec_of(bake(square, **controls))["controls"]]
+
+    assert start(side=(1, 4), colour=["blue", "red"]) == [1, 1]  # the draw function's own defaults
+    assert start(side=(5, 9), colour=["blue"]) == [0, 0]  # not on the grid: the first
+    assert start(side=Control((1, 4), start=4), colour=Control(["blue", "red"], start="blue")) == [
+        3,
+        0,
+    ]
+
+    def draw(on=False):
+        return square()
+
+    assert (
+        spec_of(bake(draw, on=True))["controls"][0]["start"] == 1
+    )  # what the author writes wins over the default
 
 
 def test_units():
-    c = spec_of(bake(square, side=Control((1, 3), unit="px", label="edge"), colour=Control([10, 20], unit="%")))["controls"]
-    assert c[0]["texts"] == [f"{n}\N{NO-BREAK SPACE}px" for n in (1, 2, 3)] and c[0]["keys"] == ["1", "2", "3"] and c[0]["label"] == "edge"
+    c = spec_of(
+        bake(
+            square,
+            side=Control((1, 3), unit="px", label="edge"),
+            colour=Control([10, 20], unit="%"),
+        )
+    )["controls"]
+    assert (
+        c[0]["texts"] == [f"{n}\N{NO-BREAK SPACE}px" for n in (1, 2, 3)]
+        and c[0]["keys"] == ["1", "2", "3"]
+        and c[0]["label"] == "edge"
+    )
     assert c[1]["texts"] == ["10%", "20%"]
 
 
 # Panels -----------------------------------------------------------------------------------------------------------
 
+
 def test_union_of_controls_and_each_panel_its_own():
     calls = {"square": [], "ramp": []}
-    def one(side, colour): calls["square"].append((side, colour)); return square(side, colour)
-    def two(side, shift): calls["ramp"].append((side, shift)); return ramp(side, shift)
+
+    def one(side, colour):
+        calls["square"].append((side, colour))
+        return square(side, colour)
+
+    def two(side, shift):
+        calls["ramp"].append((side, shift))
+        return ramp(side, shift)
+
     spec = spec_of(bake(one, two, colour=["red", "blue"], side=(1, 3), shift=(0, 40, 10)))
     assert [c["name"] for c in spec["controls"]] == ["colour", "side", "shift"]
     assert [p["controls"] for p in spec["panels"]] == [[0, 1], [1, 2]]
-    assert len(calls["square"]) == 2 * 3 + 1 and len(calls["ramp"]) == 3 * 5 + 1     # not 30 each
+    assert len(calls["square"]) == 2 * 3 + 1 and len(calls["ramp"]) == 3 * 5 + 1  # not 30 each
     first, second = map(frames_of, spec["panels"])
-    wanted = [X._svg(square(s, c), "") for c in ("red", "blue") for s in (1, 2, 3)]  # the last control turns fastest
+    wanted = [
+        X._svg(square(s, c), "") for c in ("red", "blue") for s in (1, 2, 3)
+    ]  # the last control turns fastest
     assert first == wanted
-    for frame, (s, shift) in zip(second, [(s, k) for s in (1, 2, 3) for k in range(0, 41, 10)], strict=True):
+    for frame, (s, shift) in zip(
+        second, [(s, k) for s in (1, 2, 3) for k in range(0, 41, 10)], strict=True
+    ):
         np.testing.assert_array_equal(frame[..., 0], ramp(s, shift))
 
 
 def test_frames_of_many_shapes_and_colours():
     rng = np.random.default_rng(0)
-    pictures = [rng.integers(0, 256, s).astype(np.uint8) for s in [(3, 4), (5, 2), (3, 4), (3, 4, 3), (1, 1), (5, 2), (3, 4, 3)]]
-    def draw(i): return pictures[i]
-    for frame, picture in zip(frames_of(spec_of(bake(draw, i=(0, 6)))["panels"][0]), pictures, strict=True):
+    pictures = [
+        rng.integers(0, 256, s).astype(np.uint8)
+        for s in [(3, 4), (5, 2), (3, 4), (3, 4, 3), (1, 1), (5, 2), (3, 4, 3)]
+    ]
+
+    def draw(i):
+        return pictures[i]
+
+    for frame, picture in zip(
+        frames_of(spec_of(bake(draw, i=(0, 6)))["panels"][0]), pictures, strict=True
+    ):
         np.testing.assert_array_equal(frame.squeeze(), picture.squeeze())
 
 
 def test_figures_are_svg_and_closed():
     import matplotlib.pyplot as plt
+
     def draw(n):
         fig, ax = plt.subplots(figsize=(2, 1))
         ax.plot(range(n))
         ax.set_title("<&>")
         return fig
+
     before = plt.get_fignums()
     panel = spec_of(bake(draw, n=(2, 4)))["panels"][0]
     assert plt.get_fignums() == before
     for frame in frames_of(panel):
-        assert frame.startswith("<svg") and frame.endswith("</svg>") and "<style" not in frame and "<metadata" not in frame
+        assert (
+            frame.startswith("<svg")
+            and frame.endswith("</svg>")
+            and "<style" not in frame
+            and "<metadata" not in frame
+        )
     assert panel["paper"]
+
     def failing():
         plt.figure()
         raise InputError("no")
+
     refused(bake, failing)
     assert plt.get_fignums() == before
 
@@ -139,9 +221,15 @@ def test_no_controls_is_a_still_picture():
     assert spec["controls"] == [] and len(frames_of(spec["panels"][0])) == 1
 
 
-@pytest.mark.parametrize("draws, controls, says", [
-    ((), dict(a=(1, 2)), "at least one function"), ((square(),), {}, "without calling"), ((square,), dict(sid=(1, 2)), "no draw function has a parameter"),
-    ((lambda a, b: square(),), dict(a=(1, 2)), "needs b")])
+@pytest.mark.parametrize(
+    "draws, controls, says",
+    [
+        ((), dict(a=(1, 2)), "at least one function"),
+        ((square(),), {}, "without calling"),
+        ((square,), dict(sid=(1, 2)), "no draw function has a parameter"),
+        ((lambda a, b: square(),), dict(a=(1, 2)), "needs b"),
+    ],
+)
 def test_functions_and_controls_must_fit(draws, controls, says):
     assert says in refused(bake, *draws, **controls)
     assert says in refused(explore, *draws, **controls)
@@ -149,18 +237,34 @@ def test_functions_and_controls_must_fit(draws, controls, says):
 
 # Budgets ----------------------------------------------------------------------------------------------------------
 
-@pytest.mark.parametrize("controls", [
-    dict(a=(1, 401)), dict(a=(0, 2, .05), b=(0, 1, .1)), dict(a=list(range(500))), dict(a=(1, 30), b=["x", "y"], c=True, d=(1, 4)),
-    dict(a=(0, 1, .001), b=(0, 1, .001)), dict(a=[1, 2, 3], b=(1, 200), c=[1, 2, 3, 4, 5])])
+
+@pytest.mark.parametrize(
+    "controls",
+    [
+        dict(a=(1, 401)),
+        dict(a=(0, 2, 0.05), b=(0, 1, 0.1)),
+        dict(a=list(range(500))),
+        dict(a=(1, 30), b=["x", "y"], c=True, d=(1, 4)),
+        dict(a=(0, 1, 0.001), b=(0, 1, 0.001)),
+        dict(a=[1, 2, 3], b=(1, 200), c=[1, 2, 3, 4, 5]),
+    ],
+)
 def test_too_many_frames_and_the_cure_works(controls):
-    def draw(a, b=0, c=0, d=0): raise AssertionError("nothing is drawn before the frames are counted")
+    def draw(a, b=0, c=0, d=0):
+        raise AssertionError("nothing is drawn before the frames are counted")
+
     says = refused(bake, draw, **controls)
     assert "at most 400" in says
     cured = dict(controls)
-    for name, given in re.findall(r"(\w)=(\([^)]*\))", says.split("take ")[1]): cured[name] = eval(given)
-    for n, name in re.findall(r"at most (\d+) choices of (\w)", says.split("take ")[1]): cured[name] = cured[name][:int(n)]
+    for name, given in re.findall(r"(\w)=(\([^)]*\))", says.split("take ")[1]):
+        cured[name] = eval(given)
+    for n, name in re.findall(r"at most (\d+) choices of (\w)", says.split("take ")[1]):
+        cured[name] = cured[name][: int(n)]
     assert cured != controls
-    assert len(frames_of(spec_of(bake(lambda a, b=0, c=0, d=0: square(), **cured))["panels"][0])) <= 400
+    assert (
+        len(frames_of(spec_of(bake(lambda a, b=0, c=0, d=0: square(), **cured))["panels"][0]))
+        <= 400
+    )
 
 
 def test_exactly_400_frames_are_fine():
@@ -168,23 +272,39 @@ def test_exactly_400_frames_are_fine():
 
 
 def test_too_many_bytes_and_the_cure_works():
-    def noise(seed): return np.random.default_rng(seed).integers(0, 256, (64, 64)).astype(np.uint8)
+    def noise(seed):
+        return np.random.default_rng(seed).integers(0, 256, (64, 64)).astype(np.uint8)
+
     says = refused(bake, noise, seed=(0, 299))
     assert "at most 1 MB" in says
     cured = eval(re.search(r"seed=(\([^)]*\))", says)[1])
     assert len(bake(noise, seed=cured)) < 1e6
-    def huge(seed): return np.random.default_rng(0).integers(0, 256, (1200, 1200)).astype(np.uint8)
+
+    def huge(seed):
+        return np.random.default_rng(0).integers(0, 256, (1200, 1200)).astype(np.uint8)
+
     assert "draw smaller" in refused(bake, huge, seed=(0, 1))
 
 
 def test_bytes_before_packing_are_limited_too():
-    def flat(n): return np.zeros((1000, 1000), np.uint8)
+    def flat(n):
+        return np.zeros((1000, 1000), np.uint8)
+
     assert "draw them smaller" in refused(bake, flat, n=(1, 100))
 
 
 def test_frames_share_what_they_have_in_common():
-    def draw(n): return '<svg viewBox="0 0 9 9">' + "".join(f'<rect x="{i * 17 % 101}" y="{i * i % 97}" width="2" height="3"/>' for i in range(1500)) + f"<text>{n}</text></svg>"
-    assert len(draw(1)) > 32_768                     # more than deflate can look back
+    def draw(n):
+        return (
+            '<svg viewBox="0 0 9 9">'
+            + "".join(
+                f'<rect x="{i * 17 % 101}" y="{i * i % 97}" width="2" height="3"/>'
+                for i in range(1500)
+            )
+            + f"<text>{n}</text></svg>"
+        )
+
+    assert len(draw(1)) > 32_768  # more than deflate can look back
     alone, many = len(bake(draw, n=(1, 1))), len(bake(draw, n=(1, 200)))
     assert many < 2 * alone, (alone, many)
 
@@ -195,56 +315,109 @@ EVIL = '</script><img src=x onerror="alert(1)">&\'"\u2028'
 
 
 def test_everything_is_escaped():
-    def draw(x): return square()
+    def draw(x):
+        return square()
+
     draw.__doc__ = EVIL
     fragment = bake(draw, x=Control([EVIL, "b"], label=EVIL, unit=EVIL), note=EVIL)
     tags = []
+
     class Tags(HTMLParser):
         def handle_starttag(self, tag, attributes):
             tags.append(tag)
             assert not any(name.startswith("on") for name, _ in attributes)
+
     Tags().feed(fragment)
     assert tags == ["div", "style", "p", "div", "img", "p", "small", "script", "script"]
     c = spec_of(fragment)["controls"][0]
-    assert c["label"] == EVIL and c["keys"][0] == EVIL     # and yet nothing is lost
+    assert c["label"] == EVIL and c["keys"][0] == EVIL  # and yet nothing is lost
     assert fragment.count("</script>") == 2
 
 
-@pytest.mark.parametrize("inside, says", [
-    ("<script>1</script>", "must not run"), ('<rect onclick="f()"/>', "must not run"), ('<image href="https://example.com/a.png"/>', "load"),
-    ('<a href="javascript:f()"/>', "load"), ('<rect fill="url(https://example.com#a)"/>', "load"), ("<style>@import 'a.css'</style>", "loads"),
-    ("<foreignObject/>", "embed"), ("<rect>", "well-formed"), ("a < b", "html.escape"), ("&nbsp;", "well-formed")])
+@pytest.mark.parametrize(
+    "inside, says",
+    [
+        ("<script>1</script>", "must not run"),
+        ('<rect onclick="f()"/>', "must not run"),
+        ('<image href="https://example.com/a.png"/>', "load"),
+        ('<a href="javascript:f()"/>', "load"),
+        ('<rect fill="url(https://example.com#a)"/>', "load"),
+        ("<style>@import 'a.css'</style>", "loads"),
+        ("<foreignObject/>", "embed"),
+        ("<rect>", "well-formed"),
+        ("a < b", "html.escape"),
+        ("&nbsp;", "well-formed"),
+    ],
+)
 def test_pictures_that_run_or_load_are_refused(inside, says):
-    def draw(): return f'<svg viewBox="0 0 9 9">{inside}</svg>'
+    def draw():
+        return f'<svg viewBox="0 0 9 9">{inside}</svg>'
+
     assert says in refused(bake, draw)
 
 
-@pytest.mark.parametrize("inside", ['<use href="#a"/>', '<rect fill="url(#a)"/>', '<image href="data:image/png;base64,AA=="/>', "a &lt; b", "<style>rect {fill: red}</style>"])
+@pytest.mark.parametrize(
+    "inside",
+    [
+        '<use href="#a"/>',
+        '<rect fill="url(#a)"/>',
+        '<image href="data:image/png;base64,AA=="/>',
+        "a &lt; b",
+        "<style>rect {fill: red}</style>",
+    ],
+)
 def test_what_stays_inside_the_picture_is_fine(inside):
-    def draw(): return f'<svg viewBox="0 0 9 9">{inside}</svg>'
+    def draw():
+        return f'<svg viewBox="0 0 9 9">{inside}</svg>'
+
     assert inside in frames_of(spec_of(bake(draw))["panels"][0])[0]
 
 
-@pytest.mark.parametrize("given, want", [
-    ('<svg viewBox="0 0 9 5"/>', '<svg xmlns="http://www.w3.org/2000/svg" width="9" viewBox="0 0 9 5"/>'),
-    ('<svg width="9pt" height="5pt"/>', '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 5" width="9pt" height="5pt"/>'),
-    ('<?xml version="1.0"?>\n<svg xmlns="http://www.w3.org/2000/svg" width="4" viewBox="0 0 9 5"></svg>\n',
-     '<svg xmlns="http://www.w3.org/2000/svg" width="4" viewBox="0 0 9 5"></svg>')])
+@pytest.mark.parametrize(
+    "given, want",
+    [
+        (
+            '<svg viewBox="0 0 9 5"/>',
+            '<svg xmlns="http://www.w3.org/2000/svg" width="9" viewBox="0 0 9 5"/>',
+        ),
+        (
+            '<svg width="9pt" height="5pt"/>',
+            '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 5" width="9pt" height="5pt"/>',
+        ),
+        (
+            '<?xml version="1.0"?>\n<svg xmlns="http://www.w3.org/2000/svg" width="4" viewBox="0 0 9 5"></svg>\n',
+            '<svg xmlns="http://www.w3.org/2000/svg" width="4" viewBox="0 0 9 5"></svg>',
+        ),
+    ],
+)
 def test_svg_gets_a_size_and_a_name_space(given, want):
     assert X._svg(given, "x") == want
     X.ElementTree.fromstring(want)
 
 
-@pytest.mark.parametrize("out, says", [
-    (np.zeros((2, 2)), "array of float64"), (None, "no picture"), (np.zeros((2, 2, 4), np.uint8), "shape"), (np.zeros((0, 2), np.uint8), "shape"),
-    ("<p>no</p>", "not an <svg>"), ("<svg/>", "no size"), ("", "well-formed")])
+@pytest.mark.parametrize(
+    "out, says",
+    [
+        (np.zeros((2, 2)), "array of float64"),
+        (None, "no picture"),
+        (np.zeros((2, 2, 4), np.uint8), "shape"),
+        (np.zeros((0, 2), np.uint8), "shape"),
+        ("<p>no</p>", "not an <svg>"),
+        ("<svg/>", "no size"),
+        ("", "well-formed"),
+    ],
+)
 def test_what_is_no_picture(out, says):
-    def draw(): return out
+    def draw():
+        return out
+
     assert says in refused(bake, draw)
 
 
 def test_one_kind_of_picture():
-    def draw(x): return square() if x else ramp()
+    def draw(x):
+        return square() if x else ramp()
+
     assert "decide for one" in refused(bake, draw, x=True)
 
 
@@ -263,18 +436,32 @@ print(hashlib.sha256(bake(figure, noise, k=(1, 3), mode=["a", "b"], note="x").en
 
 def test_another_process_bakes_the_same_bytes():
     import os
-    def once(seed): return subprocess.run([sys.executable, "-c", CODE], capture_output=True, text=True, check=True, env={**os.environ, "PYTHONHASHSEED": seed}).stdout
+
+    def once(seed):
+        return subprocess.run(
+            [sys.executable, "-c", CODE],
+            capture_output=True,
+            text=True,
+            check=True,
+            env={**os.environ, "PYTHONHASHSEED": seed},
+        ).stdout
+
     assert once("1") == once("2")
 
 
 def test_ids_come_from_the_content():
-    def id_of(**k): return spec_of(bake(square, **k))["id"]
+    def id_of(**k):
+        return spec_of(bake(square, **k))["id"]
+
     assert id_of(side=(1, 3)) == id_of(side=(1, 3)) != id_of(side=(1, 4))
 
 
 def test_impure_functions_are_found():
     count = iter(range(99))
-    def draw(x): return square(next(count))
+
+    def draw(x):
+        return square(next(count))
+
     assert "must be pure" in refused(bake, draw, x=(1, 2))
 
 
@@ -285,8 +472,10 @@ def test_names_become_part_of_links():
 
 # Errors in draw functions -----------------------------------------------------------------------------------------
 
+
 def picky(x):
-    if x == 2: raise InputError("x=2: <never> two")
+    if x == 2:
+        raise InputError("x=2: <never> two")
     return square(x)
 
 
@@ -298,11 +487,15 @@ def test_input_errors_are_shown_in_their_frame():
 
 
 def test_other_errors_stop_the_baking_and_say_where():
-    def draw(x, y=0): return square(1 // (x - 2))
-    with pytest.raises(RuntimeError, match=r"draw\(x = 2\) stopped with ZeroDivisionError"): bake(draw, x=(1, 3))
+    def draw(x, y=0):
+        return square(1 // (x - 2))
+
+    with pytest.raises(RuntimeError, match=r"draw\(x = 2\) stopped with ZeroDivisionError"):
+        bake(draw, x=(1, 3))
 
 
 # With a kernel ----------------------------------------------------------------------------------------------------
+
 
 @pytest.fixture
 def live(monkeypatch):
@@ -318,8 +511,15 @@ def parts(shown):
 
 def test_live_draws_only_what_has_moved(live):
     calls = []
-    def one(a): calls.append(("one", a)); return square(a)
-    def two(a, b): calls.append(("two", a, b)); return ramp(a, b)
+
+    def one(a):
+        calls.append(("one", a))
+        return square(a)
+
+    def two(a, b):
+        calls.append(("two", a, b))
+        return ramp(a, b)
+
     turns, panels = parts(explore(one, two, a=(1, 3), b=(0, 9)))
     assert calls == [("one", 1), ("two", 1, 0)]
     turns["b"].value = 4
@@ -331,12 +531,18 @@ def test_live_draws_only_what_has_moved(live):
 
 def test_live_errors_are_shown_and_go_away(live):
     def draw(x):
-        if x == 3: raise KeyError("<b>")
+        if x == 3:
+            raise KeyError("<b>")
         return picky(x)
+
     turns, (panel,) = parts(explore(draw, x=(1, 4)))
     good = panel.value
     turns["x"].value = 1
-    assert 'role="alert"' in panel.value and "&lt;never&gt;" in panel.value and "Traceback" not in panel.value
+    assert (
+        'role="alert"' in panel.value
+        and "&lt;never&gt;" in panel.value
+        and "Traceback" not in panel.value
+    )
     turns["x"].value = 2
     assert "KeyError" in panel.value and "Traceback" in panel.value and "<b>'" not in panel.value
     turns["x"].value = 0
@@ -345,9 +551,14 @@ def test_live_errors_are_shown_and_go_away(live):
 
 def test_live_play_and_checkbox(live):
     import ipywidgets as W
-    def draw(t, on): return square(t, "red" if on else "blue")
+
+    def draw(t, on):
+        return square(t, "red" if on else "blue")
+
     turns, (panel,) = parts(explore(draw, t=Control((1, 3), play=True, unit="s"), on=True))
-    assert isinstance(turns["Play t"], W.Play) and turns["t"].options[0][0] == "1\N{NO-BREAK SPACE}s"
+    assert (
+        isinstance(turns["Play t"], W.Play) and turns["t"].options[0][0] == "1\N{NO-BREAK SPACE}s"
+    )
     before = panel.value
     turns["on"].value = False
     assert panel.value != before
@@ -356,23 +567,35 @@ def test_live_play_and_checkbox(live):
 def test_live_skips_stale_draws(live):
     "A burst of changes while a slow panel is drawn: only the newest is drawn, and a round that is out of date ends early."
     calls = []
-    def slow(x): time.sleep(.03); calls.append(("slow", x)); return square(x)
-    def other(x): calls.append(("other", x)); return square(x)
+
+    def slow(x):
+        time.sleep(0.03)
+        calls.append(("slow", x))
+        return square(x)
+
+    def other(x):
+        calls.append(("other", x))
+        return square(x)
+
     async def burst():
         turns, _ = parts(explore(slow, other, x=(1, 40)))
         calls.clear()
         for i in range(1, 40):
             turns["x"].value = i
-            if i % 10 == 0: await asyncio.sleep(.02)
-        await asyncio.sleep(.3)
+            if i % 10 == 0:
+                await asyncio.sleep(0.02)
+        await asyncio.sleep(0.3)
+
     asyncio.run(burst())
     assert calls[-2:] == [("slow", 40), ("other", 40)]
-    assert len(calls) <= 12, calls                   # of 78
+    assert len(calls) <= 12, calls  # of 78
 
 
 def test_live_is_quick(live):
     "From a change to the finished text of the panel, without waiting and the way to the browser."
-    turns, _ = parts(explore(square, lambda side: np.full((256, 256), side, np.uint8), side=(1, 50)))
+    turns, _ = parts(
+        explore(square, lambda side: np.full((256, 256), side, np.uint8), side=(1, 50))
+    )
     times = []
     for i in range(1, 30):
         start = time.perf_counter()
@@ -385,24 +608,39 @@ def test_live_is_quick(live):
 
 # What is shown ----------------------------------------------------------------------------------------------------
 
+
 def test_saved_output_is_html_and_nothing_else(monkeypatch):
     import IPython.display
+
     monkeypatch.setenv("UNET_EXPLORER_STATIC", "1")
     shown = []
     monkeypatch.setattr(IPython.display, "display", lambda *a, **k: shown.append((a, k)))
     explore(square, side=(1, 3))._ipython_display_()
-    ((bundle,), options), = shown
+    (((bundle,), options),) = shown
     assert set(bundle) == {"text/html"} and options == {"raw": True}
     assert bundle["text/html"] == bake(square, side=(1, 3))
-    assert refused(explore, square, side=(1, 500))     # at once, where the cell fails, and not while it is displayed
+    assert refused(
+        explore, square, side=(1, 500)
+    )  # at once, where the cell fails, and not while it is displayed
 
 
 def test_fragment_names_no_other_host_and_has_no_blank_line():
     fragment = bake(square, ramp, side=(1, 3), note="n")
-    assert not re.search(r"""(?:src|href)=["'](?!data:)""", fragment) and "import(" not in fragment and "fetch(" not in fragment
+    assert (
+        not re.search(r"""(?:src|href)=["'](?!data:)""", fragment)
+        and "import(" not in fragment
+        and "fetch(" not in fragment
+    )
     assert set(re.findall(r"https?://[\w.]+", fragment)) <= {"http://www.w3.org"}
-    assert "\n\n" not in fragment                      # which would end the HTML inside a markdown page
+    assert "\n\n" not in fragment  # which would end the HTML inside a markdown page
 
 
 def test_import_is_quick_and_loads_no_torch():
-    subprocess.run([sys.executable, "-c", "import sys, unet_explorer.explore; assert not {'torch', 'matplotlib', 'ipywidgets', 'IPython'} & set(sys.modules)"], check=True)
+    subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "import sys, unet_explorer.explore; assert not {'torch', 'matplotlib', 'ipywidgets', 'IPython'} & set(sys.modules)",
+        ],
+        check=True,
+    )

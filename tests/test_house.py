@@ -1,5 +1,6 @@
 """The rules of the house (CONTRIBUTING.md): notebooks are the source, clean and saved; imports go down the floors;
 nothing of one machine is committed."""
+
 import ast
 import json
 import re
@@ -39,7 +40,9 @@ def is_exported(flags):
 
 def default_exp(path):
     "The module that a notebook exports, or None."
-    return next((flags["default_exp"] for flags, *_ in code_cells(path) if "default_exp" in flags), None)
+    return next(
+        (flags["default_exp"] for flags, *_ in code_cells(path) if "default_exp" in flags), None
+    )
 
 
 MODULES = {default_exp(p): p.name for p in NOTEBOOKS if default_exp(p)}  # module -> notebook
@@ -60,6 +63,7 @@ def own_imports(tree):
 
 # Source and export ------------------------------------------------------------------------------------------------
 
+
 def test_no_two_notebooks_export_one_module():
     exported = [default_exp(p) for p in NOTEBOOKS if default_exp(p)]
     assert len(exported) == len(set(exported)), sorted(exported)
@@ -72,34 +76,54 @@ def test_every_module_has_its_notebook():
 
 def test_export_is_in_sync(tmp_path):
     shutil.copy(ROOT / "settings.ini", tmp_path)
-    shutil.copytree(ROOT / "nbs", tmp_path / "nbs", ignore=lambda _, names: [n for n in names if n.endswith(".png")])
+    shutil.copytree(
+        ROOT / "nbs",
+        tmp_path / "nbs",
+        ignore=lambda _, names: [n for n in names if n.endswith(".png")],
+    )
     (tmp_path / "unet_explorer").mkdir()
     shutil.copy(ROOT / "unet_explorer/__init__.py", tmp_path / "unet_explorer")
     subprocess.run([Path(sys.executable).with_name("nbdev_export")], cwd=tmp_path, check=True)
-    fresh, here = ({p.name: p.read_text() for p in (top / "unet_explorer").glob("*.py")} for top in (tmp_path, ROOT))
+    fresh, here = (
+        {p.name: p.read_text() for p in (top / "unet_explorer").glob("*.py")}
+        for top in (tmp_path, ROOT)
+    )
     differ = sorted(n for n in {*fresh, *here} if fresh.get(n) != here.get(n))
     assert not differ, f"{', '.join(differ)}: run make export"
 
 
 def test_readme_matches_index():
-    run = subprocess.run([sys.executable, "tools/readme.py", "--check"], cwd=ROOT, capture_output=True, text=True)
+    run = subprocess.run(
+        [sys.executable, "tools/readme.py", "--check"], cwd=ROOT, capture_output=True, text=True
+    )
     assert run.returncode == 0, run.stderr
 
 
 @pytest.mark.parametrize("module", sorted(MODULES))
 def test_first_line_is_a_sentence(module):
     "nbdev takes only the first line of the quotation under a title, so it must hold all of it."
-    doc = ast.get_docstring(ast.parse((ROOT / f"unet_explorer/{module}.py").read_text(encoding="utf-8")))
-    assert doc and doc[-1] in ".?!", f"{MODULES[module]}: put the quotation under the title on one line that ends with a sentence mark; it gives {doc!r}"
+    doc = ast.get_docstring(
+        ast.parse((ROOT / f"unet_explorer/{module}.py").read_text(encoding="utf-8"))
+    )
+    assert doc and doc[-1] in ".?!", (
+        f"{MODULES[module]}: put the quotation under the title on one line that ends with a sentence mark; it gives {doc!r}"
+    )
 
 
 # Notebooks as saved -----------------------------------------------------------------------------------------------
+
 
 @each
 def test_notebook_is_clean(path):
     text, cfg = path.read_text(encoding="utf-8"), get_config(path=ROOT)
     nb = json.loads(text)
-    clean_nb(nb, False, cfg.allowed_metadata_keys.split(), cfg.allowed_cell_metadata_keys.split(), cfg.clean_ids)
+    clean_nb(
+        nb,
+        False,
+        cfg.allowed_metadata_keys.split(),
+        cfg.allowed_cell_metadata_keys.split(),
+        cfg.clean_ids,
+    )
     assert nb2str(nb) == text, f"run make notebooks ARGS=nbs/{path.name}"
 
 
@@ -118,7 +142,12 @@ def test_saved_outputs(path):
 def test_runs_in_colab(path):
     "A folded cell installs the library in Colab, before anything is imported."
     cells = list(code_cells(path))
-    assert "/content" in cells[0][1] and "pip install" in cells[0][1] and cells[0][0].get("eval") == "false" and cells[0][2]["metadata"]["jupyter"]["source_hidden"]
+    assert (
+        "/content" in cells[0][1]
+        and "pip install" in cells[0][1]
+        and cells[0][0].get("eval") == "false"
+        and cells[0][2]["metadata"]["jupyter"]["source_hidden"]
+    )
 
 
 @each
@@ -126,8 +155,12 @@ def test_every_exercise_has_a_solution(path):
     asked, solved = set(), set()
     for _, tree in trees(path):
         for node in ast.walk(tree):
-            if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call) and len(node.value.args) > 1 \
-                    and getattr(node.value.func, "id", "") == "check":
+            if (
+                isinstance(node, ast.Expr)
+                and isinstance(node.value, ast.Call)
+                and len(node.value.args) > 1
+                and getattr(node.value.func, "id", "") == "check"
+            ):
                 must_pass = any(k.arg == "must_pass" for k in node.value.keywords)
                 (solved if must_pass else asked).add(ast.unparse(node.value.args[1]))
     assert asked <= solved, f"no solution (must_pass=True) for {sorted(asked - solved)}"
@@ -136,6 +169,7 @@ def test_every_exercise_has_a_solution(path):
 
 
 # Imports ----------------------------------------------------------------------------------------------------------
+
 
 @each
 def test_imports_go_down(path):
@@ -158,22 +192,41 @@ def test_exported_imports(path):
 
 # The repository ---------------------------------------------------------------------------------------------------
 
+
 def test_nothing_of_one_machine():
     "No paths of one machine and no hosts of package registries in what git tracks, or is about to."
     if not (ROOT / ".git").exists():
         pytest.skip("not a git clone")
     # put together here, so that this file does not contain them
     paths = [rf"(?<![\w.])/{top}/" for top in ("work", "root", "home")]
-    hosts = [rf"\b{a}\.{b}\b" for a, b in (("pypi", "org"), ("files", "pythonhosted"), ("deb", "debian"),
-                                          ("registry", "npmjs"))]
+    hosts = [
+        rf"\b{a}\.{b}\b"
+        for a, b in (
+            ("pypi", "org"),
+            ("files", "pythonhosted"),
+            ("deb", "debian"),
+            ("registry", "npmjs"),
+        )
+    ]
     bad = re.compile("|".join(paths + hosts))
-    listed = subprocess.run(["git", "ls-files", "-co", "--exclude-standard", "-z"], cwd=ROOT, capture_output=True,
-                            text=True, check=True).stdout.split("\0")
+    listed = subprocess.run(
+        ["git", "ls-files", "-co", "--exclude-standard", "-z"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.split("\0")
     found = []
     for name in filter(None, listed):
         try:
             text = (ROOT / name).read_text(encoding="utf-8")
-        except (UnicodeDecodeError, FileNotFoundError, IsADirectoryError):  # a picture, just deleted, a link
+        except (
+            UnicodeDecodeError,
+            FileNotFoundError,
+            IsADirectoryError,
+        ):  # a picture, just deleted, a link
             continue
-        found += [f"{name}:{text[:m.start()].count(chr(10)) + 1}: {m[0]}" for m in bad.finditer(text)]
+        found += [
+            f"{name}:{text[: m.start()].count(chr(10)) + 1}: {m[0]}" for m in bad.finditer(text)
+        ]
     assert not found, found

@@ -1,4 +1,5 @@
 "A folder of clean pictures in, a list of defects out: the command line, the files it writes, and one line for everything unusable."
+
 import csv
 import json
 import shutil
@@ -9,7 +10,14 @@ import tifffile
 import torch
 from test_cli import refused, unet_explorer
 from unet_explorer.images import InputError, load_image, load_mask, pixel_size_nm, save_image
-from unet_explorer.inspection import alarms, find_folder, fit_folder, pictures_in, read_clean, two_heaps
+from unet_explorer.inspection import (
+    alarms,
+    find_folder,
+    fit_folder,
+    pictures_in,
+    read_clean,
+    two_heaps,
+)
 from unet_explorer.simulate import inspection_set
 
 SETTING = dict(layouts=("lines",), size=(80, 96))
@@ -19,7 +27,8 @@ SETTING = dict(layouts=("lines",), size=(80, 96))
 def clean(tmp_path_factory):
     "Thirty clean pictures."
     folder = tmp_path_factory.mktemp("clean")
-    for i, r in enumerate(inspection_set(30, defects=(), seed=1, **SETTING)): save_image(folder / f"die{i}.png", r["image"])
+    for i, r in enumerate(inspection_set(30, defects=(), seed=1, **SETTING)):
+        save_image(folder / f"die{i}.png", r["image"])
     return folder
 
 
@@ -27,29 +36,55 @@ def clean(tmp_path_factory):
 def model(clean, tmp_path_factory):
     "A model of two steps, at 4 nm per pixel."
     out = tmp_path_factory.mktemp("fit") / "model"
-    code, printed, err = unet_explorer("defects", "fit", clean, "--out", out, "--steps", 2, "--precision", "fp32", "--pixel-nm", 4)
+    code, printed, err = unet_explorer(
+        "defects", "fit", clean, "--out", out, "--steps", 2, "--precision", "fp32", "--pixel-nm", 4
+    )
     assert code == 0 and "11 clean pictures to learn from, 19 for the threshold" in printed, err
     return out
 
 
 def tif(path, image, nm, **kw):
-    tifffile.imwrite(path, (image[0].numpy() * 255).astype(np.uint8), imagej=True, resolution=(1 / nm, 1 / nm), metadata={"unit": "nm"}, **kw)
+    tifffile.imwrite(
+        path,
+        (image[0].numpy() * 255).astype(np.uint8),
+        imagej=True,
+        resolution=(1 / nm, 1 / nm),
+        metadata={"unit": "nm"},
+        **kw,
+    )
 
 
 def test_alarms_by_hand():
-    m = np.zeros((20, 30)); m[2, 3:9] = 5; m[10:14, 20:24] = 7; m[18, 1] = 1
-    a, b = alarms(m, 2, pixel_nm=2.)
-    assert (a["x"], a["y"], a["area_px"], a["area_nm2"], a["score"]) == (21.5, 11.5, 16, 64., 7.)
-    assert (b["x"], b["y"], b["area_px"], b["score"]) == (5.5, 2., 6, 5.) and 5 <= b["length_px"] <= 7 and b["length_nm"] == pytest.approx(2 * b["length_px"])
+    m = np.zeros((20, 30))
+    m[2, 3:9] = 5
+    m[10:14, 20:24] = 7
+    m[18, 1] = 1
+    a, b = alarms(m, 2, pixel_nm=2.0)
+    assert (a["x"], a["y"], a["area_px"], a["area_nm2"], a["score"]) == (21.5, 11.5, 16, 64.0, 7.0)
+    assert (
+        (b["x"], b["y"], b["area_px"], b["score"]) == (5.5, 2.0, 6, 5.0)
+        and 5 <= b["length_px"] <= 7
+        and b["length_nm"] == pytest.approx(2 * b["length_px"])
+    )
     assert [r["area_px"] for r in alarms(m, 2, min_px=7)] == [16] and alarms(m, 7) == []
 
 
 def test_what_fit_writes(model):
     config, metrics = (json.loads((model / f"{n}.json").read_text()) for n in ("config", "metrics"))
     about = config["about"]
-    assert about["task"] == "anomaly" and about["fpr"] == .05 and about["pixel_nm"] == 4 and about["threshold"] == metrics["threshold"]
+    assert (
+        about["task"] == "anomaly"
+        and about["fpr"] == 0.05
+        and about["pixel_nm"] == 4
+        and about["threshold"] == metrics["threshold"]
+    )
     train, held = metrics["data"]["train"], metrics["data"]["threshold"]
-    assert len(train) == 11 and len(held) == 19 and not set(train) & set(held) and "--steps 2" in metrics["command"]
+    assert (
+        len(train) == 11
+        and len(held) == 19
+        and not set(train) & set(held)
+        and "--steps 2" in metrics["command"]
+    )
 
 
 def test_find_writes_everything_and_skips_what_is_bad(model, tmp_path):
@@ -57,22 +92,47 @@ def test_find_writes_everything_and_skips_what_is_bad(model, tmp_path):
     rows = inspection_set(3, seed=4, size_px=(10, 20), **SETTING)
     save_image(new / "a" / "one.png", rows[0]["image"])
     tif(new / "two.tif", rows[1]["image"], 4)
-    tifffile.imwrite(new / "stack.tif", np.stack([(r["image"][0].numpy() * 255).astype(np.uint8) for r in rows[:2]]))
+    tifffile.imwrite(
+        new / "stack.tif",
+        np.stack([(r["image"][0].numpy() * 255).astype(np.uint8) for r in rows[:2]]),
+    )
     tif(new / "zoomed.tif", rows[2]["image"], 8)
     save_image(new / "black.png", rows[0]["image"] * 0)
     (new / "broken.png").write_bytes(b"no picture")
-    code, printed, err = unet_explorer("defects", "find", new, "--model", model, "--out", out, "--threshold", -20)
+    code, printed, err = unet_explorer(
+        "defects", "find", new, "--model", model, "--out", out, "--threshold", -20
+    )
     assert code == 1 and "3 skipped" in printed
     assert all(word in err for word in ("8 nm per pixel", "nothing on it", "broken.png"))
     names = ["a/one", "stack_page0000", "stack_page0001", "two"]
     for kind, suffix in (("maps", "tif"), ("masks", "png"), ("overlays", "png")):
-        assert sorted(str(p.relative_to(out / kind).with_suffix("")) for p in (out / kind).rglob(f"*.{suffix}")) == names
-    m, mask = tifffile.imread(out / "maps" / "two.tif"), load_mask(out / "masks" / "two.png").numpy()
+        assert (
+            sorted(
+                str(p.relative_to(out / kind).with_suffix(""))
+                for p in (out / kind).rglob(f"*.{suffix}")
+            )
+            == names
+        )
+    m, mask = (
+        tifffile.imread(out / "maps" / "two.tif"),
+        load_mask(out / "masks" / "two.png").numpy(),
+    )
     assert m.shape == (80, 96) and m.dtype == np.float32
     np.testing.assert_array_equal(mask, m > -20)
     table = list(csv.DictReader((out / "defects.csv").open()))
-    assert set(table[0]) == {"image", "x", "y", "length_px", "area_px", "length_nm", "area_nm2", "score"} and {r["image"] for r in table} <= set(names)
-    assert [float(r["score"]) for r in table] == sorted((float(r["score"]) for r in table), reverse=True)
+    assert set(table[0]) == {
+        "image",
+        "x",
+        "y",
+        "length_px",
+        "area_px",
+        "length_nm",
+        "area_nm2",
+        "score",
+    } and {r["image"] for r in table} <= set(names)
+    assert [float(r["score"]) for r in table] == sorted(
+        (float(r["score"]) for r in table), reverse=True
+    )
     page = (out / "report.html").read_text()
     assert "could not be used" in page and f"{len(table)} alarm" in page and "http://" not in page
     line = refused("defects", "find", new, "--model", model, "--out", out)
@@ -81,14 +141,26 @@ def test_find_writes_everything_and_skips_what_is_bad(model, tmp_path):
 
 def test_no_alarm_is_a_result_too(model, clean, tmp_path):
     found, skipped = find_folder(clean / "die0.png", model, tmp_path, threshold=1e6)
-    assert not found and not skipped and (tmp_path / "defects.csv").read_text().startswith("image,x,y")
-    assert "0 alarms in 0 of 1 picture" in (tmp_path / "report.html").read_text() and not load_mask(tmp_path / "masks" / "die0.png").any()
+    assert (
+        not found and not skipped and (tmp_path / "defects.csv").read_text().startswith("image,x,y")
+    )
+    assert (
+        "0 alarms in 0 of 1 picture" in (tmp_path / "report.html").read_text()
+        and not load_mask(tmp_path / "masks" / "die0.png").any()
+    )
 
 
 def test_another_look_is_said(model, clean, tmp_path):
     noisy = tmp_path / "new" / "noisy.png"
     image = load_image(clean / "die0.png")
-    save_image(noisy, (image * .5 + .4 + .3 * torch.randn(image.shape, generator=torch.Generator().manual_seed(0))).clamp(0, 1))
+    save_image(
+        noisy,
+        (
+            image * 0.5
+            + 0.4
+            + 0.3 * torch.randn(image.shape, generator=torch.Generator().manual_seed(0))
+        ).clamp(0, 1),
+    )
     find_folder(noisy, model, tmp_path / "out")
     assert "The promised rate does not hold" in (tmp_path / "out" / "report.html").read_text()
     find_folder(clean / "die1.png", model, tmp_path / "out2")
@@ -100,109 +172,204 @@ def test_bad_clean_folders(clean, tmp_path):
         shutil.copytree(clean, tmp_path / name)
         write(tmp_path / name)
         return refused("defects", "fit", tmp_path / name, "--out", tmp_path / "model", "--steps", 2)
+
     image = load_image(clean / "die0.png")
-    few = tmp_path / "few"; few.mkdir()
-    for i in range(5): shutil.copy(clean / f"die{i}.png", few)
+    few = tmp_path / "few"
+    few.mkdir()
+    for i in range(5):
+        shutil.copy(clean / f"die{i}.png", few)
     assert "at least 8 are needed" in refused("defects", "fit", few, "--out", tmp_path / "model")
-    for i in range(5, 12): shutil.copy(clean / f"die{i}.png", few)
+    for i in range(5, 12):
+        shutil.copy(clean / f"die{i}.png", few)
     assert "27 in all" in refused("defects", "fit", few, "--out", tmp_path / "model")
     assert "must be of one size" in spoil("size", lambda f: save_image(f / "x.png", image[:, :64]))
     assert "nothing on it" in spoil("black", lambda f: save_image(f / "x.png", image * 0))
-    assert "one magnification" in spoil("zoom", lambda f: (tif(f / "x.tif", image, 4), tif(f / "y.tif", image, 3)))
+    assert "one magnification" in spoil(
+        "zoom", lambda f: (tif(f / "x.tif", image, 4), tif(f / "y.tif", image, 3))
+    )
     assert "cannot be read" in spoil("damaged", lambda f: (f / "x.png").write_bytes(b"no picture"))
-    assert "no such file" in refused("defects", "fit", tmp_path / "gone", "--out", tmp_path / "model")
-    assert "above 0 and below 1" in refused("defects", "fit", clean, "--out", tmp_path / "model", "--fpr", 2)
-    for size in (128, 80, 32): assert "choose at most 64" in refused("defects", "fit", clean, "--out", tmp_path / "model", "--size", size, "--steps", 2)
-    for i in range(30): save_image(tmp_path / "small" / f"{i}.png", image[:, :48])
-    assert "at least 64x64 are needed: record" in refused("defects", "fit", tmp_path / "small", "--out", tmp_path / "model")
+    assert "no such file" in refused(
+        "defects", "fit", tmp_path / "gone", "--out", tmp_path / "model"
+    )
+    assert "above 0 and below 1" in refused(
+        "defects", "fit", clean, "--out", tmp_path / "model", "--fpr", 2
+    )
+    for size in (128, 80, 32):
+        assert "choose at most 64" in refused(
+            "defects", "fit", clean, "--out", tmp_path / "model", "--size", size, "--steps", 2
+        )
+    for i in range(30):
+        save_image(tmp_path / "small" / f"{i}.png", image[:, :48])
+    assert "at least 64x64 are needed: record" in refused(
+        "defects", "fit", tmp_path / "small", "--out", tmp_path / "model"
+    )
     assert "results would mix" in refused("defects", "fit", clean, "--out", clean)
     assert not (tmp_path / "model").exists(), "a failed command leaves no empty folder"
 
 
-@pytest.mark.parametrize("words, rule", [(("--seed", -1), "whole number from 0"), (("--pixel-nm", -4), "above 0"), (("--pixel-nm", "nan"), "above 0"), (("--pixel-nm", 0), "above 0"),
-                                         (("--minutes", 0), "above 0"), (("--steps", 0), "above 0"), (("--size", 0), "above 0"), (("--fpr", "nan"), "above 0 and below 1")])
+@pytest.mark.parametrize(
+    "words, rule",
+    [
+        (("--seed", -1), "whole number from 0"),
+        (("--pixel-nm", -4), "above 0"),
+        (("--pixel-nm", "nan"), "above 0"),
+        (("--pixel-nm", 0), "above 0"),
+        (("--minutes", 0), "above 0"),
+        (("--steps", 0), "above 0"),
+        (("--size", 0), "above 0"),
+        (("--fpr", "nan"), "above 0 and below 1"),
+    ],
+)
 def test_fit_refuses_numbers_before_anything_else(clean, tmp_path, words, rule):
     line = refused("defects", "fit", clean, "--out", tmp_path / "model", *words)
-    assert line.startswith(f"unet-explorer: {words[0]} ") and rule in line and not (tmp_path / "model").exists()
+    assert (
+        line.startswith(f"unet-explorer: {words[0]} ")
+        and rule in line
+        and not (tmp_path / "model").exists()
+    )
 
 
 def test_find_refuses_numbers_and_folders(model, clean, tmp_path):
-    for words, rule in ((("--threshold", "nan"), "finite"), (("--threshold", "inf"), "finite"), (("--min-px", 0), "smallest alarm")):
-        assert rule in refused("defects", "find", clean, "--model", model, "--out", tmp_path / "out", *words)
+    for words, rule in (
+        (("--threshold", "nan"), "finite"),
+        (("--threshold", "inf"), "finite"),
+        (("--min-px", 0), "smallest alarm"),
+    ):
+        assert rule in refused(
+            "defects", "find", clean, "--model", model, "--out", tmp_path / "out", *words
+        )
     (tmp_path / "empty").mkdir()
-    assert "given as --out to 'defects fit'" in refused("defects", "find", clean, "--model", tmp_path / "empty", "--out", tmp_path / "out")
-    assert "results would mix" in refused("defects", "find", clean, "--model", model, "--out", clean)
+    assert "given as --out to 'defects fit'" in refused(
+        "defects", "find", clean, "--model", tmp_path / "empty", "--out", tmp_path / "out"
+    )
+    assert "results would mix" in refused(
+        "defects", "find", clean, "--model", model, "--out", clean
+    )
     save_image(tmp_path / "black.png", torch.zeros(1, 80, 96))
-    assert "nothing on it; take it out" in refused("defects", "find", tmp_path / "black.png", "--model", model, "--out", tmp_path / "out")
+    assert "nothing on it; take it out" in refused(
+        "defects", "find", tmp_path / "black.png", "--model", model, "--out", tmp_path / "out"
+    )
     assert not (tmp_path / "out").exists()
-    with pytest.raises(InputError, match="pixel_nm=nan"): read_clean(clean, float("nan"))
-    with pytest.raises(InputError, match="threshold nan"): find_folder(clean, model, tmp_path / "out", threshold=float("nan"))
+    with pytest.raises(InputError, match="pixel_nm=nan"):
+        read_clean(clean, float("nan"))
+    with pytest.raises(InputError, match="threshold nan"):
+        find_folder(clean, model, tmp_path / "out", threshold=float("nan"))
 
 
 def test_a_threshold_by_hand_promises_nothing(model, clean, tmp_path):
     find_folder(clean / "die0.png", model, tmp_path / "hand", threshold=100)
     find_folder(clean / "die0.png", model, tmp_path / "own")
     hand, own = ((tmp_path / name / "report.html").read_text() for name in ("hand", "own"))
-    assert "This threshold was given by hand; no rate is promised." in hand and "promised rate" not in hand and "5.0%" not in hand
+    assert (
+        "This threshold was given by hand; no rate is promised." in hand
+        and "promised rate" not in hand
+        and "5.0%" not in hand
+    )
     assert "lets 5.0% of clean pictures" in own and "promised rate" in own and "by hand" not in own
 
 
 def test_another_size_is_said(model, clean, tmp_path):
     image = load_image(clean / "die0.png")
+
     def notes(*sizes, **how):
         folder, said = tmp_path / f"{len(list(tmp_path.iterdir()))}", []
-        for i, (h, w) in enumerate(sizes): save_image(folder / "new" / f"{i}.png", image.repeat(1, 3, 3)[:, :h, :w])
+        for i, (h, w) in enumerate(sizes):
+            save_image(folder / "new" / f"{i}.png", image.repeat(1, 3, 3)[:, :h, :w])
         find_folder(folder / "new", model, folder / "out", say=said.append, **how)
         page = (folder / "out" / "report.html").read_text()
         assert all(line.removeprefix("note: ") in page for line in said)
         return said
+
     assert notes((80, 96)) == [] and notes((80, 112)) == [], "within 20 percent"
-    line, = notes((160, 192))
+    (line,) = notes((160, 192))
     assert "These pictures are 4 times as large" in line and "per picture of 96x80" in line
-    assert "1 of these 2 pictures are up to 4 times" in notes((80, 96), (160, 192))[0] and "0.5 times" in notes((80, 48))[0]
-    assert notes((160, 192), threshold=3.) == [], "where no rate is promised, none is broken"
+    assert (
+        "1 of these 2 pictures are up to 4 times" in notes((80, 96), (160, 192))[0]
+        and "0.5 times" in notes((80, 48))[0]
+    )
+    assert notes((160, 192), threshold=3.0) == [], "where no rate is promised, none is broken"
 
 
 def test_wrong_models(clean, tmp_path):
     from unet_explorer.effunet import EffUNet, save
+
     save(EffUNet(pretrained=False), tmp_path, classes=["a", "b"])
-    assert "needs one from 'defects fit'" in refused("defects", "find", clean, "--model", tmp_path, "--out", tmp_path / "out")
+    assert "needs one from 'defects fit'" in refused(
+        "defects", "find", clean, "--model", tmp_path, "--out", tmp_path / "out"
+    )
 
 
 def test_two_heaps_keep_the_promise_possible():
     from unet_explorer.anomaly import conformal
-    for n in range(27, 400, 13): conformal(np.arange(two_heaps(n, .05)), .05)
+
+    for n in range(27, 400, 13):
+        conformal(np.arange(two_heaps(n, 0.05)), 0.05)
     with pytest.raises(InputError, match="add clean pictures"):
         two_heaps(26)
 
 
 def test_grey_and_colour(clean, tmp_path):
-    for i in range(8): shutil.copy(clean / f"die{i}.png", tmp_path)
+    for i in range(8):
+        shutil.copy(clean / f"die{i}.png", tmp_path)
     image = load_image(clean / "die9.png")
-    save_image(tmp_path / "x.png", image.expand(3, -1, -1).clone())               # grey, saved as RGB
+    save_image(tmp_path / "x.png", image.expand(3, -1, -1).clone())  # grey, saved as RGB
     assert all(len(i) == 1 for i in read_clean(tmp_path)[1])
-    save_image(tmp_path / "y.png", torch.cat([image, image * .5, image]))
+    save_image(tmp_path / "y.png", torch.cat([image, image * 0.5, image]))
     assert all(len(i) == 3 for i in read_clean(tmp_path)[1])
 
 
 def test_pictures_in_has_natural_order_and_leaves_results_out(tmp_path):
-    for name in ("die10.png", "die9.png", "b/die1.tif", "out/masks/die9.png"): save_image(tmp_path / name, torch.zeros(1, 4, 4))
-    assert [n for _, _, n in pictures_in(tmp_path, without=tmp_path / "out")] == ["b/die1", "die9", "die10"]
+    for name in ("die10.png", "die9.png", "b/die1.tif", "out/masks/die9.png"):
+        save_image(tmp_path / name, torch.zeros(1, 4, 4))
+    assert [n for _, _, n in pictures_in(tmp_path, without=tmp_path / "out")] == [
+        "b/die1",
+        "die9",
+        "die10",
+    ]
     save_image(tmp_path / "die9.tif", torch.zeros(1, 4, 4))
-    assert {"die9.png", "die9.tif"} <= {n for _, _, n in pictures_in(tmp_path, without=tmp_path / "out")}
+    assert {"die9.png", "die9.tif"} <= {
+        n for _, _, n in pictures_in(tmp_path, without=tmp_path / "out")
+    }
 
 
-@pytest.mark.parametrize("unit, value, nm", [("nm", 5., 5.), ("um", .005, 5.), ("micron", .02, 20.), ("pixel", 1., None)])
+@pytest.mark.parametrize(
+    "unit, value, nm",
+    [("nm", 5.0, 5.0), ("um", 0.005, 5.0), ("micron", 0.02, 20.0), ("pixel", 1.0, None)],
+)
 def test_pixel_size_of_imagej(tmp_path, unit, value, nm):
-    tifffile.imwrite(tmp_path / "x.tif", np.zeros((4, 4), np.uint8), imagej=True, resolution=(1 / value, 1 / value), metadata={"unit": unit})
-    assert pixel_size_nm(tmp_path / "x.tif") == (None if nm is None else pytest.approx(nm, rel=1e-4))
+    tifffile.imwrite(
+        tmp_path / "x.tif",
+        np.zeros((4, 4), np.uint8),
+        imagej=True,
+        resolution=(1 / value, 1 / value),
+        metadata={"unit": unit},
+    )
+    assert pixel_size_nm(tmp_path / "x.tif") == (
+        None if nm is None else pytest.approx(nm, rel=1e-4)
+    )
 
 
 def test_pixel_size_of_others(tmp_path):
     path, a = tmp_path / "x.tif", np.zeros((4, 4), np.uint8)
-    tifffile.imwrite(path, a, extratags=[(34682, 2, 0, "[User]\r\nUser=x\r\n[Scan]\r\nPixelWidth=2.5e-09\r\nPixelHeight=2.5e-09\r\n", True)])
+    tifffile.imwrite(
+        path,
+        a,
+        extratags=[
+            (
+                34682,
+                2,
+                0,
+                "[User]\r\nUser=x\r\n[Scan]\r\nPixelWidth=2.5e-09\r\nPixelHeight=2.5e-09\r\n",
+                True,
+            )
+        ],
+    )
     assert pixel_size_nm(path) == pytest.approx(2.5)
-    tifffile.imwrite(tmp_path / "x.ome.tif", a, metadata={"axes": "YX", "PhysicalSizeX": .0032, "PhysicalSizeXUnit": "µm"})
+    tifffile.imwrite(
+        tmp_path / "x.ome.tif",
+        a,
+        metadata={"axes": "YX", "PhysicalSizeX": 0.0032, "PhysicalSizeXUnit": "µm"},
+    )
     assert pixel_size_nm(tmp_path / "x.ome.tif") == pytest.approx(3.2)
     tifffile.imwrite(path, a, resolution=(72, 72))
     assert pixel_size_nm(path) is None and pixel_size_nm(tmp_path / "x.png") is None
@@ -213,4 +380,8 @@ def test_pixel_size_of_others(tmp_path):
 
 def test_fit_repeats(clean, tmp_path):
     a, b = (fit_folder(clean, tmp_path / k, steps=2, precision="fp32", bar=False) for k in "ab")
-    assert a["threshold"] == b["threshold"] and (tmp_path / "a" / "model.safetensors").read_bytes() == (tmp_path / "b" / "model.safetensors").read_bytes()
+    assert (
+        a["threshold"] == b["threshold"]
+        and (tmp_path / "a" / "model.safetensors").read_bytes()
+        == (tmp_path / "b" / "model.safetensors").read_bytes()
+    )

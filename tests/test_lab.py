@@ -1,4 +1,5 @@
 """`make lab` as a reader sees it: JupyterLab in a browser opens the index and runs a lesson without an error."""
+
 import json
 import os
 import shutil
@@ -14,9 +15,16 @@ from conftest import ROOT, required
 
 CHROMIUM = shutil.which("chromium")
 # as root, on a machine without a screen or a GPU, and with no calls home
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run",
-         "--disable-component-update", "--disable-sync", "--disable-quic"]
-LESSON = "nbs/00_images.ipynb"
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--no-first-run",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-quic",
+]
+LESSON = "nbs/02_images.ipynb"
 
 
 @pytest.fixture
@@ -35,9 +43,22 @@ def lab(tmp_path):
     url, token = f"http://127.0.0.1:{port}", "let-me-in"
     with open(tmp_path / "lab.log", "w") as log:
         server = subprocess.Popen(
-            [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ip=127.0.0.1", f"--port={port}",
-             f"--IdentityProvider.token={token}", "--LabApp.expose_app_in_browser=True"],
-            cwd=tmp_path, env={**os.environ, "HOME": str(tmp_path)}, stdout=log, stderr=log)
+            [
+                sys.executable,
+                "-m",
+                "jupyterlab",
+                "--no-browser",
+                "--allow-root",
+                "--ip=127.0.0.1",
+                f"--port={port}",
+                f"--IdentityProvider.token={token}",
+                "--LabApp.expose_app_in_browser=True",
+            ],
+            cwd=tmp_path,
+            env={**os.environ, "HOME": str(tmp_path)},
+            stdout=log,
+            stderr=log,
+        )
     try:
         for _ in range(120):
             try:
@@ -45,7 +66,7 @@ def lab(tmp_path):
                 break
             except OSError:
                 assert server.poll() is None, (tmp_path / "lab.log").read_text()[-3000:]
-                time.sleep(.5)
+                time.sleep(0.5)
         yield url, token
     finally:
         server.terminate()
@@ -56,6 +77,7 @@ def test_a_lesson_runs_in_the_browser(lab, tmp_path):
     if not CHROMIUM:
         required("BROWSER")("no chromium (Debian: apt install chromium)")
     from playwright.sync_api import sync_playwright
+
     url, token = lab
     with sync_playwright() as p:
         browser = p.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
@@ -63,20 +85,29 @@ def test_a_lesson_runs_in_the_browser(lab, tmp_path):
         page.set_default_timeout(120_000)
         page.goto(f"{url}/lab/tree/nbs/index.ipynb?token={token}")
         page.wait_for_selector(".jp-Notebook h1")
-        page.evaluate("path => window.jupyterapp.commands.execute('docmanager:open', {path})", LESSON)
-        page.wait_for_function("""path => {
+        page.evaluate(
+            "path => window.jupyterapp.commands.execute('docmanager:open', {path})", LESSON
+        )
+        page.wait_for_function(
+            """path => {
             const panel = window.jupyterapp.shell.currentWidget;
             return panel?.context?.path === path && panel.context.sessionContext.session?.kernel?.status === 'idle';
-        }""", arg=LESSON)
+        }""",
+            arg=LESSON,
+        )
         # resolves when the last cell has run
         page.evaluate("() => window.jupyterapp.commands.execute('notebook:run-all-cells')")
         page.screenshot(path=tmp_path / "lab.png")
         page.evaluate("() => window.jupyterapp.commands.execute('docmanager:save')")
         browser.close()
-    code = [c for c in json.loads((tmp_path / LESSON).read_text())["cells"] if c["cell_type"] == "code"]
+    code = [
+        c for c in json.loads((tmp_path / LESSON).read_text())["cells"] if c["cell_type"] == "code"
+    ]
     outputs = [o for c in code for o in c["outputs"]]
     errors = [o for o in outputs if o["output_type"] == "error"]
     assert not errors, errors[0]["ename"] + ": " + errors[0]["evalue"]
     assert any("image/png" in o.get("data", {}) for o in outputs), "the lesson shows its pictures"
-    if Path(sys.prefix, ".ready").exists():  # made by make setup: its hook cleans what JupyterLab saves
+    if Path(
+        sys.prefix, ".ready"
+    ).exists():  # made by make setup: its hook cleans what JupyterLab saves
         assert all(c["execution_count"] is None for c in code)

@@ -1,4 +1,5 @@
 "The scores against scikit-learn, smp, scikit-image and counting by force, over many random masks; ignored pixels; absent classes; errors."
+
 import json
 
 import numpy as np
@@ -10,14 +11,23 @@ from skimage.metrics import adapted_rand_error
 from sklearn import metrics as sk
 
 from unet_explorer.images import IGNORE, InputError
-from unet_explorer.metrics import (as_table, confusion, dice, evaluate, iou, pixel_accuracy, pooled_iou, rand_f,
-                                   rand_scores)
+from unet_explorer.metrics import (
+    as_table,
+    confusion,
+    dice,
+    evaluate,
+    iou,
+    pixel_accuracy,
+    pooled_iou,
+    rand_f,
+    rand_scores,
+)
 
 
-def random_masks(seed, k, shape=(23, 31), ignored=.1):
+def random_masks(seed, k, shape=(23, 31), ignored=0.1):
     g = np.random.default_rng(seed)
     truth = g.choice(k, shape, p=g.dirichlet(np.ones(k)))
-    pred = np.where(g.random(shape) < .7, truth, g.integers(0, k, shape))
+    pred = np.where(g.random(shape) < 0.7, truth, g.integers(0, k, shape))
     truth = np.where(g.random(shape) < ignored, IGNORE, truth)
     return pred, truth
 
@@ -32,8 +42,13 @@ def test_against_sklearn_and_smp(seed, k):
     assert cm.dtype == np.int64 and (cm == sk.confusion_matrix(t, p, labels=range(k))).all()
     occurs = cm.sum(0) + cm.sum(1) > 0
     assert (np.isnan(iou(cm)) == ~occurs).all() and (np.isnan(dice(cm)) == ~occurs).all()
-    np.testing.assert_allclose(iou(cm)[occurs], sk.jaccard_score(t, p, labels=range(k), average=None, zero_division=0)[occurs])
-    np.testing.assert_allclose(dice(cm)[occurs], sk.f1_score(t, p, labels=range(k), average=None, zero_division=0)[occurs])
+    np.testing.assert_allclose(
+        iou(cm)[occurs],
+        sk.jaccard_score(t, p, labels=range(k), average=None, zero_division=0)[occurs],
+    )
+    np.testing.assert_allclose(
+        dice(cm)[occurs], sk.f1_score(t, p, labels=range(k), average=None, zero_division=0)[occurs]
+    )
     np.testing.assert_allclose(pixel_accuracy(cm), sk.accuracy_score(t, p))
     hot = [torch.tensor(m == np.arange(k)[:, None])[None] for m in (p, t)]
     micro = smp.iou_score(*smp.get_stats(*hot, mode="multilabel"), reduction="micro")
@@ -47,7 +62,7 @@ def test_against_sklearn_and_smp(seed, k):
 @pytest.mark.parametrize("seed", range(12))
 def test_rand_against_skimage_and_force(seed, cell):
     g = np.random.default_rng(seed)
-    truth, pred = (g.random((2, 14, 13)) < .3).astype(int) ^ cell
+    truth, pred = (g.random((2, 14, 13)) < 0.3).astype(int) ^ cell
     truth[0, :5] = IGNORE
     ours = rand_scores(pred, truth, cell, grow=False)
     a, b = (label(m == cell, connectivity=1) for m in (truth, pred))
@@ -57,30 +72,45 @@ def test_rand_against_skimage_and_force(seed, cell):
     t, p = a[a > 0], b[a > 0]
     same_t, same_p = (np.triu(x[:, None] == x, 1) for x in (t, p))
     both = (same_t & same_p).sum()
-    np.testing.assert_allclose([ours["rand_split"], ours["rand_merge"]], [both / same_t.sum(), both / same_p.sum()])
+    np.testing.assert_allclose(
+        [ours["rand_split"], ours["rand_merge"]], [both / same_t.sum(), both / same_p.sum()]
+    )
     assert rand_f(truth, truth, cell) == 1 and rand_f(pred, pred, cell, grow=False) == 1
 
 
 @pytest.mark.parametrize("width", [1, 3, 5, 9])
 def test_rand_does_not_mind_the_width_of_a_wall(width):
-    truth = np.zeros((30, 31), int); truth[:, 15] = 1; truth[10] = 1
-    wide = np.zeros_like(truth); wide[:, 15 - width // 2:16 + width // 2] = 1; wide[10 - width // 2:11 + width // 2] = 1
+    truth = np.zeros((30, 31), int)
+    truth[:, 15] = 1
+    truth[10] = 1
+    wide = np.zeros_like(truth)
+    wide[:, 15 - width // 2 : 16 + width // 2] = 1
+    wide[10 - width // 2 : 11 + width // 2] = 1
     assert rand_f(wide, truth) == 1
     assert rand_f(wide, truth, grow=False) < 1 or width == 1
 
 
 def test_rand_at_its_ends():
-    truth = np.zeros((9, 9), int); truth[:, 4] = 1
+    truth = np.zeros((9, 9), int)
+    truth[:, 4] = 1
     merged, split = rand_scores(0 * truth, truth), rand_scores(0 * truth + 1, truth)
-    assert merged["rand_split"] == 1 and merged["rand_merge"] == pytest.approx(2 * 36 * 35 / (72 * 71))
-    assert split["rand_f"] == 0 and split["rand_split"] == 0 and np.isnan(split["rand_merge"])       # no cell at all
-    assert all(np.isnan(v) for v in rand_scores(truth, 0 * truth + 1).values() if v != 0)            # no cell in the truth
+    assert merged["rand_split"] == 1 and merged["rand_merge"] == pytest.approx(
+        2 * 36 * 35 / (72 * 71)
+    )
+    assert (
+        split["rand_f"] == 0 and split["rand_split"] == 0 and np.isnan(split["rand_merge"])
+    )  # no cell at all
+    assert all(
+        np.isnan(v) for v in rand_scores(truth, 0 * truth + 1).values() if v != 0
+    )  # no cell in the truth
     assert all(np.isnan(v) for v in rand_scores(truth, 0 * truth + IGNORE).values() if v != 0)
-    assert np.isnan(rand_f([[0]], [[0]]))                                                            # one pixel makes no pair
+    assert np.isnan(rand_f([[0]], [[0]]))  # one pixel makes no pair
 
 
 def test_many_cells_do_not_overflow():
-    truth = np.zeros((600, 600), np.uint8); truth[::2] = 1; truth[:, ::2] = 1      # 90000 cells of one pixel
+    truth = np.zeros((600, 600), np.uint8)
+    truth[::2] = 1
+    truth[:, ::2] = 1  # 90000 cells of one pixel
     assert rand_scores(0 * truth, truth)["rand_merge"] == 0
     big = np.zeros((1500, 1500), np.uint8)
     assert rand_f(big, big) == 1
@@ -89,63 +119,87 @@ def test_many_cells_do_not_overflow():
 def test_ignored_pixels_do_not_count():
     pred, truth = random_masks(0, 3)
     before = evaluate([pred], [truth], list("abc"))
-    pred[truth == IGNORE] = 200                                  # whatever stands there
+    pred[truth == IGNORE] = 200  # whatever stands there
     pred[truth == IGNORE][::2] = -1
     after = evaluate([pred], [truth], list("abc"))
     assert before == after and after["n_pixels"] == (truth != IGNORE).sum()
     nothing = evaluate([pred], [0 * truth + IGNORE], list("abc"), rand_f=True)
-    assert nothing["n_pixels"] == 0 and nothing["accuracy"] is nothing["mean_iou"] is nothing["rand_f"] is None
-    assert (as_table(nothing).loc["a"] == ["n/a"] * 3 + [""] * (as_table(nothing).shape[1] - 3)).all()
+    assert (
+        nothing["n_pixels"] == 0
+        and nothing["accuracy"] is nothing["mean_iou"] is nothing["rand_f"] is None
+    )
+    assert (
+        as_table(nothing).loc["a"] == ["n/a"] * 3 + [""] * (as_table(nothing).shape[1] - 3)
+    ).all()
 
 
 def test_absent_class():
     truth = np.zeros((4, 4), int)
     s = evaluate([truth, truth], [truth, truth], ["a", "b", "c"])
     assert s["iou"] == {"a": 1, "b": None, "c": None} and s["mean_iou"] == 1
-    wrong = truth.copy(); wrong[0, 0] = 1                        # predicted, but nowhere true: that is an error, not "absent"
+    wrong = truth.copy()
+    wrong[0, 0] = 1  # predicted, but nowhere true: that is an error, not "absent"
     s = evaluate([wrong], [truth], ["a", "b", "c"])
     assert s["iou"]["b"] == 0 and s["dice"]["b"] == 0 and s["iou"]["c"] is None
 
 
 @pytest.mark.parametrize("seed", range(5))
 def test_evaluate_pools(seed):
-    pairs = [random_masks(seed * 10 + i, 3, shape=(5 + i, 9)) for i in range(4)]            # sizes differ
+    pairs = [random_masks(seed * 10 + i, 3, shape=(5 + i, 9)) for i in range(4)]  # sizes differ
     preds, truths = zip(*pairs)
     s = evaluate(preds, truths, ["a", "b", "c"], rand_f=True)
     total = sum(confusion(p, t, 3) for p, t in pairs)
-    assert s["confusion"] == total.tolist() and list(s["iou"].values()) == pytest.approx(list(iou(total)), nan_ok=True)
+    assert s["confusion"] == total.tolist() and list(s["iou"].values()) == pytest.approx(
+        list(iou(total)), nan_ok=True
+    )
     assert s["pooled_iou"] == pytest.approx(np.mean([pooled_iou(p, t, 3) for p, t in pairs]))
     assert s["rand_f"] == pytest.approx(np.nanmean([rand_f(p, t) for p, t in pairs]))
     assert s["n_images"] == 4 and len(s["per_image"]) == 4 and s["classes"] == ["a", "b", "c"]
     assert json.loads(json.dumps(s, allow_nan=False)) == s
     assert list(as_table(s).index) == ["a", "b", "c", "all"]
-    as_tensors = evaluate([torch.tensor(p) for p in preds], [torch.tensor(t) for t in truths], ["a", "b", "c"], rand_f=True)
+    as_tensors = evaluate(
+        [torch.tensor(p) for p in preds],
+        [torch.tensor(t) for t in truths],
+        ["a", "b", "c"],
+        rand_f=True,
+    )
     assert as_tensors == s
 
 
 def test_one_name_means_background_and_that():
     m = np.array([[0, 1]])
-    assert evaluate([m], [m], ["metal"])["classes"] == evaluate([m], [m], "metal")["classes"] == ["background", "metal"]
+    assert (
+        evaluate([m], [m], ["metal"])["classes"]
+        == evaluate([m], [m], "metal")["classes"]
+        == ["background", "metal"]
+    )
 
 
 def test_types():
     truth, pred = np.array([[0, 1, 255]], np.uint8), np.array([[False, True, True]])
     assert confusion(pred, truth, 2).tolist() == [[1, 0], [0, 1]]
     many = np.arange(256, dtype=np.uint8)[None, :255]
-    assert confusion(many, many, 255).trace() == 255             # truth * k + pred does not overflow a byte
-    probabilities = torch.tensor([[[.9, .2]], [[.1, .8]]])
-    assert pooled_iou(probabilities > .5, torch.tensor([[0, 1]]), 2) == pooled_iou((probabilities > .5).float(), [[0, 1]], 2) == 1
+    assert confusion(many, many, 255).trace() == 255  # truth * k + pred does not overflow a byte
+    probabilities = torch.tensor([[[0.9, 0.2]], [[0.1, 0.8]]])
+    assert (
+        pooled_iou(probabilities > 0.5, torch.tensor([[0, 1]]), 2)
+        == pooled_iou((probabilities > 0.5).float(), [[0, 1]], 2)
+        == 1
+    )
 
 
 m = np.zeros((4, 5), int)
 BAD = {
     "shapes": (lambda: confusion(m, m[:3], 2), "shape (4, 5)"),
     "logits": (lambda: confusion(torch.zeros(4, 5), m, 2), "argmax"),
-    "class in the prediction": (lambda: confusion(m + 2, m, 2), "prediction: class 2 with 2 classes"),
+    "class in the prediction": (
+        lambda: confusion(m + 2, m, 2),
+        "prediction: class 2 with 2 classes",
+    ),
     "class in the truth": (lambda: confusion(m, m - 1, 2), "truth: class -1"),
     "mask 0/254": (lambda: evaluate([m], [m + 254], list("ab")), "image 0: truth: class 254"),
     "ignore in the prediction": (lambda: confusion(m + IGNORE, m, 2), "prediction: class 255"),
-    "probabilities": (lambda: pooled_iou(np.full((2, 4, 5), .3), m, 2), "threshold"),
+    "probabilities": (lambda: pooled_iou(np.full((2, 4, 5), 0.3), m, 2), "threshold"),
     "too few channels": (lambda: pooled_iou(np.zeros((2, 4, 5), bool), m, 3), "(3, 4, 5)"),
     "a batch for Rand F": (lambda: rand_f(m[None], m[None]), "two masks (h w)"),
     "shapes for Rand F": (lambda: rand_f(m, m[:2]), "shape (2, 5)"),

@@ -1,4 +1,5 @@
 "Every lesson runs from top to bottom: one case per notebook."
+
 import os
 import subprocess
 import sys
@@ -21,8 +22,19 @@ NOTEBOOKS = sorted((ROOT / "nbs").glob("[!._]*.ipynb"))
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
 def test_notebook(path):
-    env = dict(os.environ, UNET_EXPLORER_STATIC="1", MPLBACKEND="agg",
-               PATH=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")  # for !unet-explorer
-    run = subprocess.run([sys.executable, "-c", RUN, str(path), str(ROOT)], cwd=ROOT, env=env, text=True,
-                         stdin=subprocess.DEVNULL, capture_output=True, timeout=900)
+    env = dict(
+        os.environ,
+        UNET_EXPLORER_STATIC="1",
+        MPLBACKEND="agg",
+        PATH=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+    )  # for !unet-explorer
+    run = subprocess.run(
+        [sys.executable, "-c", RUN, str(path), str(ROOT)],
+        cwd=ROOT,
+        env=env,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        timeout=900,
+    )
     assert run.returncode == 0, f"{path.name} failed\n{run.stderr[-8000:] or run.stdout[-2000:]}"

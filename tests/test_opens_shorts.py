@@ -1,4 +1,5 @@
 "Opens and shorts: random drawings against a count by walking, the mirror image, and n added, n found on the real layers at full size."
+
 import re
 
 import numpy as np
@@ -37,18 +38,28 @@ def by_force(pred, truth):
     t, p = flood(truth), flood(pred)
     seen = [[bool(a & b) for b in p] for a in t]
     of_t, of_p = [sum(row) for row in seen], [sum(row[j] for row in seen) for j in range(len(p))]
-    return (sum(k - 1 for k in of_t if k > 1), sum(k - 1 for k in of_p if k > 1), of_t.count(0), of_p.count(0))
+    return (
+        sum(k - 1 for k in of_t if k > 1),
+        sum(k - 1 for k in of_p if k > 1),
+        of_t.count(0),
+        of_p.count(0),
+    )
 
 
 @pytest.mark.parametrize("seed", range(20))
 def test_against_walking_and_mirror(seed):
     g = np.random.default_rng(seed)
     truth = (ndimage.gaussian_filter(g.normal(size=(28, 31)), 1.2) > 0).astype(int)
-    pred = np.where(g.random(truth.shape) < .12, 1 - truth, truth)
+    pred = np.where(g.random(truth.shape) < 0.12, 1 - truth, truth)
     o, s, m, e = counts(pred, truth)
     assert (o, s, m, e) == by_force(pred, truth)
     sites = [site["kind"] for site in opens_shorts(pred, truth)["sites"]]
-    assert sites.count("open") >= o and sites.count("short") >= s and sites.count("missing") == m and sites.count("extra") == e
+    assert (
+        sites.count("open") >= o
+        and sites.count("short") >= s
+        and sites.count("missing") == m
+        and sites.count("extra") == e
+    )
     assert counts(truth, pred) == (s, o, e, m)
     assert counts(truth, truth) == (0, 0, 0, 0)
 
@@ -57,14 +68,14 @@ def test_small_pieces_and_slivers():
     truth = np.zeros((20, 30), int)
     truth[2:8], truth[10:16] = 1, 1
     pred = truth.copy()
-    pred[0, 0] = 1                                           # a speck
+    pred[0, 0] = 1  # a speck
     assert counts(pred, truth) == (0, 0, 0, 1) and counts(pred, truth, min_px=2) == (0, 0, 0, 0)
     pred = truth.copy()
-    pred[8:10, 3] = 1                                        # a hair bridges the wires
+    pred[8:10, 3] = 1  # a hair bridges the wires
     assert counts(pred, truth, min_px=2) == (0, 1, 0, 0)
-    site, = opens_shorts(pred, truth)["sites"]
+    (site,) = opens_shorts(pred, truth)["sites"]
     assert site["kind"] == "short" and site["x"] == 3 and 8 <= site["y"] < 10
-    shifted = np.roll(truth, 3, axis=0)                      # the upper wire reaches one row of the lower one
+    shifted = np.roll(truth, 3, axis=0)  # the upper wire reaches one row of the lower one
     assert counts(shifted, truth)[1] == 1 and counts(shifted, truth, min_px=40)[1] == 0
 
 
@@ -74,13 +85,16 @@ def test_one_region_that_parts_a_wire_often(cuts, width):
     truth = np.ones((9, 32), int)
     pred = truth.copy()
     pred[0, 1:-1] = 0
-    for x in cuts: pred[:, x : x + width] = 0
+    for x in cuts:
+        pred[:, x : x + width] = 0
     want = [(4.5, x + (width - 1) / 2) for x in cuts]
     for a, b, kind in ((pred, truth, "open"), (truth, pred, "short"), (pred.T, truth.T, "open")):
         found = opens_shorts(a, b)
         assert found[f"{kind}s"] == found["total"] == len(cuts)
-        sites = [(s["y"], s["x"]) if a.shape == truth.shape else (s["x"], s["y"]) for s in found["sites"]]
-        np.testing.assert_allclose(sorted(sites, key=lambda p: p[1]), want, atol=.6)
+        sites = [
+            (s["y"], s["x"]) if a.shape == truth.shape else (s["x"], s["y"]) for s in found["sites"]
+        ]
+        np.testing.assert_allclose(sorted(sites, key=lambda p: p[1]), want, atol=0.6)
 
 
 def test_ignored_pixels_and_other_classes():
@@ -97,9 +111,19 @@ def test_ignored_pixels_and_other_classes():
 def test_boundary_f1():
     square, nothing = np.zeros((30, 30), int), np.zeros((30, 30), int)
     square[10:20, 10:20] = 1
-    assert boundary_f1(square, square, 0) == 1 and boundary_f1(nothing, square) == 0 and boundary_f1(square, nothing) == 0
-    assert np.isnan(boundary_f1(nothing, nothing)) and np.isnan(boundary_f1(square * 0 + 1, square * 0 + 1))   # no contour in the image
-    assert boundary_f1(np.roll(square, 3, 0), square, 3) == 1 > boundary_f1(np.roll(square, 3, 0), square, 2)
+    assert (
+        boundary_f1(square, square, 0) == 1
+        and boundary_f1(nothing, square) == 0
+        and boundary_f1(square, nothing) == 0
+    )
+    assert np.isnan(boundary_f1(nothing, nothing)) and np.isnan(
+        boundary_f1(square * 0 + 1, square * 0 + 1)
+    )  # no contour in the image
+    assert (
+        boundary_f1(np.roll(square, 3, 0), square, 3)
+        == 1
+        > boundary_f1(np.roll(square, 3, 0), square, 2)
+    )
 
 
 def test_errors_are_one_line():
@@ -112,22 +136,31 @@ def test_errors_are_one_line():
 
 # Real layers ------------------------------------------------------------------------------------------------------
 
+
 def layer(number):
     from PIL import Image, ImageDraw
     from unet_explorer.data import cache_dir
+
     path = cache_dir() / "ic_layout" / f"label{number:04d}.svg"
     if not path.is_file():
         required("DATA")(f"{path.name} is not in the data cache")
     picture = Image.new("1", (4096, 3536))
     for outline in re.findall(r'd="M([^Z"]*)', path.read_text(encoding="utf-8")):
-        ImageDraw.Draw(picture).polygon([tuple(map(float, p.split(","))) for p in outline.replace("L", " ").split()], fill=1)
+        ImageDraw.Draw(picture).polygon(
+            [tuple(map(float, p.split(","))) for p in outline.replace("L", " ").split()], fill=1
+        )
     return np.array(picture, np.uint8)
 
 
 def add_faults(mask, n, seed):
     """`n` bridges between two pieces and `n` cuts that part a piece in two, never two at one piece; the places are found with scipy,
     `metrics` counts with scikit-image."""
-    rng, out, used, made = np.random.default_rng(seed), mask.copy(), set(), {"bridge": [], "cut": []}
+    rng, out, used, made = (
+        np.random.default_rng(seed),
+        mask.copy(),
+        set(),
+        {"bridge": [], "cut": []},
+    )
     pieces = ndimage.label(mask)[0]
     boxes = ndimage.find_objects(pieces)
     for kind, places in made.items():
@@ -139,19 +172,28 @@ def add_faults(mask, n, seed):
                 continue
             row = mask[y]
             a, b = x, x
-            while row[a - 1] == row[x] and x - a < 50: a -= 1
-            while row[b] == row[x] and b - x < 50: b += 1
+            while row[a - 1] == row[x] and x - a < 50:
+                a -= 1
+            while row[b] == row[x] and b - x < 50:
+                b += 1
             if row[a - 1] == row[x] or row[b] == row[x]:
                 continue
             strip = np.s_[y - 1 : y + 2, a - 1 : b + 1]
             ids = set(pieces[strip].ravel().tolist()) - {0}
-            if ids & used or len(ids) != (2 if kind == "bridge" else 1) or (kind == "bridge" and pieces[y, a - 1] == pieces[y, b]):
+            if (
+                ids & used
+                or len(ids) != (2 if kind == "bridge" else 1)
+                or (kind == "bridge" and pieces[y, a - 1] == pieces[y, b])
+            ):
                 continue
             if kind == "cut":
-                i, = ids
+                (i,) = ids
                 box = boxes[i - 1]
                 rest = pieces[box] == i
-                rest[max(y - 1 - box[0].start, 0) : y + 2 - box[0].start, max(a - 1 - box[1].start, 0) : b + 1 - box[1].start] = False
+                rest[
+                    max(y - 1 - box[0].start, 0) : y + 2 - box[0].start,
+                    max(a - 1 - box[1].start, 0) : b + 1 - box[1].start,
+                ] = False
                 if ndimage.label(rest)[1] != 2:
                     continue
             out[strip] = kind == "bridge"

@@ -1,4 +1,5 @@
 "The report: well-formed, self-contained, escaped, small enough, and readable whatever is missing."
+
 import base64
 import getpass
 import io
@@ -18,11 +19,12 @@ from unet_explorer.images import InputError
 from unet_explorer.metrics import evaluate
 from unet_explorer.report import SIDE, _points, curve, smooth, system_facts, write_report
 
-EVIL = '</style></title><script>alert(1)</script>"\'><img src=x onerror=alert(1)>&amp;'
+EVIL = "</style></title><script>alert(1)</script>\"'><img src=x onerror=alert(1)>&amp;"
 
 
 class Reader(HTMLParser):
     "Tags, attributes and text of a page; fails where tags do not match."
+
     def __init__(self, page):
         super().__init__()
         self.open, self.tags, self.attrs, self.text = [], [], [], []
@@ -51,22 +53,46 @@ class Reader(HTMLParser):
 def sample(seed=0, h=40, w=50, k=2, c=1, **more):
     g = torch.Generator().manual_seed(seed)
     truth = torch.randint(0, k, (h, w), generator=g)
-    pred = torch.where(torch.rand(h, w, generator=g) < .8, truth, torch.randint(0, k, (h, w), generator=g))
-    return {"image": torch.rand(c, h, w, generator=g), "truth": truth, "pred": pred, "name": f"slice {seed}", "score": .5, **more}
+    pred = torch.where(
+        torch.rand(h, w, generator=g) < 0.8, truth, torch.randint(0, k, (h, w), generator=g)
+    )
+    return {
+        "image": torch.rand(c, h, w, generator=g),
+        "truth": truth,
+        "pred": pred,
+        "name": f"slice {seed}",
+        "score": 0.5,
+        **more,
+    }
 
 
 def scores_of(samples, classes=("cell", "membrane"), **kw):
-    return evaluate([s["pred"] for s in samples], [s["truth"] for s in samples], list(classes), **kw)
+    return evaluate(
+        [s["pred"] for s in samples], [s["truth"] for s in samples], list(classes), **kw
+    )
 
 
 def page_of(tmp_path, **changed):
     "`(page, reader)` of a report, after the checks that hold for every report."
     samples = changed.get("samples", [sample()])
-    history = {"step": [1, 2, 3], "train_loss": [3., 2., 1.], "epoch_step": [3], "valid_loss": [1.5], "valid_score": [.4]}
-    given = dict(title="A title", settings={"lr": .003, "seed": 0}, data={"name": "Toy", "licence": "CC0", "train": ["a", "b"]},
-                 history=history, samples=samples, scores=changed["scores"] if "scores" in changed else scores_of(samples), facts={"cores": 2})
+    history = {
+        "step": [1, 2, 3],
+        "train_loss": [3.0, 2.0, 1.0],
+        "epoch_step": [3],
+        "valid_loss": [1.5],
+        "valid_score": [0.4],
+    }
+    given = dict(
+        title="A title",
+        settings={"lr": 0.003, "seed": 0},
+        data={"name": "Toy", "licence": "CC0", "train": ["a", "b"]},
+        history=history,
+        samples=samples,
+        scores=changed["scores"] if "scores" in changed else scores_of(samples),
+        facts={"cores": 2},
+    )
     path = write_report(tmp_path / "out" / "report.html", **{**given, **changed})
-    assert list(path.parent.iterdir()) == [path]                       # nothing half-written stays
+    assert list(path.parent.iterdir()) == [path]  # nothing half-written stays
     page = path.read_text(encoding="utf-8")
     reader = Reader(page)
     assert not {"script", "link", "iframe", "object", "embed", "base", "form"} & set(reader.tags)
@@ -75,50 +101,122 @@ def page_of(tmp_path, **changed):
         if key in ("src", "href", "xlink:href", "srcset", "action", "data", "background", "poster"):
             assert value.startswith("data:image/png;base64,"), (tag, key, value[:40])
     assert "@import" not in page and not re.search(r"url\s*\(", page)
-    images, alts = ([v for t, k, v in reader.attrs if (t, k) == ("img", want)] for want in ("src", "alt"))
-    assert len(images) == len(alts) == reader.tags.count("img") == 4 * len(samples) and all(a.strip() for a in alts)
+    images, alts = (
+        [v for t, k, v in reader.attrs if (t, k) == ("img", want)] for want in ("src", "alt")
+    )
+    assert len(images) == len(alts) == reader.tags.count("img") == 4 * len(samples) and all(
+        a.strip() for a in alts
+    )
     for svg in re.findall("<svg.*?</svg>", page):
         assert "nan" not in svg.split(">", 1)[1] and "inf" not in svg.split(">", 1)[1]
     return page, reader
 
 
 def pictures(page):
-    return [Image.open(io.BytesIO(base64.b64decode(b))) for b in re.findall(r'src="data:image/png;base64,([^"]+)"', page)]
+    return [
+        Image.open(io.BytesIO(base64.b64decode(b)))
+        for b in re.findall(r'src="data:image/png;base64,([^"]+)"', page)
+    ]
 
 
 def test_a_plain_report(tmp_path):
-    page, reader = page_of(tmp_path, notes=["It failed at night."], command="unet-explorer demo --seed 0",
-                           baselines=[{"name": "Rival", "metric": "mean IoU", "value": .123, "source": "a paper"},
-                                      {"name": "Rival", "metric": "Dice of membrane", "value": .321}])
+    page, reader = page_of(
+        tmp_path,
+        notes=["It failed at night."],
+        command="unet-explorer demo --seed 0",
+        baselines=[
+            {"name": "Rival", "metric": "mean IoU", "value": 0.123, "source": "a paper"},
+            {"name": "Rival", "metric": "Dice of membrane", "value": 0.321},
+        ],
+    )
     text = " ".join(reader.text)
-    for word in ("A title", "held-out image of Toy", "CC0", "2: a, b", "It failed at night.", "unet-explorer demo --seed 0", "0.003",
-                 "Settings", "Data and split", "Training", "Held-out images", "Scores", "Time, machine and versions", "Do it again",
-                 "membrane", "Rival", "0.123", "a paper", "slice 0", "step", "loss"):
+    for word in (
+        "A title",
+        "held-out image of Toy",
+        "CC0",
+        "2: a, b",
+        "It failed at night.",
+        "unet-explorer demo --seed 0",
+        "0.003",
+        "Settings",
+        "Data and split",
+        "Training",
+        "Held-out images",
+        "Scores",
+        "Time, machine and versions",
+        "Do it again",
+        "membrane",
+        "Rival",
+        "0.123",
+        "a paper",
+        "slice 0",
+        "step",
+        "loss",
+    ):
         assert word in text, word
     s = scores_of([sample()])
     assert f"{s['mean_iou']:.3f}" in text and f"{s['dice']['membrane']:.3f}" in text
-    assert page.startswith("<!doctype html>") and 'name="viewport"' in page and "prefers-color-scheme: dark" in page
+    assert (
+        page.startswith("<!doctype html>")
+        and 'name="viewport"' in page
+        and "prefers-color-scheme: dark" in page
+    )
     assert "default-src 'none'" in page
 
 
 def test_everything_is_escaped(tmp_path):
     samples = [sample(name=EVIL, score=EVIL)]
-    page, reader = page_of(tmp_path, title=EVIL, settings={EVIL: EVIL, "list": [EVIL] * 50, "dict": {EVIL: EVIL}},
-                           data={"name": EVIL, "train": [EVIL]}, samples=samples, scores=scores_of(samples, ("a", EVIL)), facts={EVIL: EVIL},
-                           notes=[EVIL], headline=EVIL, command=EVIL, baselines=[{"name": EVIL, "metric": EVIL, "value": EVIL, "source": EVIL}])
+    page, reader = page_of(
+        tmp_path,
+        title=EVIL,
+        settings={EVIL: EVIL, "list": [EVIL] * 50, "dict": {EVIL: EVIL}},
+        data={"name": EVIL, "train": [EVIL]},
+        samples=samples,
+        scores=scores_of(samples, ("a", EVIL)),
+        facts={EVIL: EVIL},
+        notes=[EVIL],
+        headline=EVIL,
+        command=EVIL,
+        baselines=[{"name": EVIL, "metric": EVIL, "value": EVIL, "source": EVIL}],
+    )
     assert "<script" not in page and "<img src=x" not in page
-    assert "".join(reader.text).count("<script>alert(1)</script>") > 20      # there, as text
+    assert "".join(reader.text).count("<script>alert(1)</script>") > 20  # there, as text
 
 
-@pytest.mark.parametrize("history", [
-    {}, None, {"step": [], "train_loss": []},
-    {"step": np.arange(3), "train_loss": np.ones(3)}, {"step": [1], "train_loss": [.7]},                                       # interrupted after a single step
-    {"step": [1], "train_loss": [.7], "epoch_step": [1], "valid_loss": [.6], "valid_score": [.5]},
-    {"step": [1, 2, 3], "train_loss": [.7]},                                 # interrupted in between
-    {"step": [1, 2], "train_loss": [float("nan"), float("inf")], "epoch_step": [2], "valid_loss": [None], "valid_score": [float("nan")]},
-    {"step": [1, 2], "train_loss": [.5, .5], "epoch_step": [1, 2], "valid_loss": [.5, .5], "valid_score": [0, 0]},     # flat
-    {"step": list(range(100_000)), "train_loss": [1.] * 100_000},
-], ids=lambda h: str(h)[:50])
+@pytest.mark.parametrize(
+    "history",
+    [
+        {},
+        None,
+        {"step": [], "train_loss": []},
+        {"step": np.arange(3), "train_loss": np.ones(3)},
+        {"step": [1], "train_loss": [0.7]},  # interrupted after a single step
+        {
+            "step": [1],
+            "train_loss": [0.7],
+            "epoch_step": [1],
+            "valid_loss": [0.6],
+            "valid_score": [0.5],
+        },
+        {"step": [1, 2, 3], "train_loss": [0.7]},  # interrupted in between
+        {
+            "step": [1, 2],
+            "train_loss": [float("nan"), float("inf")],
+            "epoch_step": [2],
+            "valid_loss": [None],
+            "valid_score": [float("nan")],
+        },
+        {
+            "step": [1, 2],
+            "train_loss": [0.5, 0.5],
+            "epoch_step": [1, 2],
+            "valid_loss": [0.5, 0.5],
+            "valid_score": [0, 0],
+        },  # flat
+        {"step": list(range(100_000)), "train_loss": [1.0] * 100_000},
+    ],
+    ids=lambda h: str(h)[:50],
+)
 def test_any_history(tmp_path, history):
     page, reader = page_of(tmp_path, history=history)
     points = _points(*((history or {}).get(k) for k in ("step", "train_loss")))
@@ -128,26 +226,56 @@ def test_any_history(tmp_path, history):
 
 
 def test_missing_numbers(tmp_path):
-    scores = {**scores_of([sample()]), "mean_iou": None, "rand_f": float("nan"), "iou": {"cell": float("nan"), "membrane": None}}
-    page, reader = page_of(tmp_path, scores=scores, samples=[sample(score=float("nan")), sample(1, score={"mean IoU": None})],
-                           settings={"a": float("nan"), "b": None, "c": np.float32("nan"), "d": torch.tensor(float("nan"))})
+    scores = {
+        **scores_of([sample()]),
+        "mean_iou": None,
+        "rand_f": float("nan"),
+        "iou": {"cell": float("nan"), "membrane": None},
+    }
+    page, reader = page_of(
+        tmp_path,
+        scores=scores,
+        samples=[sample(score=float("nan")), sample(1, score={"mean IoU": None})],
+        settings={
+            "a": float("nan"),
+            "b": None,
+            "c": np.float32("nan"),
+            "d": torch.tensor(float("nan")),
+        },
+    )
     text = " ".join(reader.text)
-    assert not re.search(r"\bnan\b|\bNone\b", text) and "score n/a" in text and "mean IoU n/a" in text and text.count("n/a") >= 9
+    assert (
+        not re.search(r"\bnan\b|\bNone\b", text)
+        and "score n/a" in text
+        and "mean IoU n/a" in text
+        and text.count("n/a") >= 9
+    )
 
 
 def test_nothing_at_all(tmp_path):
-    page, reader = page_of(tmp_path, settings={}, data={}, history={}, samples=[], scores={}, facts={})
+    page, reader = page_of(
+        tmp_path, settings={}, data={}, history={}, samples=[], scores={}, facts={}
+    )
     assert sum("No " in t or "Nothing" in t for t in reader.text) >= 6
 
 
-@pytest.mark.parametrize("k, classes", [(2, "metal"), (12, [f"class {i}" for i in range(12)]), (30, [f"class {i}" for i in range(30)])])
+@pytest.mark.parametrize(
+    "k, classes",
+    [
+        (2, "metal"),
+        (12, [f"class {i}" for i in range(12)]),
+        (30, [f"class {i}" for i in range(30)]),
+    ],
+)
 def test_classes(tmp_path, k, classes):
     samples = [sample(k=k)]
     s = evaluate([samples[0]["pred"]], [samples[0]["truth"]], classes)
     page, reader = page_of(tmp_path, samples=samples, scores=s)
     text = " ".join(reader.text)
     assert all(name in text for name in s["classes"])
-    assert ("colours repeat" in text) == (k > 8) and ("one class taken for another" in text) == (k > 2)
+    assert ("colours repeat" in text) == (k > 8) and ("one class taken for another" in text) == (
+        k > 2
+    )
 
 
 @pytest.mark.parametrize("h, w", [(1, 1), (1, 900), (700, 3), (127, 128), (384, 384), (385, 20)])
@@ -161,9 +289,16 @@ def test_sizes(tmp_path, h, w, c):
 
 def test_a_huge_image(tmp_path):
     h, w = 6000, 7001
-    image, m = torch.linspace(0, 1, w).expand(1, h, w), torch.zeros(1, 1, dtype=torch.int64).expand(h, w)
+    image, m = (
+        torch.linspace(0, 1, w).expand(1, h, w),
+        torch.zeros(1, 1, dtype=torch.int64).expand(h, w),
+    )
     started = time.time()
-    page, _ = page_of(tmp_path, samples=[{"image": image, "truth": m, "pred": m, "name": "huge", "score": 1}], scores={})
+    page, _ = page_of(
+        tmp_path,
+        samples=[{"image": image, "truth": m, "pred": m, "name": "huge", "score": 1}],
+        scores={},
+    )
     assert time.time() - started < 30 and len(page) < 1_000_000
     assert {p.size for p in pictures(page)} == {(SIDE, round(SIDE * h / w))}
 
@@ -199,18 +334,37 @@ def test_a_place_that_cannot_be_written(tmp_path):
 
 def test_facts():
     facts = system_facts()
-    assert {"date", "processor", "cores", "memory", "GPU", "system", "Python", "torch", "numpy", "timm", "fastai"} <= set(facts)
+    assert {
+        "date",
+        "processor",
+        "cores",
+        "memory",
+        "GPU",
+        "system",
+        "Python",
+        "torch",
+        "numpy",
+        "timm",
+        "fastai",
+    } <= set(facts)
     assert all(isinstance(v, str) and v and "\n" not in v for v in facts.values())
     told = " ".join(facts.values())
-    assert str(Path.home()) not in told and str(Path.cwd()) not in told and platform.node() not in told.split()
+    assert (
+        str(Path.home()) not in told
+        and str(Path.cwd()) not in told
+        and platform.node() not in told.split()
+    )
     assert getpass.getuser() not in told.split() and not re.search(r"(?<!\w)/\w+/", told)
-    assert torch.__version__.startswith(facts["torch"]) and facts["unet-explorer"] == unet_explorer.__version__
+    assert (
+        torch.__version__.startswith(facts["torch"])
+        and facts["unet-explorer"] == unet_explorer.__version__
+    )
 
 
 def test_curve_and_smooth():
-    svg = curve([("a <b>", [(0, 1.), (10, 0.)], "line")], "x & y", 'quo"te', 'la"bel')
+    svg = curve([("a <b>", [(0, 1.0), (10, 0.0)], "line")], "x & y", 'quo"te', 'la"bel')
     assert "a &lt;b&gt;" in svg and "x &amp; y" in svg and 'aria-label="la&quot;bel"' in svg
     assert Reader(svg).tags.count("polyline") == 1
-    assert smooth([]) == [] and smooth([(0, 5.)]) == [(0, 5.)]
-    flat = smooth([(i, 2.) for i in range(100)])
-    assert all(abs(y - 2) < 1e-12 for _, y in flat)                          # unbiased from the start
+    assert smooth([]) == [] and smooth([(0, 5.0)]) == [(0, 5.0)]
+    flat = smooth([(i, 2.0) for i in range(100)])
+    assert all(abs(y - 2) < 1e-12 for _, y in flat)  # unbiased from the start

@@ -1,4 +1,5 @@
 "Counting against building: every number of `scaling` equals the network's, ours and timm's, to the last parameter."
+
 import math
 import subprocess
 import sys
@@ -11,13 +12,38 @@ from conftest import ROOT
 from torch import nn
 from unet_explorer.efficientnet import EfficientNet
 from unet_explorer.images import InputError
-from unet_explorer.scaling import (B0_STAGES, MODES, TOP1, VARIANTS, Cost, Variant, compound, count, find_variant, growth, layers, plan,
-                                   round_channels, round_repeats, training_bytes)
+from unet_explorer.scaling import (
+    B0_STAGES,
+    MODES,
+    TOP1,
+    VARIANTS,
+    Cost,
+    Variant,
+    compound,
+    count,
+    find_variant,
+    growth,
+    layers,
+    plan,
+    round_channels,
+    round_repeats,
+    training_bytes,
+)
 
 every = pytest.mark.parametrize("name", VARIANTS)
 SIZES = [1, 31, 64, (97, 130)]
-OWN = [Variant(w, d, 96, p, lite) for w, d, p in [(.1, .3, .2), (.5, .5, .1), (.73, 1.01, 0.), (1.3, 2.2, .3), (2.7, .2, .2), (1, 4, .5)]
-       for lite in (False, True)]
+OWN = [
+    Variant(w, d, 96, p, lite)
+    for w, d, p in [
+        (0.1, 0.3, 0.2),
+        (0.5, 0.5, 0.1),
+        (0.73, 1.01, 0.0),
+        (1.3, 2.2, 0.3),
+        (2.7, 0.2, 0.2),
+        (1, 4, 0.5),
+    ]
+    for lite in (False, True)
+]
 
 
 def measured(model, x):
@@ -35,14 +61,22 @@ def measured(model, x):
             kept[storage._cdata] = storage
         return t
 
-    hooks = [m.register_forward_hook(work) for m in model.modules() if isinstance(m, (nn.Conv2d, nn.Linear))]
+    hooks = [
+        m.register_forward_hook(work)
+        for m in model.modules()
+        if isinstance(m, (nn.Conv2d, nn.Linear))
+    ]
     forward = model if getattr(model, "classifier", None) is not None else model.features
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda t: t):
         out = forward(x)
     for hook in hooks:
         hook.remove()
     assert out is not None
-    return Cost(sum(p.numel() for p in model.parameters()), macs // len(x), sum(s.nbytes() for s in kept.values()) // 4 // len(x))
+    return Cost(
+        sum(p.numel() for p in model.parameters()),
+        macs // len(x),
+        sum(s.nbytes() for s in kept.values()) // 4 // len(x),
+    )
 
 
 @lru_cache
@@ -54,10 +88,13 @@ def network(spec, in_ch=3, n_classes=1000, head=True):
 
 def built(spec, size, in_ch=3, n_classes=1000, head=True):
     h, w = (size, size) if isinstance(size, int) else size
-    return measured(network(spec, in_ch, n_classes, head), torch.empty(2, in_ch, h, w, device="meta"))
+    return measured(
+        network(spec, in_ch, n_classes, head), torch.empty(2, in_ch, h, w, device="meta")
+    )
 
 
 # Against networks ---------------------------------------------------------------------------------------------------
+
 
 @every
 @pytest.mark.parametrize("size", SIZES, ids=str)
@@ -65,10 +102,14 @@ def test_every_variant_and_size(name, size):
     assert count(name, size) == built(name, size)
 
 
-@pytest.mark.parametrize("spec", OWN, ids=lambda v: f"{'lite' if v.lite else 'b'} width {v.width} depth {v.depth}")
+@pytest.mark.parametrize(
+    "spec", OWN, ids=lambda v: f"{'lite' if v.lite else 'b'} width {v.width} depth {v.depth}"
+)
 @pytest.mark.parametrize("size", [35, (64, 51)], ids=str)
 def test_every_width_and_depth(spec, size):
-    if spec.dropout == 0:  # torch skips no work for p = 0, but keeps the mask or not as its version pleases
+    if (
+        spec.dropout == 0
+    ):  # torch skips no work for p = 0, but keeps the mask or not as its version pleases
         got, want = count(spec, size)[:2], built(spec, size)[:2]
     else:
         got, want = count(spec, size), built(spec, size)
@@ -87,21 +128,31 @@ def test_timm(name):
     timm = pytest.importorskip("timm")
     v = VARIANTS[name]
     with torch.device("meta"):
-        model = timm.create_model(f"tf_efficientnet_{name}", drop_rate=v.dropout, in_chans=2, num_classes=11).train()
+        model = timm.create_model(
+            f"tf_efficientnet_{name}", drop_rate=v.dropout, in_chans=2, num_classes=11
+        ).train()
         assert count(name, (63, 90), 2, 11) == measured(model, torch.empty(2, 2, 63, 90))
 
 
-@pytest.mark.parametrize("phi", [-2, .3, 1, 2.5])
+@pytest.mark.parametrize("phi", [-2, 0.3, 1, 2.5])
 @pytest.mark.parametrize("mode", MODES)
 def test_timm_at_any_phi(phi, mode):
     "Built by timm's own builder, which rounds for itself."
     pytest.importorskip("timm")
     from timm.models.efficientnet import _gen_efficientnet
+
     s = compound(phi, mode=mode, base=64)
     with torch.device("meta"):
-        model = _gen_efficientnet("tf_efficientnet_b0", channel_multiplier=s.width, depth_multiplier=s.depth, pad_type="same",
-                                  drop_rate=.2).train()
-        assert count(Variant(s.width, s.depth), s.resolution) == measured(model, torch.empty(2, 3, s.resolution, s.resolution))
+        model = _gen_efficientnet(
+            "tf_efficientnet_b0",
+            channel_multiplier=s.width,
+            depth_multiplier=s.depth,
+            pad_type="same",
+            drop_rate=0.2,
+        ).train()
+        assert count(Variant(s.width, s.depth), s.resolution) == measured(
+            model, torch.empty(2, 3, s.resolution, s.resolution)
+        )
 
 
 @pytest.mark.parametrize("spec", ["b0", "b4", "lite0", "lite4", OWN[2]], ids=str)
@@ -110,7 +161,12 @@ def test_rows_are_the_parts(spec):
     model = network(spec)
     parts = [model.stem, *model.stages, model.head, model.classifier]
     x = torch.empty(1, 3, 75, 50, device="meta")
-    assert [r.name for r in rows] == ["stem", *(f"stage {k}" for k in range(1, 8)), "head", "classifier"]
+    assert [r.name for r in rows] == [
+        "stem",
+        *(f"stage {k}" for k in range(1, 8)),
+        "head",
+        "classifier",
+    ]
     for row, part in zip(rows, parts, strict=True):
         x = part(x.mean((2, 3)) if row.name == "classifier" else x)
         assert sum(p.numel() for p in part.parameters()) == row.params
@@ -123,15 +179,42 @@ def test_rows_are_the_parts(spec):
 
 def test_the_library_of_the_next_lesson_has_the_same_table():
     import unet_explorer.efficientnet as e
-    assert e.VARIANTS is VARIANTS and e.B0_STAGES is B0_STAGES and e.round_channels is round_channels and e.find_variant is find_variant
-    assert {"VARIANTS", "B0_STAGES", "Stage", "Variant", "find_variant", "round_channels", "round_repeats"} <= set(e.__all__)
+
+    assert (
+        e.VARIANTS is VARIANTS
+        and e.B0_STAGES is B0_STAGES
+        and e.round_channels is round_channels
+        and e.find_variant is find_variant
+    )
+    assert {
+        "VARIANTS",
+        "B0_STAGES",
+        "Stage",
+        "Variant",
+        "find_variant",
+        "round_channels",
+        "round_repeats",
+    } <= set(e.__all__)
 
 
 # Published numbers --------------------------------------------------------------------------------------------------
 
-@pytest.mark.parametrize("name, params, gmac", [
-    ("b0", 5_288_548, .386), ("b1", 7_794_184, .687), ("b2", 9_109_994, .994), ("b3", 12_233_232, 1.827), ("b4", 19_341_616, 4.394),
-    ("b5", 30_389_784, 10.27), ("b6", 43_040_704, 19.07), ("b7", 66_347_960, 37.75), ("lite0", 4_652_008, None), ("lite4", 13_006_568, None)])
+
+@pytest.mark.parametrize(
+    "name, params, gmac",
+    [
+        ("b0", 5_288_548, 0.386),
+        ("b1", 7_794_184, 0.687),
+        ("b2", 9_109_994, 0.994),
+        ("b3", 12_233_232, 1.827),
+        ("b4", 19_341_616, 4.394),
+        ("b5", 30_389_784, 10.27),
+        ("b6", 43_040_704, 19.07),
+        ("b7", 66_347_960, 37.75),
+        ("lite0", 4_652_008, None),
+        ("lite4", 13_006_568, None),
+    ],
+)
 def test_reference_numbers(name, params, gmac):
     c = count(name)
     assert c.params == params
@@ -143,23 +226,27 @@ def test_the_formula():
     assert [compound(k).resolution for k in range(1, 8)] == [258, 296, 341, 392, 451, 518, 596]
     for mode in MODES:
         assert compound(0, mode=mode) == (1, 1, 224)
-    for phi in (-3, .1, 2, 6):
+    for phi in (-3, 0.1, 2, 6):
         alone = [compound(phi, mode=m, base=10**7) for m in MODES]
         for s in alone:
-            assert s.depth * s.width**2 * (s.resolution / 1e7)**2 == pytest.approx(growth(phi), rel=1e-5)
-    assert list(TOP1) == [f"b{k}" for k in range(8)] and sorted(TOP1.values()) == list(TOP1.values())
+            assert s.depth * s.width**2 * (s.resolution / 1e7) ** 2 == pytest.approx(
+                growth(phi), rel=1e-5
+            )
+    assert list(TOP1) == [f"b{k}" for k in range(8)] and sorted(TOP1.values()) == list(
+        TOP1.values()
+    )
 
 
 def test_rounding_as_timm():
     builder = pytest.importorskip("timm.models._efficientnet_builder")
     for c in (1, 3, 8, 16, 24, 32, 40, 80, 112, 192, 320, 1280):
         for k in range(1, 400):
-            w = k * .0103
+            w = k * 0.0103
             got = round_channels(c, w)
             assert got == builder.round_channels(c, w)
-            assert got % 8 == 0 and got >= max(8, .9 * c * w)
+            assert got % 8 == 0 and got >= max(8, 0.9 * c * w)
     for n in range(1, 6):
-        for d in (.01, .5, 1, 1.1, 2.2, 3.1):
+        for d in (0.01, 0.5, 1, 1.1, 2.2, 3.1):
             assert round_repeats(n, d) == math.ceil(n * d)
 
 
@@ -172,6 +259,7 @@ def test_memory_of_training():
 
 
 # Use ----------------------------------------------------------------------------------------------------------------
+
 
 def test_no_torch_and_no_numpy():
     code = """
@@ -200,20 +288,43 @@ try: count("b9")
 except ValueError as e: print(type(e).__name__, e)
 """
     run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
-    assert run.stdout.startswith("ValueError variant 'b9' is not known; use one of b0,"), run.stdout + run.stderr
+    assert run.stdout.startswith("ValueError variant 'b9' is not known; use one of b0,"), (
+        run.stdout + run.stderr
+    )
 
 
-@pytest.mark.parametrize("call, said", [
-    (lambda: count("b9"), "'b9'"), (lambda: count(None), "None"), (lambda: plan(["b0"]), "b0"),
-    (lambda: count("b0", 0), "height 0"), (lambda: count("b0", (5, -1)), "width -1"), (lambda: count("b0", (5, 2.5)), "width 2.5"),
-    (lambda: count("b0", 5, in_ch=0), "in_ch 0"), (lambda: count("b0", 5, n_classes=0), "n_classes 0"),
-    (lambda: count("b0", "big"), "height 'big'"), (lambda: count("b0", (5, 5, 5)), "(5, 5, 5)"),
-    (lambda: count(Variant(0, 1)), "width=0"), (lambda: count(Variant(1, math.nan)), "depth=nan"), (lambda: count(Variant(1, 1, dropout=1)), "dropout=1"),
-    (lambda: compound(1, mode="tall"), "'tall'"), (lambda: compound(math.inf), "phi=inf"), (lambda: compound(1, gamma=-1), "gamma=-1"),
-    (lambda: compound("3"), "phi='3'"), (lambda: compound(1, base=0), "base 0"), (lambda: compound(1, base=None), "base None"), (lambda: growth(None), "phi=None"),
-    (lambda: count(Variant("a", 1)), "width='a'"), (lambda: plan(Variant(1, None)), "depth=None"), (lambda: count(Variant(1, 1, dropout="x")), "dropout='x'"),
-    (lambda: round_channels(-3, 1), "channels=-3"), (lambda: round_channels(24, 0), "width=0"), (lambda: round_channels(24, math.nan), "width=nan"),
-    (lambda: training_bytes(count("b0"), "2"), "batch '2'")])
+@pytest.mark.parametrize(
+    "call, said",
+    [
+        (lambda: count("b9"), "'b9'"),
+        (lambda: count(None), "None"),
+        (lambda: plan(["b0"]), "b0"),
+        (lambda: count("b0", 0), "height 0"),
+        (lambda: count("b0", (5, -1)), "width -1"),
+        (lambda: count("b0", (5, 2.5)), "width 2.5"),
+        (lambda: count("b0", 5, in_ch=0), "in_ch 0"),
+        (lambda: count("b0", 5, n_classes=0), "n_classes 0"),
+        (lambda: count("b0", "big"), "height 'big'"),
+        (lambda: count("b0", (5, 5, 5)), "(5, 5, 5)"),
+        (lambda: count(Variant(0, 1)), "width=0"),
+        (lambda: count(Variant(1, math.nan)), "depth=nan"),
+        (lambda: count(Variant(1, 1, dropout=1)), "dropout=1"),
+        (lambda: compound(1, mode="tall"), "'tall'"),
+        (lambda: compound(math.inf), "phi=inf"),
+        (lambda: compound(1, gamma=-1), "gamma=-1"),
+        (lambda: compound("3"), "phi='3'"),
+        (lambda: compound(1, base=0), "base 0"),
+        (lambda: compound(1, base=None), "base None"),
+        (lambda: growth(None), "phi=None"),
+        (lambda: count(Variant("a", 1)), "width='a'"),
+        (lambda: plan(Variant(1, None)), "depth=None"),
+        (lambda: count(Variant(1, 1, dropout="x")), "dropout='x'"),
+        (lambda: round_channels(-3, 1), "channels=-3"),
+        (lambda: round_channels(24, 0), "width=0"),
+        (lambda: round_channels(24, math.nan), "width=nan"),
+        (lambda: training_bytes(count("b0"), "2"), "batch '2'"),
+    ],
+)
 def test_refusals_are_one_line(call, said):
     with pytest.raises(InputError) as e:
         call()
@@ -222,8 +333,9 @@ def test_refusals_are_one_line(call, said):
 
 def test_no_weights_for_a_size_of_your_own():
     from unet_explorer.efficientnet import efficientnet
+
     with pytest.raises(InputError, match="pretrained=False"):
-        efficientnet(Variant(.5, .5))
+        efficientnet(Variant(0.5, 0.5))
 
 
 def test_fast_enough_for_a_slider():
@@ -231,4 +343,4 @@ def test_fast_enough_for_a_slider():
     for k in range(50):
         s = compound(7, mode=MODES[k % 4])
         layers(Variant(s.width, s.depth * 10), s.resolution)
-    assert (time.perf_counter() - start) / 50 < .02
+    assert (time.perf_counter() - start) / 50 < 0.02

@@ -1,5 +1,6 @@
 """tools/setup_env.py: what it says when something is missing, and that it goes on after an interruption.
 A fake environment stands in for the real one, whose `python` is a shell script: nothing is installed."""
+
 import ast
 import shutil
 import subprocess
@@ -21,8 +22,9 @@ def repo(tmp_path, monkeypatch):
     subprocess.run(["git", "init", "-q"], cwd=root, check=True)
     subprocess.run(["git", "add", "-A"], cwd=root, check=True)
     state = SimpleNamespace(root=root, venv=root / ".venv", pip="echo installed", made=0)
-    for name, path in dict(ROOT=root, VENV=state.venv, STAMP=state.venv / ".ready",
-                           LOG=state.venv / "setup.log").items():
+    for name, path in dict(
+        ROOT=root, VENV=state.venv, STAMP=state.venv / ".ready", LOG=state.venv / "setup.log"
+    ).items():
         monkeypatch.setattr(setup_env, name, path)
     monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=99e9))
     real = setup_env.run
@@ -57,8 +59,10 @@ def test_old_python_can_read_the_script():
 def test_too_old_a_python(repo, capsys, monkeypatch):
     check = setup_env.check_python
     monkeypatch.setattr(setup_env, "check_python", lambda: check((3, 6, 15)))
-    assert problem(capsys) == ("set-up: Python 3.6 is too old: unet-explorer needs 3.10 or newer; install one and run "
-                               "make PYTHON=python3.11 setup\n")
+    assert problem(capsys) == (
+        "set-up: Python 3.6 is too old: unet-explorer needs 3.10 or newer; install one and run "
+        "make PYTHON=python3.11 setup\n"
+    )
 
 
 def test_no_venv_module(repo, capsys, monkeypatch):
@@ -72,7 +76,7 @@ def test_disk_full_before(repo, capsys, monkeypatch):
 
 
 def test_disk_full_during(repo, capsys):
-    repo.pip = "echo \"ERROR: [Errno 28] No space left on device\"; exit 1"
+    repo.pip = 'echo "ERROR: [Errno 28] No space left on device"; exit 1'
     assert "disk full" in problem(capsys)
 
 

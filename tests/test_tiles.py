@@ -1,4 +1,5 @@
 "Tiles of any picture: they cover it, their weights sum to 1, they equal the whole where the halo covers the reach; what is read, written and refused."
+
 import itertools
 import math
 
@@ -11,11 +12,26 @@ from unet_explorer.deploy import Segmenter
 from unet_explorer.effunet import EffUNet, to_mask
 from unet_explorer.images import InputError, save_image
 from unet_explorer.layers import ConvNormAct
-from unet_explorer.tiles import BLENDS, logit_bands, mosaic, predict_tiled, reach, segment_tiled, tile_slices, tile_spans, tile_weights
+from unet_explorer.tiles import (
+    BLENDS,
+    logit_bands,
+    mosaic,
+    predict_tiled,
+    reach,
+    segment_tiled,
+    tile_slices,
+    tile_spans,
+    tile_weights,
+)
 from unet_explorer.unet import UNet
 
 SIZES = [(1, 1), (1, 70), (31, 57), (64, 64), (97, 131), (160, 65)]
-TILINGS = [dict(tile=32, overlap=0, stride=1), dict(tile=33, overlap=8, stride=4), dict(tile=40, overlap=31, stride=8), dict(tile=500, overlap=64, stride=32)]
+TILINGS = [
+    dict(tile=32, overlap=0, stride=1),
+    dict(tile=33, overlap=8, stride=4),
+    dict(tile=40, overlap=31, stride=8),
+    dict(tile=500, overlap=64, stride=32),
+]
 
 
 def pointwise(x):
@@ -39,15 +55,23 @@ def one_line(error):
 
 # Where tiles lie, and what they count ---------------------------------------------------------------------------------
 
+
 @pytest.mark.parametrize("stride", [1, 4, 32])
 def test_spans_cover_begin_at_multiples_and_overlap_enough(stride):
-    for n, tile, overlap in itertools.product((1, 5, 31, 32, 33, 64, 100, 257), (32, 40, 64, 100), (0, 1, 8, 31)):
-        if tile - overlap < stride: continue
+    for n, tile, overlap in itertools.product(
+        (1, 5, 31, 32, 33, 64, 100, 257), (32, 40, 64, 100), (0, 1, 8, 31)
+    ):
+        if tile - overlap < stride:
+            continue
         spans = tile_spans(n, tile, overlap, stride)
         assert spans[0].start == 0 and spans[-1].stop == n
         assert all(s.start % stride == 0 and 0 < s.stop - s.start <= tile for s in spans)
-        assert all(s.stop - s.start > tile - stride for s in spans) or len(spans) == 1, "even the last tile has its surroundings"
-        assert all(a.stop - b.start >= overlap and b.start > a.start for a, b in zip(spans, spans[1:]))
+        assert all(s.stop - s.start > tile - stride for s in spans) or len(spans) == 1, (
+            "even the last tile has its surroundings"
+        )
+        assert all(
+            a.stop - b.start >= overlap and b.start > a.start for a, b in zip(spans, spans[1:])
+        )
 
 
 def test_a_picture_smaller_than_a_tile_is_one_tile():
@@ -70,10 +94,15 @@ def test_crop_cuts_in_the_middle_and_hann_fades():
     spans = tile_spans(12, 8, 4)
     crop, hann = ([w.tolist() for w in tile_weights(spans, b)] for b in ("crop", "hann"))
     assert crop == [[1] * 6 + [0] * 2, [0] * 2 + [1] * 6]
-    assert hann[0][:4] == [1] * 4 and hann[0][4:] == sorted(hann[0][4:], reverse=True) and hann[0][7] < .05
+    assert (
+        hann[0][:4] == [1] * 4
+        and hann[0][4:] == sorted(hann[0][4:], reverse=True)
+        and hann[0][7] < 0.05
+    )
 
 
 # Against the whole ----------------------------------------------------------------------------------------------------
+
 
 @pytest.mark.parametrize("blend", BLENDS)
 @pytest.mark.parametrize("size", SIZES, ids=str)
@@ -83,7 +112,10 @@ def test_book_keeping(size, blend):
         y = predict_tiled(pointwise, x, blend=blend, batch=3, **tiling)
         assert y.dtype == torch.float32 and y.shape == (3, *size)
         torch.testing.assert_close(y, at_once(pointwise, x))
-        assert torch.equal(segment_tiled(pointwise, x, blend="crop", **tiling), to_mask(at_once(pointwise, x)[None])[0])
+        assert torch.equal(
+            segment_tiled(pointwise, x, blend="crop", **tiling),
+            to_mask(at_once(pointwise, x)[None])[0],
+        )
 
 
 def test_halo_rule_to_the_pixel():
@@ -91,8 +123,17 @@ def test_halo_rule_to_the_pixel():
     model = nn.Sequential(ConvNormAct(2, 4), ConvNormAct(4, 4), ConvNormAct(4, 4, act=None)).eval()
     assert reach(model, stride=1, in_ch=2) == 3
     x = picture(97, 75, 2)
+
     def error(overlap, blend="crop"):
-        return float((predict_tiled(model, x, tile=24, overlap=overlap, blend=blend, stride=1) - at_once(model, x)).abs().max())
+        return float(
+            (
+                predict_tiled(model, x, tile=24, overlap=overlap, blend=blend, stride=1)
+                - at_once(model, x)
+            )
+            .abs()
+            .max()
+        )
+
     assert error(4) > 1e-3 and error(6) < 1e-5 and error(11) < 1e-5
     assert error(6, "hann") > 1e-3 and error(6, "mean") > 1e-3 and error(6, "none") > 1e-3
 
@@ -102,10 +143,15 @@ def test_unet_equals_the_whole_only_at_multiples_of_its_stride(size):
     model = UNet(1, 2, (4, 8, 16), padding=True).eval()
     x, whole = picture(*size), None
     whole = at_once(model, x)
-    torch.testing.assert_close(predict_tiled(model, x, tile=79, overlap=46, blend="crop", stride=4, batch=2), whole, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(
+        predict_tiled(model, x, tile=79, overlap=46, blend="crop", stride=4, batch=2),
+        whole,
+        rtol=1e-4,
+        atol=1e-4,
+    )
     if max(size) > 79:
         wrong = predict_tiled(model, x, tile=79, overlap=46, blend="crop", stride=1)
-        assert (wrong - whole).abs().max() > .01
+        assert (wrong - whole).abs().max() > 0.01
 
 
 def test_effunet_equals_the_whole_with_a_halo_of_its_reach():
@@ -115,14 +161,28 @@ def test_effunet_equals_the_whole_with_a_halo_of_its_reach():
     torch.testing.assert_close(y, at_once(model, x), rtol=1e-3, atol=1e-4)
 
 
-@pytest.mark.parametrize("make", [lambda m: m, lambda m: Segmenter(m, (64, 64), backend="float32", repeats=1).logits, lambda m: lambda x: m(x)],
-                         ids=["module", "Segmenter.logits", "function"])
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda m: m,
+        lambda m: Segmenter(m, (64, 64), backend="float32", repeats=1).logits,
+        lambda m: lambda x: m(x),
+    ],
+    ids=["module", "Segmenter.logits", "function"],
+)
 def test_any_callable(make):
     model = EffUNet(pretrained=False, n_classes=3, decoder=(8, 8, 8, 8)).eval()
     x = picture(90, 140)
     y = predict_tiled(make(model), x, tile=96, overlap=32, batch=2)
-    torch.testing.assert_close(y, predict_tiled(model, x, tile=96, overlap=32), rtol=1e-3, atol=1e-3)
-    torch.testing.assert_close(predict_tiled(make(model), x[:, :50, :50]), at_once(model, x[:, :50, :50]), rtol=1e-3, atol=1e-3)
+    torch.testing.assert_close(
+        y, predict_tiled(model, x, tile=96, overlap=32), rtol=1e-3, atol=1e-3
+    )
+    torch.testing.assert_close(
+        predict_tiled(make(model), x[:, :50, :50]),
+        at_once(model, x[:, :50, :50]),
+        rtol=1e-3,
+        atol=1e-3,
+    )
 
 
 def test_evaluation_mode_inside_and_the_old_mode_after():
@@ -150,6 +210,7 @@ def test_no_skipped_or_doubled_rows():
 
 # Reach ----------------------------------------------------------------------------------------------------------------
 
+
 def test_reach_of_one_pixel_and_of_everything():
     assert reach(pointwise, stride=1) == 0
     assert reach(lambda x: x + x.mean((2, 3), keepdim=True), stride=1, limit=64) == math.inf
@@ -157,6 +218,7 @@ def test_reach_of_one_pixel_and_of_everything():
 
 
 # What is read and written ---------------------------------------------------------------------------------------------
+
 
 class Witness:
     def __init__(self, a):
@@ -175,24 +237,51 @@ def test_reads_a_tile_at_a_time_and_gives_bands():
     assert w.largest == 64 * 64
 
 
-@pytest.mark.parametrize("dtype, top", [("uint8", 255), ("uint16", 65535), ("int16", 32767), ("bool", 1), ("float32", 1), ("float64", 1)])
+@pytest.mark.parametrize(
+    "dtype, top",
+    [
+        ("uint8", 255),
+        ("uint16", 65535),
+        ("int16", 32767),
+        ("bool", 1),
+        ("float32", 1),
+        ("float64", 1),
+    ],
+)
 def test_numbers_become_0_to_1_and_limits_are_for_the_whole(dtype, top):
     same = lambda x: x
-    a = (np.random.default_rng(0).random((60, 50)) * top).round(0 if top > 1 or dtype == "bool" else 3).astype(dtype)
+    a = (
+        (np.random.default_rng(0).random((60, 50)) * top)
+        .round(0 if top > 1 or dtype == "bool" else 3)
+        .astype(dtype)
+    )
     y = predict_tiled(same, a, tile=32, overlap=0)
     np.testing.assert_allclose(y[0].numpy(), a.astype(np.float64) / top, rtol=1e-5, atol=1e-6)
     if dtype != "bool":
-        low, high = .2 * top, .6 * top
+        low, high = 0.2 * top, 0.6 * top
         y = predict_tiled(same, a, tile=32, overlap=0, limits=(low, high))
-        np.testing.assert_allclose(y[0].numpy(), ((a.astype(np.float64) - low) / (high - low)).clip(0, 1), atol=1e-5)
+        np.testing.assert_allclose(
+            y[0].numpy(), ((a.astype(np.float64) - low) / (high - low)).clip(0, 1), atol=1e-5
+        )
 
 
 def test_memory_mapped_in_and_out(tmp_path):
     import tifffile
+
     a = np.random.default_rng(0).integers(0, 4096, (150, 130), dtype=np.uint16)
     tifffile.imwrite(tmp_path / "in.tif", a)
     out = tifffile.memmap(tmp_path / "out.tif", shape=a.shape, dtype="uint8")
-    assert segment_tiled(lambda x: x - .5, tifffile.memmap(tmp_path / "in.tif"), out=out, tile=64, overlap=32, limits=(0, 4095)) is out
+    assert (
+        segment_tiled(
+            lambda x: x - 0.5,
+            tifffile.memmap(tmp_path / "in.tif"),
+            out=out,
+            tile=64,
+            overlap=32,
+            limits=(0, 4095),
+        )
+        is out
+    )
     out.flush()
     assert np.array_equal(tifffile.imread(tmp_path / "out.tif"), (a > 2047.5).astype(np.uint8))
     logits = np.zeros((1, 150, 130), np.float32)
@@ -201,10 +290,10 @@ def test_memory_mapped_in_and_out(tmp_path):
 
 
 def test_threshold_and_classes():
-    x = torch.tensor([[[.1, .4, .6, .9]]])
-    assert segment_tiled(lambda x: torch.logit(x), x, threshold=.5).tolist() == [[0, 0, 1, 1]]
-    assert segment_tiled(lambda x: torch.logit(x), x, threshold=.7).tolist() == [[0, 0, 0, 1]]
-    mask = segment_tiled(lambda x: torch.cat([.5 - x, x - .5], 1), x)
+    x = torch.tensor([[[0.1, 0.4, 0.6, 0.9]]])
+    assert segment_tiled(lambda x: torch.logit(x), x, threshold=0.5).tolist() == [[0, 0, 1, 1]]
+    assert segment_tiled(lambda x: torch.logit(x), x, threshold=0.7).tolist() == [[0, 0, 0, 1]]
+    mask = segment_tiled(lambda x: torch.cat([0.5 - x, x - 0.5], 1), x)
     assert mask.tolist() == [[0, 0, 1, 1]] and mask.dtype == torch.int64
 
 
@@ -212,23 +301,34 @@ def test_mosaic_and_zarr(tmp_path):
     pytest.importorskip("dask", reason="no dask: pip install 'unet-explorer[big]'")
     zarr = pytest.importorskip("zarr", reason="no zarr: pip install 'unet-explorer[big]'")
     parts = [(picture(40, 50 + i)[..., :50] * 255).round() / 255 for i in range(6)]
-    for i, p in enumerate(parts): save_image(tmp_path / f"{i}.png", p)
+    for i, p in enumerate(parts):
+        save_image(tmp_path / f"{i}.png", p)
     big = mosaic([[tmp_path / f"{i}.png" for i in row] for row in ((0, 1, 2), (3, 4, 5))])
     whole = torch.cat([torch.cat(parts[:3], -1), torch.cat(parts[3:], -1)], -2)
     assert big.shape == (1, 80, 150)
     torch.testing.assert_close(torch.from_numpy(big.compute()), whole)
-    torch.testing.assert_close(predict_tiled(pointwise, big, tile=32, overlap=8, stride=4), at_once(pointwise, whole))
-    out = zarr.open_array(str(tmp_path / "mask.zarr"), mode="w", shape=(80, 150), chunks=(24, 32), dtype="uint8")
+    torch.testing.assert_close(
+        predict_tiled(pointwise, big, tile=32, overlap=8, stride=4), at_once(pointwise, whole)
+    )
+    out = zarr.open_array(
+        str(tmp_path / "mask.zarr"), mode="w", shape=(80, 150), chunks=(24, 32), dtype="uint8"
+    )
     segment_tiled(pointwise, big, out=out, tile=32, overlap=8, stride=8)
     assert np.array_equal(out[:], to_mask(at_once(pointwise, whole)[None])[0].numpy())
-    stored = zarr.open_array(str(tmp_path / "in.zarr"), mode="w", shape=(1, 80, 150), chunks=(1, 32, 32), dtype="float32")
+    stored = zarr.open_array(
+        str(tmp_path / "in.zarr"), mode="w", shape=(1, 80, 150), chunks=(1, 32, 32), dtype="float32"
+    )
     stored[:] = whole.numpy()
-    torch.testing.assert_close(predict_tiled(pointwise, stored, tile=48, overlap=16), at_once(pointwise, whole))
+    torch.testing.assert_close(
+        predict_tiled(pointwise, stored, tile=48, overlap=16), at_once(pointwise, whole)
+    )
 
     save_image(tmp_path / "odd.png", picture(41, 50))
-    with pytest.raises(InputError, match="odd.png"): mosaic([[tmp_path / "0.png", tmp_path / "odd.png"]]).compute(scheduler="synchronous")
+    with pytest.raises(InputError, match="odd.png"):
+        mosaic([[tmp_path / "0.png", tmp_path / "odd.png"]]).compute(scheduler="synchronous")
     for grid in ([], [[]], [[tmp_path / "0.png"], []]):
-        with pytest.raises(InputError, match="same number") as e: mosaic(grid)
+        with pytest.raises(InputError, match="same number") as e:
+            mosaic(grid)
         one_line(e)
 
 
@@ -237,17 +337,32 @@ def test_mosaic_and_zarr(tmp_path):
 X = torch.zeros(1, 100, 100)
 
 
-@pytest.mark.parametrize("image, options, says", [
-    (X, dict(tile=0), "tile=0"), (X, dict(tile=64, overlap=-1), "overlap=-1"), (X, dict(tile=64, overlap=40), "use tile=72 or more"),
-    (X, dict(tile=64, overlap=64, stride=1), "use tile=65 or more"), (X, dict(stride=.5), "stride=0.5"), (X, dict(batch=0), "batch=0"),
-    (X, dict(blend="gauss"), "hann, mean, crop, none"), (X, dict(limits=(1, 1)), "lower one first"), (X[0, 0], {}, "(c h w)"),
-    (torch.zeros(1, 0, 5), {}, "at least one pixel"), (np.zeros((50, 60, 3), np.uint8), {}, "moveaxis"), (X * torch.nan, {}, "NaN"),
-    (X - 1, dict(tile=64, overlap=0), None), (X + 2, {}, "[0, 1]")])
+@pytest.mark.parametrize(
+    "image, options, says",
+    [
+        (X, dict(tile=0), "tile=0"),
+        (X, dict(tile=64, overlap=-1), "overlap=-1"),
+        (X, dict(tile=64, overlap=40), "use tile=72 or more"),
+        (X, dict(tile=64, overlap=64, stride=1), "use tile=65 or more"),
+        (X, dict(stride=0.5), "stride=0.5"),
+        (X, dict(batch=0), "batch=0"),
+        (X, dict(blend="gauss"), "hann, mean, crop, none"),
+        (X, dict(limits=(1, 1)), "lower one first"),
+        (X[0, 0], {}, "(c h w)"),
+        (torch.zeros(1, 0, 5), {}, "at least one pixel"),
+        (np.zeros((50, 60, 3), np.uint8), {}, "moveaxis"),
+        (X * torch.nan, {}, "NaN"),
+        (X - 1, dict(tile=64, overlap=0), None),
+        (X + 2, {}, "[0, 1]"),
+    ],
+)
 def test_what_cannot_be(image, options, says):
     if says is None:
-        with pytest.raises(InputError, match="row 0, column 0"): predict_tiled(pointwise, image, **options)
+        with pytest.raises(InputError, match="row 0, column 0"):
+            predict_tiled(pointwise, image, **options)
         return
-    with pytest.raises(InputError) as e: predict_tiled(pointwise, image, **options)
+    with pytest.raises(InputError) as e:
+        predict_tiled(pointwise, image, **options)
     assert says in one_line(e)
 
 

@@ -1,4 +1,5 @@
 "The scripts in tools/: nothing is lost on the way to text and back, and the same input gives the same bytes."
+
 import base64
 import io
 import json
@@ -22,6 +23,7 @@ def notebook(path, text):
 
 
 # nb_text ----------------------------------------------------------------------------------------------------------
+
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
 def test_text_and_back(path):
@@ -69,17 +71,25 @@ def test_second_run_changes_nothing(tmp_path, capsys):
     streams = [(o["name"], len(o["text"])) for o in code[0] if o["output_type"] == "stream"]
     assert streams == [("stdout", 3), ("stderr", 3), ("stdout", 1)]
     assert not any("text/html" in o.get("data", {}) for o in code[0])
-    png = base64.b64decode(next(o["data"]["image/png"] for o in code[1] if "image/png" in o.get("data", {})))
+    png = base64.b64decode(
+        next(o["data"]["image/png"] for o in code[1] if "image/png" in o.get("data", {}))
+    )
     assert png.startswith(b"\x89PNG") and b"tEXt" not in png and b"IEND" in png
     assert code[2] == []
 
 
 def test_failing_notebook_stays_as_it_was(tmp_path, capsys):
-    path = notebook(tmp_path / "00_bad.ipynb", "```python\nprint('fine')\n```\n\n```python\nx = 0\n1 / x\n```")
+    path = notebook(
+        tmp_path / "00_bad.ipynb", "```python\nprint('fine')\n```\n\n```python\nx = 0\n1 / x\n```"
+    )
     before = path.read_bytes()
     assert run_notebooks.main([str(path)]) == 1
     said = capsys.readouterr().err
-    assert "1 / x" in said and "ZeroDivisionError: division by zero" in said and len(said.splitlines()) < 8
+    assert (
+        "1 / x" in said
+        and "ZeroDivisionError: division by zero" in said
+        and len(said.splitlines()) < 8
+    )
     assert path.read_bytes() == before
 
 
@@ -94,14 +104,22 @@ def test_a_palette_shows_the_same(kind):
     "Noise in grey keeps every value; in colour no value moves far, or the picture stays as it is."
     noise = np.random.default_rng(0).integers(0, 256, (400, 400, 3), dtype=np.uint8)
     grey = np.repeat(noise[..., :1], 3, 2)
-    overlay = np.where(np.arange(400)[:, None, None] < 200, grey, (.5 * grey + .5 * np.array([213, 94, 0])).astype(np.uint8))
+    overlay = np.where(
+        np.arange(400)[:, None, None] < 200,
+        grey,
+        (0.5 * grey + 0.5 * np.array([213, 94, 0])).astype(np.uint8),
+    )
     array = dict(grey=grey, overlay=overlay, photo=noise, small=noise[:20, :20])[kind]
     before = png(array)
     after = run_notebooks.light_png(before)
     shown = Image.open(io.BytesIO(base64.b64decode(after)))
     moved = np.abs(np.asarray(shown.convert("RGB")).astype(int) - array).max()
     assert moved <= dict(grey=0, overlay=run_notebooks.MOVE).get(kind, 0)
-    assert (shown.mode == "P" and len(after) < .6 * len(before)) if kind in ("grey", "overlay") else after == before
+    assert (
+        (shown.mode == "P" and len(after) < 0.6 * len(before))
+        if kind in ("grey", "overlay")
+        else after == before
+    )
     assert run_notebooks.light_png(after) == after
 
 
@@ -142,11 +160,20 @@ def test_readme_text():
     nb = nb_text.to_nb(INDEX)
     nb["cells"][3]["outputs"] = [
         dict(output_type="stream", name="stdout", text=["a ```b```\n"]),
-        dict(output_type="display_data", metadata={},
-             data={"image/png": base64.b64encode(b"a picture").decode(), "text/plain": ["<Figure>"]})]
-    nb["cells"][4]["outputs"] = [dict(output_type="execute_result", metadata={}, data={"text/plain": ["42"]})]
+        dict(
+            output_type="display_data",
+            metadata={},
+            data={"image/png": base64.b64encode(b"a picture").decode(), "text/plain": ["<Figure>"]},
+        ),
+    ]
+    nb["cells"][4]["outputs"] = [
+        dict(output_type="execute_result", metadata={}, data={"text/plain": ["42"]})
+    ]
     text, images = readme.readme(nb)
-    assert text == readme.NOTE + """
+    assert (
+        text
+        == readme.NOTE
+        + """
 # Hi
 [up](nbs/12_upsample.ipynb#why) ![p](nbs/images/x.png) [house](CONTRIBUTING.md) [out](https://example.com) [here](#hi) `](a.md)`
 
@@ -168,21 +195,38 @@ a ```b```
 42
 ```
 """
+    )
     assert images == {"nbs/images/readme_1.png": b"a picture"}
 
 
 def test_readme_shows_a_widget_as_still_pictures():
     from unet_explorer.explore import bake
+
     def square(k=1):
         "A [square] & more"
         return f'<svg viewBox="0 0 9 9"><text fill="currentColor">{k}</text></svg>'
-    def dots(k=1): return np.full((2, 2), k, np.uint8)
+
+    def dots(k=1):
+        return np.full((2, 2), k, np.uint8)
+
     nb = nb_text.to_nb("```python\n#| echo: false\nexplore()\n```\n")
-    nb["cells"][0]["outputs"] = [dict(output_type="display_data", metadata={}, data={"text/html": bake(square, dots, k=(1, 3), note="Try <it>.")}),
-                                 dict(output_type="display_data", metadata={}, data={"text/html": "<b>only html</b>"})]
+    nb["cells"][0]["outputs"] = [
+        dict(
+            output_type="display_data",
+            metadata={},
+            data={"text/html": bake(square, dots, k=(1, 3), note="Try <it>.")},
+        ),
+        dict(output_type="display_data", metadata={}, data={"text/html": "<b>only html</b>"}),
+    ]
     text, images = readme.readme(nb)
-    assert text == readme.NOTE + "\n![A square & more (k = 1)](nbs/images/readme_1.svg) ![dots (k = 1)](nbs/images/readme_2.png)\n"
-    assert b'<rect width="100%" height="100%" fill="#fff"/><text' in images["nbs/images/readme_1.svg"]
+    assert (
+        text
+        == readme.NOTE
+        + "\n![A square & more (k = 1)](nbs/images/readme_1.svg) ![dots (k = 1)](nbs/images/readme_2.png)\n"
+    )
+    assert (
+        b'<rect width="100%" height="100%" fill="#fff"/><text' in images["nbs/images/readme_1.svg"]
+    )
     assert images["nbs/images/readme_2.png"].startswith(b"\x89PNG")
 
 
@@ -203,5 +247,10 @@ def test_readme_staleness(tmp_path, monkeypatch):
 
 
 def test_scripts_explain_themselves():
-    run = subprocess.run([sys.executable, "tools/run_notebooks.py", "--help"], cwd=ROOT, capture_output=True, text=True)
+    run = subprocess.run(
+        [sys.executable, "tools/run_notebooks.py", "--help"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
     assert run.returncode == 0 and "--check" in run.stdout

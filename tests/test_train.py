@@ -1,4 +1,5 @@
 "Contracts of training: reproducible, interruptible, on time; the loss ignores 255; fastai's own tools work."
+
 import json
 import os
 import signal
@@ -19,11 +20,17 @@ TINY = dict(decoder=(16, 16, 8, 8), convs=1, pretrained=False)
 
 
 @pytest.fixture(scope="module")
-def ds(): return load("simulated", n=9, size=(64, 64))
+def ds():
+    return load("simulated", n=9, size=(64, 64))
 
 
 def small(ds, seed=0, n_classes=1, precision="fp32", **kwargs):
-    return learner(dataloaders(ds, size=64, bs=2, seed=seed, device="cpu"), EffUNet(n_classes=n_classes, **TINY), precision=precision, **kwargs)
+    return learner(
+        dataloaders(ds, size=64, bs=2, seed=seed, device="cpu"),
+        EffUNet(n_classes=n_classes, **TINY),
+        precision=precision,
+        **kwargs,
+    )
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
@@ -55,12 +62,13 @@ def test_loss_ignores_255_and_is_finite_when_all_is_ignored(k):
     value.backward()
     assert value.isfinite() and logits.grad.isfinite().all()
     mask[:, :4] = torch.randint(0, max(k, 2), (2, 4, 8))
-    grad, = torch.autograd.grad(loss(logits, mask), logits)
+    (grad,) = torch.autograd.grad(loss(logits, mask), logits)
     assert not grad[:, :, 4:].abs().sum() > 1e-6 and grad[:, :, :4].abs().sum() > 0
 
 
 def test_fastai_tools(ds):
     import matplotlib.pyplot as plt
+
     learn = small(ds)
     with learn.no_bar(), learn.no_logging():
         learn.fit_one_cycle(1)
@@ -68,11 +76,17 @@ def test_fastai_tools(ds):
         suggestion = learn.lr_find(num_it=12, show_plot=False)
         preds, targets = learn.get_preds(dl=learn.dls.valid)
     plt.close("all")
-    assert suggestion.valley > 0 and preds.shape[0] == targets.shape[0] and 0 <= preds.min() and preds.max() <= 1
+    assert (
+        suggestion.valley > 0
+        and preds.shape[0] == targets.shape[0]
+        and 0 <= preds.min()
+        and preds.max() <= 1
+    )
 
 
 def test_multiclass_show_results(ds):
     import matplotlib.pyplot as plt
+
     learn = small(ds, n_classes=3)
     with learn.no_bar(), learn.no_logging():
         learn.fit_one_cycle(1)
@@ -85,26 +99,33 @@ def test_time_is_kept(ds):
     start = time.perf_counter()
     done = fit(learn, minutes=3 / 60, bar=False)
     assert done["steps"] >= 1 and done["best_epoch"] is not None
-    assert time.perf_counter() - start < 3 + 40      # one step and one validation may come after the bell
+    assert (
+        time.perf_counter() - start < 3 + 40
+    )  # one step and one validation may come after the bell
 
 
 def test_a_slow_machine_still_ends_on_time_with_a_low_learning_rate(ds):
     from fastai.callback.core import Callback
+
     class Slow(Callback):
-        def after_batch(self): time.sleep(.25)
+        def after_batch(self):
+            time.sleep(0.25)
+
     learn = small(ds)
-    learn.seconds_per_step = {"fp32": .01}           # as if measured on a much faster machine
+    learn.seconds_per_step = {"fp32": 0.01}  # as if measured on a much faster machine
     learn.add_cb(Slow())
     done = fit(learn, minutes=4 / 60, bar=False)
     assert done["stopped"] == "time is up" and done["steps"] < done["planned"]
-    assert learn.recorder.lrs[-1] < .5 * max(learn.recorder.lrs)
+    assert learn.recorder.lrs[-1] < 0.5 * max(learn.recorder.lrs)
 
 
 def test_options_that_cannot_be(ds):
     learn = small(ds)
     for kwargs in (dict(), dict(steps=1, minutes=1), dict(steps=0), dict(minutes=-1)):
-        with pytest.raises(InputError): fit(learn, **kwargs)
-    with pytest.raises(InputError, match="bf16"): small(ds, precision="fp8")
+        with pytest.raises(InputError):
+            fit(learn, **kwargs)
+    with pytest.raises(InputError, match="bf16"):
+        small(ds, precision="fp8")
 
 
 def test_measure_leaves_model_and_generator_alone():
@@ -138,31 +159,51 @@ learn = learner(dataloaders(ds, size=64, bs=2), EffUNet(decoder=(16, 16, 8, 8), 
 learn.add_cb(Tell())
 print(fit(learn, steps=4000, epochs=1000, bar=False)["stopped"], flush=True)
 """
-    p = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
-    for _ in range(2): assert p.stdout.readline().strip() == "epoch", p.stderr.read()
+    p = subprocess.Popen(
+        [sys.executable, "-c", code],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    for _ in range(2):
+        assert p.stdout.readline().strip() == "epoch", p.stderr.read()
     os.kill(p.pid, signal.SIGINT)
     rest, errors = p.communicate(timeout=60)
     assert p.returncode == 0 and rest.strip().endswith("interrupted"), errors
     model = restore(tmp_path)
-    assert model.about["epoch"] >= 0 and json.loads((tmp_path / "config.json").read_text())["about"]["valid_dice"] >= 0
-    assert sorted(q.name for q in tmp_path.iterdir()) == ["config.json", "model.safetensors"], "nothing half-written stays"
+    assert (
+        model.about["epoch"] >= 0
+        and json.loads((tmp_path / "config.json").read_text())["about"]["valid_dice"] >= 0
+    )
+    assert sorted(q.name for q in tmp_path.iterdir()) == ["config.json", "model.safetensors"], (
+        "nothing half-written stays"
+    )
 
 
 @pytest.mark.parametrize("how", ["time", "interrupt"])
 def test_half_precision_ends_with_the_training(ds, how):
     "However a training ends, what comes after is computed in full precision."
     from fastai.callback.core import Callback
+
     class Stop(Callback):
         def after_pred(self):
-            if self.training and self.train_iter == 1: raise KeyboardInterrupt
+            if self.training and self.train_iter == 1:
+                raise KeyboardInterrupt
+
     learn = small(ds, precision="bf16")
-    learn.seconds_per_step = {"bf16": .001}
-    if how == "interrupt": learn.add_cb(Stop())
+    learn.seconds_per_step = {"bf16": 0.001}
+    if how == "interrupt":
+        learn.add_cb(Stop())
     done = fit(learn, minutes=1 / 60, bar=False)
     assert done["stopped"] == {"time": "time is up", "interrupt": "interrupted"}[how]
     assert learn.model.amp is None and not torch.is_autocast_enabled("cpu")
     with torch.no_grad():
-        assert learn.model(torch.rand(1, 1, 64, 64)).dtype == (torch.rand(2, 2) @ torch.rand(2, 2)).dtype == torch.float32
+        assert (
+            learn.model(torch.rand(1, 1, 64, 64)).dtype
+            == (torch.rand(2, 2) @ torch.rand(2, 2)).dtype
+            == torch.float32
+        )
 
 
 @pytest.mark.parametrize("k, wrong", [(1, 2), (1, -1), (3, 3)])
@@ -175,15 +216,16 @@ def test_a_class_without_a_logit_is_refused(k, wrong):
 
 def test_each_training_has_its_own_best(ds):
     from unet_explorer.train import KeepBest
+
     learn = small(ds)
     fit(learn, steps=2, bar=False)
     best = next(cb for cb in learn.cbs if isinstance(cb, KeepBest))
-    best.score, best.epoch_ = 2., 7                  # better than any training can be
+    best.score, best.epoch_ = 2.0, 7  # better than any training can be
     done = fit(learn, steps=2, bar=False)
     assert done["best_epoch"] == 0 and done["valid_dice"] <= 1
 
 
 def test_time_budget_where_bf16_cannot_be_measured(ds):
     learn = small(ds, precision="bf16")
-    learn.seconds_per_step = {"fp32": .1}            # as `measure` answers on a Mac
+    learn.seconds_per_step = {"fp32": 0.1}  # as `measure` answers on a Mac
     assert fit(learn, minutes=1 / 60, bar=False)["steps"] >= 1

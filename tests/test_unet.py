@@ -1,4 +1,5 @@
 "Contracts of the 2015 U-Net and its ledger: dimensions, sizes, padding, parameters, what they refuse; the layers below them."
+
 import itertools
 
 import pytest
@@ -6,11 +7,32 @@ import torch
 from torch import nn
 
 from unet_explorer.images import InputError
-from unet_explorer.layers import ConvNormAct, DoubleConv, check_whole, extent, layer_of, measured_field, receptive_field
+from unet_explorer.layers import (
+    ConvNormAct,
+    DoubleConv,
+    check_whole,
+    extent,
+    layer_of,
+    measured_field,
+    receptive_field,
+)
 from unet_explorer.unet import UNet, crop_to, nearest_legal, padded_side, valid_output
-from unet_explorer.unet_ledger import Plan, draw_ledger, lay_out, model_plan, shape_ledger, sides, skeleton, unet_plan
+from unet_explorer.unet_ledger import (
+    Plan,
+    draw_ledger,
+    lay_out,
+    model_plan,
+    shape_ledger,
+    sides,
+    skeleton,
+    unet_plan,
+)
 
-SIZES = {1: [(1,), (7,), (33,)], 2: [(1, 1), (5, 8), (31, 57), (64, 48)], 3: [(1, 1, 1), (3, 8, 13)]}
+SIZES = {
+    1: [(1,), (7,), (33,)],
+    2: [(1, 1), (5, 8), (31, 57), (64, 48)],
+    3: [(1, 1, 1), (3, 8, 13)],
+}
 WIDTHS = (3, 4, 6)
 
 
@@ -26,7 +48,10 @@ def shapes(model, x):
 
 # The network ------------------------------------------------------------------------------------------------------
 
-@pytest.mark.parametrize("dims, norm, skips", itertools.product((1, 2, 3), (False, True), (False, True)))
+
+@pytest.mark.parametrize(
+    "dims, norm, skips", itertools.product((1, 2, 3), (False, True), (False, True))
+)
 def test_padded_takes_any_size_and_gradients_reach_everything(dims, norm, skips):
     torch.manual_seed(0)
     model = UNet(3, 4, WIDTHS, padding=True, norm=norm, skips=skips, dims=dims)
@@ -51,7 +76,8 @@ def test_valid_sizes(dims, skips):
         with torch.no_grad():
             assert model(torch.rand(1, 1, *[n] * dims)).shape == (1, 2, *[m] * dims)
     for n in (1, 12, 39, 45, 46):
-        with pytest.raises(InputError) as e: model(torch.rand(1, 1, *[n] * dims))
+        with pytest.raises(InputError) as e:
+            model(torch.rand(1, 1, *[n] * dims))
         below, above = nearest_legal(n, 2)
         assert str(above) in one_line(e) and (below is None or str(below) in str(e.value))
 
@@ -68,7 +94,8 @@ def test_legal_sizes_are_those_that_run_without_an_odd_pooling():
                     fits &= x.shape[-1] % 2 == 0
                     x = pool(x)
                 x = conv(conv(x))
-                for _ in range(levels): x = conv(conv(x.repeat_interleave(2, -1)))
+                for _ in range(levels):
+                    x = conv(conv(x.repeat_interleave(2, -1)))
             except RuntimeError:
                 fits = False
             assert valid_output(n, levels) == (x.shape[-1] if fits else None), (n, levels)
@@ -85,7 +112,10 @@ def test_paper():
 
 def test_valid_and_padded_agree_away_from_the_border():
     "The same weights; the valid net's picture starts at pixel 2, so that the poolings of both lie on one grid."
-    valid, padded = UNet(1, 2, WIDTHS, seed=3).eval(), UNet(1, 2, WIDTHS, padding=True, seed=3).eval()
+    valid, padded = (
+        UNet(1, 2, WIDTHS, seed=3).eval(),
+        UNet(1, 2, WIDTHS, padding=True, seed=3).eval(),
+    )
     x = torch.rand(1, 1, 92, 92)
     with torch.no_grad():
         a, b = valid(x[..., 2:78, 2:78]), padded(x)
@@ -98,7 +128,9 @@ def test_seed_decides_the_start_and_leaves_torchs_generator_alone():
     before = torch.get_rng_state()
     a, b, c = (UNet(1, 2, WIDTHS, seed=s) for s in (1, 1, 2))
     assert torch.equal(torch.get_rng_state(), before)
-    assert all(map(torch.equal, a.parameters(), b.parameters())) and not all(map(torch.equal, a.parameters(), c.parameters()))
+    assert all(map(torch.equal, a.parameters(), b.parameters())) and not all(
+        map(torch.equal, a.parameters(), c.parameters())
+    )
 
 
 def test_state_dict_and_config_restore_the_model():
@@ -108,37 +140,68 @@ def test_state_dict_and_config_restore_the_model():
     x = torch.rand(1, 2, 20, 30)
     with torch.no_grad():
         assert torch.equal(a(x), b(x))
-        torch.testing.assert_close(a(x.contiguous(memory_format=torch.channels_last)), a(x), rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(
+            a(x.contiguous(memory_format=torch.channels_last)), a(x), rtol=1e-4, atol=1e-5
+        )
 
 
-@pytest.mark.parametrize("kw", [dict(in_ch=0), dict(in_ch=-1), dict(n_classes=0), dict(widths=(8,)), dict(widths=(8, 0)), dict(widths=5), dict(widths=(8, "16")),
-                                dict(dims=4), dict(dims=7), dict(in_ch=1.5), dict(in_ch="a")], ids=str)
+@pytest.mark.parametrize(
+    "kw",
+    [
+        dict(in_ch=0),
+        dict(in_ch=-1),
+        dict(n_classes=0),
+        dict(widths=(8,)),
+        dict(widths=(8, 0)),
+        dict(widths=5),
+        dict(widths=(8, "16")),
+        dict(dims=4),
+        dict(dims=7),
+        dict(in_ch=1.5),
+        dict(in_ch="a"),
+    ],
+    ids=str,
+)
 def test_refuses_impossible_nets(kw):
     "The net and its plan, which is arithmetic and would not notice, in the same words."
     said = []
     for make in (UNet, unet_plan):
-        with pytest.raises(InputError) as e: make(**kw)
+        with pytest.raises(InputError) as e:
+            make(**kw)
         said.append(one_line(e))
     assert said[0] == said[1] and next(iter(kw)) in said[0]
 
 
-@pytest.mark.parametrize("shape", [(1, 2, 16, 16), (1, 16, 16), (1, 1, 16), (1, 1, 0, 16), (0, 1, 16, 16)])
+@pytest.mark.parametrize(
+    "shape", [(1, 2, 16, 16), (1, 16, 16), (1, 1, 16), (1, 1, 0, 16), (0, 1, 16, 16)]
+)
 def test_refuses_wrong_input(shape):
-    with pytest.raises(InputError) as e: UNet(1, 2, WIDTHS, padding=True)(torch.rand(shape))
+    with pytest.raises(InputError) as e:
+        UNet(1, 2, WIDTHS, padding=True)(torch.rand(shape))
     assert str(shape) in one_line(e)
 
 
 @pytest.mark.parametrize("dtype", [torch.uint8, torch.int64, torch.bool])
 def test_refuses_a_picture_in_whole_numbers(dtype):
     "0 to 255 would come out as logits in the thousands."
-    with pytest.raises(InputError) as e: UNet(1, 2, WIDTHS, padding=True)(torch.ones(1, 1, 8, 8, dtype=dtype))
+    with pytest.raises(InputError) as e:
+        UNet(1, 2, WIDTHS, padding=True)(torch.ones(1, 1, 8, 8, dtype=dtype))
     assert str(dtype) in one_line(e) and "[0, 1]" in str(e.value)
 
 
 # The ledger -------------------------------------------------------------------------------------------------------
 
-@pytest.mark.parametrize("dims, norm, skips, in_ch, k", [(1, False, True, 1, 2), (2, True, True, 3, 1), (2, False, False, 1, 5), (3, True, False, 2, 2),
-                                                        (3, False, True, 1, 1)])
+
+@pytest.mark.parametrize(
+    "dims, norm, skips, in_ch, k",
+    [
+        (1, False, True, 1, 2),
+        (2, True, True, 3, 1),
+        (2, False, False, 1, 5),
+        (3, True, False, 2, 2),
+        (3, False, True, 1, 1),
+    ],
+)
 @pytest.mark.parametrize("widths", [(3, 5), (2, 4, 6), (4, 3, 2, 5)])
 def test_plan_has_the_parameters_of_the_net(dims, norm, skips, in_ch, k, widths):
     kw = dict(in_ch=in_ch, n_classes=k, widths=widths, norm=norm, skips=skips, dims=dims)
@@ -148,7 +211,10 @@ def test_plan_has_the_parameters_of_the_net(dims, norm, skips, in_ch, k, widths)
     assert model_plan(model) == plan
 
 
-@pytest.mark.parametrize("dims, padding, skips, norm", itertools.product((1, 2, 3), (False, True), (False, True), (False, True)))
+@pytest.mark.parametrize(
+    "dims, padding, skips, norm",
+    itertools.product((1, 2, 3), (False, True), (False, True), (False, True)),
+)
 def test_ledger_equals_real_shapes(dims, padding, skips, norm):
     model = UNet(1, 3, WIDTHS, padding=padding, skips=skips, norm=norm, dims=dims).eval()
     for size in SIZES[dims] if padding else [(44,) * dims, (*[44] * (dims - 1), 52)]:
@@ -157,12 +223,19 @@ def test_ledger_equals_real_shapes(dims, padding, skips, norm):
         assert [r.shape for r in ledger.rows] == [s for _, s in real]
         assert [r.name for r in ledger.rows] == [n.replace(", padded", "") for n, _ in real]
         assert ledger.bytes == sum(4 * torch.Size(s).numel() for _, s in real)
-        if not padding: assert not ledger.misfits and not any(ledger.pad)
+        if not padding:
+            assert not ledger.misfits and not any(ledger.pad)
 
 
 def test_cure_cures_and_nothing_smaller_does():
-    padded, valid = unet_plan(widths=(2,) * 4, padding=True, dims=1), unet_plan(widths=(2,) * 4, dims=1)
-    for plan, ok in ((padded, lambda n: n % 8 == 0), (valid, lambda n: valid_output(n, 3) is not None)):
+    padded, valid = (
+        unet_plan(widths=(2,) * 4, padding=True, dims=1),
+        unet_plan(widths=(2,) * 4, dims=1),
+    )
+    for plan, ok in (
+        (padded, lambda n: n % 8 == 0),
+        (valid, lambda n: valid_output(n, 3) is not None),
+    ):
         for n in range(1, 150):
             pad = lay_out(plan, n).pad[0]
             assert ok(n + pad) and not any(ok(n + p) for p in range(pad))
@@ -181,7 +254,8 @@ def test_misfits_are_those_a_real_net_has():
             x = nn.functional.max_pool1d(x, 2)
         for level in (3, 2, 1, 0):
             up = x.repeat_interleave(2, -1)
-            if up.shape != kept[level].shape: bad.append((level, up.shape[-1:], kept[level].shape[-1:]))
+            if up.shape != kept[level].shape:
+                bad.append((level, up.shape[-1:], kept[level].shape[-1:]))
             x = kept[level]
         assert [(m.level, m.below, m.skip) for m in lay_out(plan, n).misfits] == bad
 
@@ -201,15 +275,21 @@ def test_too_small_for_valid_ends_early_and_says_how_much_is_missing():
     assert "cure" in str(ledger)
 
 
-@pytest.mark.parametrize("sizes", [(), (0, 5), (5, -1), (2.5, 3), (572,), (20, 20, 20), ((572, 572),), (None,), ("5", 5)], ids=str)
+@pytest.mark.parametrize(
+    "sizes",
+    [(), (0, 5), (5, -1), (2.5, 3), (572,), (20, 20, 20), ((572, 572),), (None,), ("5", 5)],
+    ids=str,
+)
 def test_ledger_refuses_impossible_sizes(sizes):
     for model in (unet_plan(), UNet(widths=WIDTHS)):
-        with pytest.raises(InputError) as e: shape_ledger(model, *sizes)
+        with pytest.raises(InputError) as e:
+            shape_ledger(model, *sizes)
         assert str(sizes) in one_line(e)
 
 
 class Flat(nn.Module):
     "A net of one strided convolution with `stages`, in any dimension."
+
     def __init__(self, dims, **config):
         super().__init__()
         self.config, self.conv = config, layer_of("Conv", dims)(2, 3, 3, 2, 1)
@@ -223,20 +303,33 @@ class Flat(nn.Module):
 @pytest.mark.parametrize("dims", (1, 2, 3))
 def test_ledger_of_a_strange_net_in_any_dimension(dims):
     ledger = shape_ledger(Flat(dims, in_ch=2), *[10] * dims)
-    assert ledger.plan.dims == dims and ledger.plan.title == "Flat" and ledger.params == 3 * (2 * 3**dims + 1)
+    assert (
+        ledger.plan.dims == dims
+        and ledger.plan.title == "Flat"
+        and ledger.params == 3 * (2 * 3**dims + 1)
+    )
     assert ledger.rows[-1].shape == (3, *[5] * dims)
 
 
-@pytest.mark.parametrize("call, said", [(lambda: shape_ledger(nn.Conv2d(1, 1, 1), 8, 8), "Conv2d has no stages"), (lambda: shape_ledger("b0", 8, 8), "str has no stages"),
-                                        (lambda: shape_ledger(Flat(2), 8, 8), "give in_ch"), (lambda: model_plan(Flat(2), in_ch=5), "5 channels"),
-                                        (lambda: shape_ledger(Flat(2, in_ch=2), 8, 8, 8), "3 axes")])
+@pytest.mark.parametrize(
+    "call, said",
+    [
+        (lambda: shape_ledger(nn.Conv2d(1, 1, 1), 8, 8), "Conv2d has no stages"),
+        (lambda: shape_ledger("b0", 8, 8), "str has no stages"),
+        (lambda: shape_ledger(Flat(2), 8, 8), "give in_ch"),
+        (lambda: model_plan(Flat(2), in_ch=5), "5 channels"),
+        (lambda: shape_ledger(Flat(2, in_ch=2), 8, 8, 8), "3 axes"),
+    ],
+)
 def test_ledger_refuses_models_it_cannot_read(call, said):
-    with pytest.raises(InputError) as e: call()
+    with pytest.raises(InputError) as e:
+        call()
     assert said in one_line(e)
 
 
 def test_ledger_of_other_models():
     from unet_explorer.effunet import EffUNet
+
     model = EffUNet(pretrained=False, decoder=(16, 12, 8, 8), n_classes=3).eval()
     plan = model_plan(model)
     assert isinstance(plan, Plan) and plan.skips == (1, 2, 3, 4) and plan.halving == "ceil"
@@ -245,40 +338,66 @@ def test_ledger_of_other_models():
     assert of["logits"] == sum(p.numel() for p in model.head.parameters())
     assert of["decoder, stride 16"] == sum(p.numel() for p in model.decoder[0].parameters())
     for size in ((1, 1), (64, 64), (97, 250), (333, 31)):
-        assert [r.shape for r in shape_ledger(plan, *size).rows] == [s for _, s in shapes(model, torch.rand(1, 1, *size))]
+        assert [r.shape for r in shape_ledger(plan, *size).rows] == [
+            s for _, s in shapes(model, torch.rand(1, 1, *size))
+        ]
         assert shape_ledger(model, *size).rows == shape_ledger(plan, *size).rows
     odd = shape_ledger(plan, 250, 256)
-    assert odd.misfits[0].level == 2 and odd.misfits[0].below == (64, 64) and odd.misfits[0].skip == (63, 64) and odd.pad == (6, 0)
+    assert (
+        odd.misfits[0].level == 2
+        and odd.misfits[0].below == (64, 64)
+        and odd.misfits[0].skip == (63, 64)
+        and odd.pad == (6, 0)
+    )
 
 
 def test_skeleton_has_shapes_and_no_numbers_and_leaves_the_model_alone():
     model = UNet(1, 2, WIDTHS, norm=True).train()
     before = {k: v.clone() for k, v in model.state_dict().items()}
     bones = skeleton(model)
-    assert all(t.is_meta for t in bones.state_dict().values()) and not bones.training and model.training
+    assert (
+        all(t.is_meta for t in bones.state_dict().values())
+        and not bones.training
+        and model.training
+    )
     assert all(torch.equal(v, before[k]) for k, v in model.state_dict().items())
     assert bones(torch.zeros(1, 1, 44, 44, device="meta")).shape == (1, 2, 4, 4)
 
 
-@pytest.mark.parametrize("kw, sizes", [(dict(), (572, 572)), (dict(), (20, 20)), (dict(), (571, 572)), (dict(padding=True), (250, 31)),
-                                       (dict(padding=True, skips=False), (64, 64)), (dict(dims=1), (188,)), (dict(dims=3, padding=True), (9, 9, 9)),
-                                       (dict(widths=(8, 16)), (20, 20))])
+@pytest.mark.parametrize(
+    "kw, sizes",
+    [
+        (dict(), (572, 572)),
+        (dict(), (20, 20)),
+        (dict(), (571, 572)),
+        (dict(padding=True), (250, 31)),
+        (dict(padding=True, skips=False), (64, 64)),
+        (dict(dims=1), (188,)),
+        (dict(dims=3, padding=True), (9, 9, 9)),
+        (dict(widths=(8, 16)), (20, 20)),
+    ],
+)
 def test_drawing(kw, sizes):
     plt = pytest.importorskip("matplotlib.pyplot")
     ledger = shape_ledger(unet_plan(**kw), *sizes)
     fig = draw_ledger(ledger)
     texts = [t.get_text() for t in fig.axes[0].texts]
     assert fig.axes[0].get_title() == ledger.message
-    assert sum("meets" in t for t in texts) == sum(any(r.side == "up" and r.level == m.level for r in ledger.rows) for m in ledger.misfits)
+    assert sum("meets" in t for t in texts) == sum(
+        any(r.side == "up" and r.level == m.level for r in ledger.rows) for m in ledger.misfits
+    )
     plt.close(fig)
 
 
 # The layers -------------------------------------------------------------------------------------------------------
 
+
 @pytest.mark.parametrize("dims", (1, 2, 3))
 def test_blocks(dims):
     x = torch.rand(2, 3, *[13] * dims)
-    for kernel, stride, dilation, norm in itertools.product((1, 3, 5), (1, 2), (1, 2), (False, True)):
+    for kernel, stride, dilation, norm in itertools.product(
+        (1, 3, 5), (1, 2), (1, 2), (False, True)
+    ):
         y = ConvNormAct(3, 4, kernel, stride, dilation, norm, dims=dims)(x)
         assert y.shape == (2, 4, *[-(-13 // stride)] * dims) and (y >= 0).all()
     assert (ConvNormAct(3, 4, act=None, dims=dims)(x) < 0).any()
@@ -288,12 +407,27 @@ def test_blocks(dims):
 
 
 def test_layers_refuse():
-    for wrong in (lambda: ConvNormAct(1, 1, kernel=4), lambda: ConvNormAct(1, 1, stride=0), lambda: ConvNormAct("3", 1), lambda: check_whole("x", n=2.),
-                  lambda: layer_of("Conv", 0), lambda: layer_of("Dense", 2), lambda: receptive_field([(0,)]), lambda: receptive_field([(3, 1, 1, -1)]),
-                  lambda: receptive_field([3, 3]), lambda: receptive_field([(3, 1, 1, 1, 1)]), lambda: receptive_field([()]), lambda: receptive_field([(3, 1.5)]),
-                  lambda: extent(torch.zeros(3, 3)), lambda: crop_to(torch.zeros(1, 1, 3), [4]), lambda: crop_to(torch.zeros(1, 1, 8, 8), (4,)),
-                  lambda: measured_field(nn.Conv2d(3, 1, 3), 9, 9), lambda: measured_field(nn.Conv2d(1, 1, 5), 3, 3)):
-        with pytest.raises(InputError) as e: wrong()
+    for wrong in (
+        lambda: ConvNormAct(1, 1, kernel=4),
+        lambda: ConvNormAct(1, 1, stride=0),
+        lambda: ConvNormAct("3", 1),
+        lambda: check_whole("x", n=2.0),
+        lambda: layer_of("Conv", 0),
+        lambda: layer_of("Dense", 2),
+        lambda: receptive_field([(0,)]),
+        lambda: receptive_field([(3, 1, 1, -1)]),
+        lambda: receptive_field([3, 3]),
+        lambda: receptive_field([(3, 1, 1, 1, 1)]),
+        lambda: receptive_field([()]),
+        lambda: receptive_field([(3, 1.5)]),
+        lambda: extent(torch.zeros(3, 3)),
+        lambda: crop_to(torch.zeros(1, 1, 3), [4]),
+        lambda: crop_to(torch.zeros(1, 1, 8, 8), (4,)),
+        lambda: measured_field(nn.Conv2d(3, 1, 3), 9, 9),
+        lambda: measured_field(nn.Conv2d(1, 1, 5), 3, 3),
+    ):
+        with pytest.raises(InputError) as e:
+            wrong()
         one_line(e)
 
 
@@ -307,8 +441,17 @@ def test_measured_field_equals_the_formula(seed):
     "Random chains: size and place."
     g = torch.Generator().manual_seed(seed)
     pick = lambda *options: options[int(torch.randint(len(options), (1,), generator=g))]
-    chain = [pick((3, 1, 1), (3, 1, 2), (1, 1, 1), (5, 1, 1), (3, 2, 1), (2, 2, 1)) for _ in range(4)]
-    net = nn.Sequential(*(nn.MaxPool1d(2) if k == 2 else ConvNormAct(1, 1, k, s, d, norm=pick(True, False), dims=1, padding=False) for k, s, d in chain))
+    chain = [
+        pick((3, 1, 1), (3, 1, 2), (1, 1, 1), (5, 1, 1), (3, 2, 1), (2, 2, 1)) for _ in range(4)
+    ]
+    net = nn.Sequential(
+        *(
+            nn.MaxPool1d(2)
+            if k == 2
+            else ConvNormAct(1, 1, k, s, d, norm=pick(True, False), dims=1, padding=False)
+            for k, s, d in chain
+        )
+    )
     size, jump, start = receptive_field(chain)
     n = 150
     middle = net.eval()(torch.zeros(1, 1, n)).shape[-1] // 2
@@ -319,4 +462,8 @@ def test_padded_side():
     for n in range(1, 100):
         for levels, least in itertools.product((1, 2, 4), (1, 2)):
             m = padded_side(n, levels, least)
-            assert m >= max(n, least * 2**levels) and m % 2**levels == 0 and m - n < max(2**levels, least * 2**levels)
+            assert (
+                m >= max(n, least * 2**levels)
+                and m % 2**levels == 0
+                and m - n < max(2**levels, least * 2**levels)
+            )

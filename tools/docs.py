@@ -6,6 +6,7 @@
 
 docs_source.py makes the text, docs_md.py turns markdown into HTML, docs_api.py reads the modules, docs_theme/ holds the
 template, the style and the scripts."""
+
 import argparse
 import base64
 import html
@@ -36,7 +37,12 @@ class Site:
         self.book.sources()
         self.outs = {p.src: p.out for p in self.book.pages.values()}
         self.index, self.missing = [], []
-        env = jinja2.Environment(loader=jinja2.FileSystemLoader(THEME), autoescape=True, trim_blocks=True, lstrip_blocks=True)
+        env = jinja2.Environment(
+            loader=jinja2.FileSystemLoader(THEME),
+            autoescape=True,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
         self.template = env.get_template("page.html.j2")
 
     # Links --------------------------------------------------------------------------------------------------------
@@ -72,27 +78,41 @@ class Site:
         size = ""
         if suffix == "png":
             w, h = struct.unpack(">II", data[16:24])
-            size = f' width="{w}" height="{h}"' + (' class="broad"' if w > max(700, 1.6 * h) else "")
+            size = f' width="{w}" height="{h}"' + (
+                ' class="broad"' if w > max(700, 1.6 * h) else ""
+            )
         lazy = ' loading="lazy"' if page.pictures > 1 else ""
         return f'<figure><img src="{"../" * page.out.count("/")}{name}" alt="{html.escape(alt, quote=True)}"{size}{lazy}></figure>\n'
 
     def output(self, page, md, o, alt):
         if o["output_type"] == "stream":
-            return f'<pre>{html.escape(lines_of(o["text"]).rstrip())}</pre>\n' if lines_of(o["text"]).strip() else ""
+            return (
+                f"<pre>{html.escape(lines_of(o['text']).rstrip())}</pre>\n"
+                if lines_of(o["text"]).strip()
+                else ""
+            )
         if o["output_type"] == "error":
-            return f'<pre>{html.escape(o["ename"] + ": " + o["evalue"])}</pre>\n'
+            return f"<pre>{html.escape(o['ename'] + ': ' + o['evalue'])}</pre>\n"
         data = {kind: lines_of(d) for kind, d in o.get("data", {}).items()}
         if "text/markdown" in data:
             raw = re.fullmatch(r"(`{3,})\{=html\}\n(.*)\n\1", data["text/markdown"], re.S)
-            return f'<div class="html-output">{raw[2]}</div>\n' if raw else md(data["text/markdown"])
+            return (
+                f'<div class="html-output">{raw[2]}</div>\n' if raw else md(data["text/markdown"])
+            )
         if "image/svg+xml" in data:
             return self.picture(page, data["image/svg+xml"].encode(), "svg", alt)
         for kind in ("png", "jpeg"):
             if f"image/{kind}" in data:
                 return self.picture(page, base64.b64decode(data[f"image/{kind}"]), kind, alt)
         if "text/latex" in data:
-            return f'<div class="math">{docs_md.math(data["text/latex"].strip("$ "), "block")}</div>\n'
-        return f'<pre>{html.escape(data["text/plain"].rstrip())}</pre>\n' if data.get("text/plain", "").strip() else ""
+            return (
+                f'<div class="math">{docs_md.math(data["text/latex"].strip("$ "), "block")}</div>\n'
+            )
+        return (
+            f"<pre>{html.escape(data['text/plain'].rstrip())}</pre>\n"
+            if data.get("text/plain", "").strip()
+            else ""
+        )
 
     def cell(self, page, md, cell):
         flags, code = directives(cell.source)
@@ -101,8 +121,15 @@ class Site:
         alt = re.sub(r'^"(.*)"$', lambda m: json.loads(m[0]), flags.get("fig-alt", ""))
         parts = [docs_md.pre(code)] if code and flags.get("echo") != "false" else []
         if cell.metadata.get("exported") and page.module and parts:
-            parts.insert(0, f'<p class="to"><span class="unseen">The next cell goes </span>to {page.module}.py</p>')
-        shown = "".join(self.output(page, md, o, alt) for o in cell.get("outputs", [])) if flags.get("output") != "false" else ""
+            parts.insert(
+                0,
+                f'<p class="to"><span class="unseen">The next cell goes </span>to {page.module}.py</p>',
+            )
+        shown = (
+            "".join(self.output(page, md, o, alt) for o in cell.get("outputs", []))
+            if flags.get("output") != "false"
+            else ""
+        )
         if shown:
             parts.append(f'<div class="output">{shown}</div>')
         if not parts:
@@ -123,8 +150,13 @@ class Site:
         if cells is None:
             parts = [("text", md(page.body))]
         else:
-            parts = [("text", md(c.source)) if c.cell_type == "markdown" else ("cell", self.cell(page, md, c))
-                     for c in cells if c.cell_type in ("markdown", "code")]
+            parts = [
+                ("text", md(c.source))
+                if c.cell_type == "markdown"
+                else ("cell", self.cell(page, md, c))
+                for c in cells
+                if c.cell_type in ("markdown", "code")
+            ]
         self.note_words(page, "".join(text for kind, text in parts if kind == "text"))
         return "".join(text for _, text in parts), md.headings
 
@@ -135,7 +167,14 @@ class Site:
         start = docs_md.text_of(sections[0])
         self.index.append([page.out, page.title, "", f"{page.description} {start}".strip()])
         for anchor, heading, words in zip(sections[1::3], sections[2::3], sections[3::3]):
-            self.index.append([f"{page.out}#{anchor}", page.title, docs_md.text_of(heading), docs_md.text_of(words)])
+            self.index.append(
+                [
+                    f"{page.out}#{anchor}",
+                    page.title,
+                    docs_md.text_of(heading),
+                    docs_md.text_of(words),
+                ]
+            )
 
     def render(self, page, body, toc, before=None, after=None):
         up = "../" * page.out.count("/")
@@ -146,25 +185,49 @@ class Site:
 
         page.title_html, page.description_html = inline(page.title), inline(page.description)
         level = 3 if page.kind == "api" else 2
-        toc = [(n, i, jinja2.utils.markupsafe.Markup(re.sub(r"</?a\b[^>]*>", "", text))) for n, i, text in toc if n <= level]
-        return self.template.render(page=page, site=self.book, up=up, body=jinja2.utils.markupsafe.Markup(body), before=before,
-                                    after=after, toc=toc if page.kind != "home" and len(toc) > 1 else [])
+        toc = [
+            (n, i, jinja2.utils.markupsafe.Markup(re.sub(r"</?a\b[^>]*>", "", text)))
+            for n, i, text in toc
+            if n <= level
+        ]
+        return self.template.render(
+            page=page,
+            site=self.book,
+            up=up,
+            body=jinja2.utils.markupsafe.Markup(body),
+            before=before,
+            after=after,
+            toc=toc if page.kind != "home" and len(toc) > 1 else [],
+        )
 
     def build(self):
         shutil.rmtree(self.out, ignore_errors=True)
         self.out.mkdir(parents=True)
-        shutil.copytree(THEME, self.out / "theme", ignore=lambda _, names: [n for n in names if n.endswith((".j2", "ways_in.html"))])
+        shutil.copytree(
+            THEME,
+            self.out / "theme",
+            ignore=lambda _, names: [n for n in names if n.endswith((".j2", "ways_in.html"))],
+        )
         chain = [p for s in self.book.book for p in s["pages"]]
-        modules = [p for p in self.book.pages.values() if p.kind == "api" and p.src != "api/index.qmd"]
+        modules = [
+            p for p in self.book.pages.values() if p.kind == "api" and p.src != "api/index.qmd"
+        ]
         for page in self.book.pages.values():
             row = modules if page in modules else chain
             at = row.index(page) if page in row else None
-            before, after = (None, None) if at is None else (row[at - 1] if at else None, row[at + 1] if at + 1 < len(row) else None)
+            before, after = (
+                (None, None)
+                if at is None
+                else (row[at - 1] if at else None, row[at + 1] if at + 1 < len(row) else None)
+            )
             body, toc = self.body(page)
             self.write(page.out, self.render(page, body, toc, before, after))
             if page.kind in ("home", "lesson"):
                 self.write(f"{page.key}.md", self.plain(page))
-        self.write("search.js", f"window.SEARCH_INDEX = {json.dumps(self.index, ensure_ascii=False, separators=(',', ':'))};\n")
+        self.write(
+            "search.js",
+            f"window.SEARCH_INDEX = {json.dumps(self.index, ensure_ascii=False, separators=(',', ':'))};\n",
+        )
         self.write("sitemap.xml", self.sitemap())
         self.write("llms.txt", self.llms())
         self.write("404.html", self.not_found())
@@ -183,53 +246,89 @@ class Site:
         parts = [f"# {page.title}\n\n> {page.description}"]
         for c in page.body.cells:
             if c.cell_type == "markdown":
-                parts.append(re.sub(r"\[([^]]+)\]\((?:\.\./)*(?:glossary|api/\w+)\.qmd[^)]*\)", r"\1", c.source))
+                parts.append(
+                    re.sub(
+                        r"\[([^]]+)\]\((?:\.\./)*(?:glossary|api/\w+)\.qmd[^)]*\)", r"\1", c.source
+                    )
+                )
             elif c.cell_type == "code":
                 parts.append("```python\n" + directives(c.source)[1] + "\n```")
         return re.sub(r"(?s)```\{=html\}\n.*?\n```\n?", "", "\n\n".join(parts)) + "\n"
 
     def sitemap(self):
-        urls = "".join(f"<url><loc>{self.book.url}/{'' if p.kind == 'home' else p.out}</loc></url>\n" for p in self.book.pages.values())
+        urls = "".join(
+            f"<url><loc>{self.book.url}/{'' if p.kind == 'home' else p.out}</loc></url>\n"
+            for p in self.book.pages.values()
+        )
         return f'<?xml version="1.0" encoding="UTF-8"?>\n<urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">\n{urls}</urlset>\n'
 
     def llms(self):
         "The site as a plain list, after llmstxt.org."
-        out = [f"# {self.book.title}\n\n> {self.book.description}\n\nEach lesson is a notebook and the source of one module. "
-               "The .md files hold the lessons' words and code.\n"]
+        out = [
+            f"# {self.book.title}\n\n> {self.book.description}\n\nEach lesson is a notebook and the source of one module. "
+            "The .md files hold the lessons' words and code.\n"
+        ]
         for section in self.book.book:
             out.append(f"## {section['title'] or 'Start here'}\n")
             for p in section["pages"]:
                 name = f"{p.key}.md" if p.kind in ("home", "lesson") else p.out
-                out.append(f"- [{p.title}]({self.book.url}/{name})" + (f": {p.description}" if p.description else ""))
+                out.append(
+                    f"- [{p.title}]({self.book.url}/{name})"
+                    + (f": {p.description}" if p.description else "")
+                )
             out.append("")
         return "\n".join(out)
 
     def not_found(self):
         "404.html is shown at any address, so its own addresses start at the site's root."
-        page = Page("", "404.html", "plain", "Nothing here", "The page may have moved, or the address may be mistyped.")
-        body = ('<p>Try the search above, <a href="path.html">the path through the lessons</a>, '
-                'or <a href="index.html">the front page</a>.</p>')
+        page = Page(
+            "",
+            "404.html",
+            "plain",
+            "Nothing here",
+            "The page may have moved, or the address may be mistyped.",
+        )
+        body = (
+            '<p>Try the search above, <a href="path.html">the path through the lessons</a>, '
+            'or <a href="index.html">the front page</a>.</p>'
+        )
         charset = '<meta charset="utf-8">'
-        return self.render(page, body, []).replace(charset, f'{charset}\n<base href="{self.book.base}/">')
+        return self.render(page, body, []).replace(
+            charset, f'{charset}\n<base href="{self.book.base}/">'
+        )
 
 
 def card(book, target):
     "The picture that others show beside a link to the site: 1200 x 630."
     import matplotlib
+
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
+
     fig = plt.figure(figsize=(12, 6.3), dpi=100, facecolor="#0b3a5c")
     result = book.nbs / "images/result.png"
     if result.exists():
         picture = plt.imread(result)
-        ax = fig.add_axes([.49, .1, .47, .8])
+        ax = fig.add_axes([0.49, 0.1, 0.47, 0.8])
         ax.imshow(picture)
         ax.axis("off")
-    fig.text(.05, .74, book.title, color="white", fontsize=46, weight="bold", va="center")
-    words = ["Learn U-Net, EfficientNet and", "PixelShuffle step by step.", "Segment your own micrographs", "and pictures of chips."]
+    fig.text(0.05, 0.74, book.title, color="white", fontsize=46, weight="bold", va="center")
+    words = [
+        "Learn U-Net, EfficientNet and",
+        "PixelShuffle step by step.",
+        "Segment your own micrographs",
+        "and pictures of chips.",
+    ]
     for i, line in enumerate(words):
-        fig.text(.05, .59 - i * .075, line, color="#d7e6f2", fontsize=21, va="center")
-    fig.text(.05, .14, f"{len(book.lessons)} lessons · one library · no GPU needed", color="#f0b35c", fontsize=17, va="center")
+        fig.text(0.05, 0.59 - i * 0.075, line, color="#d7e6f2", fontsize=21, va="center")
+    fig.text(
+        0.05,
+        0.14,
+        f"{len(book.lessons)} lessons · one library · no GPU needed",
+        color="#f0b35c",
+        fontsize=17,
+        va="center",
+    )
     fig.savefig(target, metadata={"Software": None}, facecolor=fig.get_facecolor())
     plt.close(fig)
 
@@ -261,7 +360,9 @@ class Handler(SimpleHTTPRequestHandler):
 
 
 def main(argv=None):
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--prepare", metavar="DIR")
     parser.add_argument("--serve", action="store_true")
     parser.add_argument("--port", type=int, default=8000)
@@ -276,7 +377,9 @@ def main(argv=None):
     if args.serve:
         print(f"http://127.0.0.1:{args.port}  (Ctrl-C ends)")
         try:
-            ThreadingHTTPServer(("127.0.0.1", args.port), partial(Handler, directory=out)).serve_forever()
+            ThreadingHTTPServer(
+                ("127.0.0.1", args.port), partial(Handler, directory=out)
+            ).serve_forever()
         except KeyboardInterrupt:
             pass
 

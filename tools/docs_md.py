@@ -1,6 +1,7 @@
 """Markdown to HTML for tools/docs.py: as Quarto would, as far as the lessons need it, and with nothing to load.
 
 Formulas become MathML, which browsers draw themselves; code is coloured here and not by a script."""
+
 import html
 import re
 
@@ -17,7 +18,9 @@ ATTRS = re.compile(r"\s*\{#([\w.-]+)\}\s*$")  # `## A heading {#its-id}`
 
 def text_of(markup):
     "What a reader reads of some HTML."
-    return html.unescape(re.sub(r"\s+", " ", re.sub(r"<(style|script)\b.*?</\1>|<[^>]+>", " ", markup, flags=re.S))).strip()
+    return html.unescape(
+        re.sub(r"\s+", " ", re.sub(r"<(style|script)\b.*?</\1>|<[^>]+>", " ", markup, flags=re.S))
+    ).strip()
 
 
 def slug(text):
@@ -45,7 +48,9 @@ def math(tex, display="inline"):
     made = convert(tex.strip(), display=display)
     unknown = re.search(r">(\\[a-zA-Z]+)<", made)
     if unknown:
-        raise ValueError(f"{unknown[1]} in the formula {tex.strip()}: write it with commands that latex2mathml knows")
+        raise ValueError(
+            f"{unknown[1]} in the formula {tex.strip()}: write it with commands that latex2mathml knows"
+        )
     return made
 
 
@@ -75,7 +80,10 @@ class Renderer(mistune.HTMLRenderer):
         language = (info or "").split()[0] if info else ""
         if language == "{=html}":
             return source
-        return pre(source.rstrip("\n"), {"py": "ipython3", "python": "ipython3", "sh": "bash"}.get(language, language))
+        return pre(
+            source.rstrip("\n"),
+            {"py": "ipython3", "python": "ipython3", "sh": "bash"}.get(language, language),
+        )
 
     def table(self, text):
         return f'<div class="wide"><table>{text}</table></div>\n'

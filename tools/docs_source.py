@@ -8,6 +8,7 @@ Quarto renders these files (docs.py --prepare writes them); docs.py renders the 
 - terms are linked to the glossary and names to the reference, each where a page first uses it;
 - saved HTML (baked widgets, tables) becomes raw HTML blocks: for `text/html` Quarto would load require.js from elsewhere;
 - the reference, the list of references, the path and the glossary's back links are made from the lessons."""
+
 import configparser
 import html
 import json
@@ -25,11 +26,22 @@ from docs_md import slug
 from execnb.nbio import read_nb
 from nbdev.frontmatter import FrontmatterProc
 from nbdev.process import NBProcessor
-from nbdev.processors import filter_stream_, hide_, hide_line, populate_language, rm_header_dash, strip_ansi
+from nbdev.processors import (
+    filter_stream_,
+    hide_,
+    hide_line,
+    populate_language,
+    rm_header_dash,
+    strip_ansi,
+)
 from readme import directives
 
 THEME = Path(__file__).resolve().parent / "docs_theme"
-WORDS, LINE, EXERCISE = 200, 3, 8  # words read in a minute, seconds for a line of code, minutes for an exercise
+WORDS, LINE, EXERCISE = (
+    200,
+    3,
+    8,
+)  # words read in a minute, seconds for a line of code, minutes for an exercise
 # What must stay as it is when words become links: code, formulas, links, tags, headings, addresses.
 KEEP = re.compile(r"""(?msx)(
     ^(?P<f>`{3,}|~{3,})[^`\n]*\n.*?^(?P=f)[`~]*[ ]*$ | \$\$.+?\$\$ | (?<!\$)\$(?!\s)[^$\n]+?(?<!\s)\$ | <!--.*?--> |
@@ -69,7 +81,7 @@ class Page:
 def front_matter(text):
     "`(fields, rest)` of a .qmd file."
     m = re.match(r"---\n(.*?)\n---\n", text, re.S)
-    return (yaml.safe_load(m[1]), text[m.end():]) if m else ({}, text)
+    return (yaml.safe_load(m[1]), text[m.end() :]) if m else ({}, text)
 
 
 def split_title(nb):
@@ -88,8 +100,12 @@ def split_title(nb):
 
 def online(said):
     "Papers by their numbers, as links."
-    said = re.sub(r"(?<![\[/])arXiv[: ](\d{4}\.\d{4,5})", r"[arXiv \1](https://arxiv.org/abs/\1)", said)
-    return re.sub(r"(?<![\[/])doi[: ](10\.[^\s)]+[^\s).,:;])", r"[doi \1](https://doi.org/\1)", said)
+    said = re.sub(
+        r"(?<![\[/])arXiv[: ](\d{4}\.\d{4,5})", r"[arXiv \1](https://arxiv.org/abs/\1)", said
+    )
+    return re.sub(
+        r"(?<![\[/])doi[: ](10\.[^\s)]+[^\s).,:;])", r"[doi \1](https://doi.org/\1)", said
+    )
 
 
 def lines_of(text):
@@ -107,7 +123,11 @@ def raw_html(cell):
 
 def drop_setup(cell):
     "A processor: cells that only configure nbdev are no part of the text."
-    if cell.cell_type == "code" and cell.directives_ and {"default_exp", "hide"} & set(cell.directives_):
+    if (
+        cell.cell_type == "code"
+        and cell.directives_
+        and {"default_exp", "hide"} & set(cell.directives_)
+    ):
         del cell["source"]
 
 
@@ -119,6 +139,7 @@ def mark_export(cell):
 
 def quote_alt(cell):
     "A processor: YAML, as which Quarto reads it, needs quotes around most sentences."
+
     def quoted(m):
         said = m[2].strip()
         return m[1] + (said if said[:1] == '"' else json.dumps(said.strip("'"), ensure_ascii=False))
@@ -127,8 +148,19 @@ def quote_alt(cell):
         cell.source = re.sub(r"(?m)^(#\|\s*fig-alt:\s*)(.+)$", quoted, cell.source)
 
 
-PROCS = [FrontmatterProc, populate_language, strip_ansi, hide_line, filter_stream_, rm_header_dash, mark_export,
-         drop_setup, hide_, quote_alt, raw_html]
+PROCS = [
+    FrontmatterProc,
+    populate_language,
+    strip_ansi,
+    hide_line,
+    filter_stream_,
+    rm_header_dash,
+    mark_export,
+    drop_setup,
+    hide_,
+    quote_alt,
+    raw_html,
+]
 
 
 class Book:
@@ -142,7 +174,7 @@ class Book:
         self.title, self.description = self.settings["title"], self.settings["description"]
         self.version, self.branch = self.settings["version"], self.settings["branch"]
         self.git = self.settings["git_url"]
-        self.slug = f'{self.settings["user"]}/{self.settings["repo"]}'
+        self.slug = f"{self.settings['user']}/{self.settings['repo']}"
         self.base = self.settings["doc_baseurl"]
         self.url = self.settings["doc_host"] + self.base
         self.package = self.root / self.settings["lib_path"]
@@ -157,7 +189,14 @@ class Book:
             self.pages[name] = self.lesson(name, nb)
         for path in sorted(self.nbs.glob("[!._]*.qmd")):
             fields, text = front_matter(path.read_text(encoding="utf-8"))
-            self.pages[path.name] = Page(path.name, f"{path.stem}.html", "plain", fields["title"], fields.get("description", ""), text)
+            self.pages[path.name] = Page(
+                path.name,
+                f"{path.stem}.html",
+                "plain",
+                fields["title"],
+                fields.get("description", ""),
+                text,
+            )
         self.make_api()
         taken = {}
         for p in self.pages.values():
@@ -165,29 +204,53 @@ class Book:
             taken[p.out] = p.src
         self.order()
         modules = {p.module: p for p in self.lessons if p.module}
-        direct = {p.src: [modules[m] for m in self.imports(p.src) if m in modules and modules[m] is not p] for p in self.lessons}
+        direct = {
+            p.src: [modules[m] for m in self.imports(p.src) if m in modules and modules[m] is not p]
+            for p in self.lessons
+        }
 
         def below(p):
             return {q.src for d in direct[p.src] for q in (d, *map(self.pages.get, below(d)))}
 
         for p in self.lessons:  # what the others it needs do not need already
-            p.needs = [d for d in direct[p.src] if d.module != "exercise" and
-                       not any(d.src in below(other) for other in direct[p.src])]
+            p.needs = [
+                d
+                for d in direct[p.src]
+                if d.module != "exercise"
+                and not any(d.src in below(other) for other in direct[p.src])
+            ]
 
     def lesson(self, name, nb):
         "The Page of a notebook; its text is made later, when all pages are known."
         split_title(nb)
         NBProcessor(nb=nb, procs=PROCS).process()
         fm = nb.frontmatter_
-        page = Page(name, fm.get("output-file", f"{name[:-6]}.html"), "home" if name == "index.ipynb" else "lesson",
-                    fm.get("title", name[:-6]), fm.get("description", ""), nb)
+        page = Page(
+            name,
+            fm.get("output-file", f"{name[:-6]}.html"),
+            "home" if name == "index.ipynb" else "lesson",
+            fm.get("title", name[:-6]),
+            fm.get("description", ""),
+            nb,
+        )
         prose = " ".join(c.source for c in nb.cells if c.cell_type == "markdown")
-        code = [c for c in nb.cells if c.cell_type == "code" and directives(c.source)[0].get("code-fold") != "true"]
+        code = [
+            c
+            for c in nb.cells
+            if c.cell_type == "code" and directives(c.source)[0].get("code-fold") != "true"
+        ]
         seconds = len(re.sub(r"(?s)```.*?```", "", prose).split()) * 60 / WORDS
-        seconds += LINE * sum(len([x for x in c.source.splitlines() if x.strip() and x[:2] != "#|"]) for c in code)
+        seconds += LINE * sum(
+            len([x for x in c.source.splitlines() if x.strip() and x[:2] != "#|"]) for c in code
+        )
         page.minutes = max(1, round(seconds / 60))
-        page.exercises = sum(bool(re.search(r"(?m)^check\(", c.source)) and "must_pass" not in c.source for c in code)
-        raw = "\n".join(lines_of(c["source"]) for c in json.loads((self.nbs / name).read_text(encoding="utf-8"))["cells"])
+        page.exercises = sum(
+            bool(re.search(r"(?m)^check\(", c.source)) and "must_pass" not in c.source for c in code
+        )
+        raw = "\n".join(
+            lines_of(c["source"])
+            for c in json.loads((self.nbs / name).read_text(encoding="utf-8"))["cells"]
+        )
         exp = re.search(r"(?m)^#\|\s*default_exp\s+(\S+)", raw)
         page.module = exp[1] if exp and (self.package / f"{exp[1]}.py").exists() else ""
         return page
@@ -200,7 +263,11 @@ class Book:
 
     def order(self):
         "self.book: the sections of sidebar.yml with their Pages; a notebook it lacks joins those of its floor."
-        side = yaml.safe_load((self.nbs / "sidebar.yml").read_text(encoding="utf-8")) if (self.nbs / "sidebar.yml").exists() else {}
+        side = (
+            yaml.safe_load((self.nbs / "sidebar.yml").read_text(encoding="utf-8"))
+            if (self.nbs / "sidebar.yml").exists()
+            else {}
+        )
         contents = side.get("website", {}).get("sidebar", {}).get("contents", [])
         self.listed = []
 
@@ -214,7 +281,11 @@ class Book:
 
         for item in contents:
             if isinstance(item, dict) and "section" in item:
-                self.book.append(dict(title=item["section"], pages=list(filter(None, map(page, item["contents"])))))
+                self.book.append(
+                    dict(
+                        title=item["section"], pages=list(filter(None, map(page, item["contents"])))
+                    )
+                )
             else:
                 if not self.book or self.book[-1]["title"]:
                     self.book.append(dict(title="", pages=[]))
@@ -222,7 +293,11 @@ class Book:
         for name, p in self.pages.items():
             if p.kind in ("home", "lesson") and name not in self.listed:
                 self.unlisted.append(name)
-                floor = [s for s in self.book if any(q.src[0] == name[0] and q.kind == "lesson" for q in s["pages"])]
+                floor = [
+                    s
+                    for s in self.book
+                    if any(q.src[0] == name[0] and q.kind == "lesson" for q in s["pages"])
+                ]
                 if not floor:
                     self.book.append(dict(title="More", pages=[]))
                 section = (floor or self.book)[-1]
@@ -254,25 +329,54 @@ class Book:
             every += [(s.name, name) for s in symbols]
             about = f"Explained in [{teacher.title}](../{teacher.src})." if teacher else ""
             source = f"{self.git}/blob/{self.branch}/{self.settings['lib_path']}/{name}.py"
-            body = [about, "", f"```python\nfrom {self.settings['lib_path']} import {name}\n```", ""]
+            body = [
+                about,
+                "",
+                f"```python\nfrom {self.settings['lib_path']} import {name}\n```",
+                "",
+            ]
             body += [docs_api.entry(s, 2, source) for s in symbols]
-            others = docs_api.imported((self.package / f"{name}.py").read_text(encoding="utf-8"), self.settings["lib_path"])
+            others = docs_api.imported(
+                (self.package / f"{name}.py").read_text(encoding="utf-8"), self.settings["lib_path"]
+            )
             if others:
                 body.append("## From other modules {#others}\n")
                 body += [f"- [`{n}`]({m}.qmd#{n}), from `{m}`" for n, m in others.items()]
-            self.pages[f"api/{name}.qmd"] = Page(f"api/{name}.qmd", f"api/{name}.html", "api", f"{self.settings['lib_path']}.{name}",
-                                                 teacher.description if teacher else "", "\n".join(body), module=name)
-            rows = "".join(f'<tr><th scope=row><a href="{name}.html#{s.name}"><code>{s.name}</code></a></th>'
-                           f"<td>{docs_api.inline(s.first_line)}</td></tr>" for s in symbols if s.doc)
-            index += [f"## [{name}]({name}.qmd) {{#{name}}}\n", (teacher.description if teacher else "") + "\n",
-                      docs_api.raw(f'<div class="wide"><table class="docments"><tbody>{rows}</tbody></table></div>')]
-        self.symbols = {n: m for n, m in every if len(n) > 2 and sum(n == other for other, _ in every) == 1}
+            self.pages[f"api/{name}.qmd"] = Page(
+                f"api/{name}.qmd",
+                f"api/{name}.html",
+                "api",
+                f"{self.settings['lib_path']}.{name}",
+                teacher.description if teacher else "",
+                "\n".join(body),
+                module=name,
+            )
+            rows = "".join(
+                f'<tr><th scope=row><a href="{name}.html#{s.name}"><code>{s.name}</code></a></th>'
+                f"<td>{docs_api.inline(s.first_line)}</td></tr>"
+                for s in symbols
+                if s.doc
+            )
+            index += [
+                f"## [{name}]({name}.qmd) {{#{name}}}\n",
+                (teacher.description if teacher else "") + "\n",
+                docs_api.raw(
+                    f'<div class="wide"><table class="docments"><tbody>{rows}</tbody></table></div>'
+                ),
+            ]
+        self.symbols = {
+            n: m for n, m in every if len(n) > 2 and sum(n == other for other, _ in every) == 1
+        }
         if self.modules:
             names = [n for m in self.modules.values() for n in m]
             self.pages["api/index.qmd"] = Page(
-                "api/index.qmd", "api/index.html", "api", "Reference",
+                "api/index.qmd",
+                "api/index.html",
+                "api",
+                "Reference",
                 f"The {len(self.modules)} modules of the library and what they export, {len(names)} names, from the docments in the source.",
-                "\n".join(index))
+                "\n".join(index),
+            )
 
     def symbol_link(self, code, seen):
         "Where a name in code leads: `upsample.icnr_`, `icnr_`, `icnr_(...)`; once a page."
@@ -297,27 +401,42 @@ class Book:
     def glossary(self):
         "`{term: (forms, definition as plain text)}` of glossary.qmd."
         page, terms = self.pages.get("glossary.qmd"), {}
-        for head, text in re.findall(r"(?ms)^## ([^\n]+)\n(.*?)(?=^##|\Z)", page.body if page else ""):
-            note = re.search(r"<!-- (also|only): (.*?) -->", text)  # only: without the word itself, which has other meanings
+        for head, text in re.findall(
+            r"(?ms)^## ([^\n]+)\n(.*?)(?=^##|\Z)", page.body if page else ""
+        ):
+            note = re.search(
+                r"<!-- (also|only): (.*?) -->", text
+            )  # only: without the word itself, which has other meanings
             forms = [head.strip()] if not note or note[1] == "also" else []
             forms += [f.strip() for f in note[2].split(",")] if note else []
-            plain = re.sub(r"<!--.*?-->|[*`_]|\$|\[([^]]*)\]\([^)]*\)", lambda m: m[1] or "", text).split("\n\n")
+            plain = re.sub(
+                r"<!--.*?-->|[*`_]|\$|\[([^]]*)\]\([^)]*\)", lambda m: m[1] or "", text
+            ).split("\n\n")
             terms[head.strip()] = (forms, " ".join(" ".join(plain).split()))
         return terms
 
     @cached_property
     def term_pattern(self):
         "Matches any term; capitals inside a form (IoU, ICNR) must be there, others need not."
+
         def loose(form):
             body = re.escape(form).replace(r"\ ", r"\s+")
             return body if re.search(r".[A-Z]|^[A-Z]$", form) else f"(?i:{body})"
 
-        self.terms = sorted(((f, t) for t, (forms, _) in self.glossary.items() for f in forms), key=lambda x: -len(x[0]))
-        return re.compile(r"(?<![\w/.-])(?:" + "|".join(f"({loose(f)})s?" for f, _ in self.terms) + r")(?![\w/]|-\w|\.\w)")
+        self.terms = sorted(
+            ((f, t) for t, (forms, _) in self.glossary.items() for f in forms),
+            key=lambda x: -len(x[0]),
+        )
+        return re.compile(
+            r"(?<![\w/.-])(?:"
+            + "|".join(f"({loose(f)})s?" for f, _ in self.terms)
+            + r")(?![\w/]|-\w|\.\w)"
+        )
 
     def linked(self, text, seen, up="", own=""):
         """Markdown with the first use of each term and each name of the library as links. `seen` remembers; `up` leads to
         nbs/, `own` is the page, which does not link to itself."""
+
         def term(m):
             name = self.terms[m.lastindex - 1][1]
             if name in seen:
@@ -326,23 +445,36 @@ class Book:
             said = self.glossary[name][1].split(". ")[0].rstrip(".").replace('"', "'")
             return f'[{m[0]}]({up}glossary.qmd#{slug(name)} "{said}.")'
 
-        text, cited, rest = re.match(r"(?ms)(.*?)(^#+ References\s*$|\Z)(.*)", text).groups()  # titles stay as they are
+        text, cited, rest = re.match(
+            r"(?ms)(.*?)(^#+ References\s*$|\Z)(.*)", text
+        ).groups()  # titles stay as they are
         out, at = [], 0
         for m in [*KEEP.finditer(text), None]:
-            plain = text[at:m.start() if m else len(text)]
-            out.append(self.term_pattern.sub(term, plain) if self.glossary and own != "glossary.qmd" else plain)
+            plain = text[at : m.start() if m else len(text)]
+            out.append(
+                self.term_pattern.sub(term, plain)
+                if self.glossary and own != "glossary.qmd"
+                else plain
+            )
             if m is None:
                 break
             target = m["code"] and self.symbol_link(m["code"].strip(), seen)
-            out.append(f"[{m[0]}]({up}{target})" if target and target.split("#")[0] != own else m[0])
+            out.append(
+                f"[{m[0]}]({up}{target})" if target and target.split("#")[0] != own else m[0]
+            )
             at = m.end()
         return "".join(out) + cited + online(rest)
 
     def outward(self, text):
         "Links to files outside nbs/ lead to the repository."
+
         def there(m):
             path = posixpath.normpath(posixpath.join("nbs", m[2]))
-            return f"{m[1]}{self.git}/blob/{self.branch}/{path}" if not path.startswith("nbs/") else m[0]
+            return (
+                f"{m[1]}{self.git}/blob/{self.branch}/{path}"
+                if not path.startswith("nbs/")
+                else m[0]
+            )
 
         return re.sub(r"(\]\()(\.\.?/[^)\s]+)", there, text)
 
@@ -359,7 +491,9 @@ class Book:
                     item = " ".join(item.split())
                     for part in re.split(r";\s+(?=[A-ZÀ-Ý]\S*\.? [^*;]*\*[^*]+\*)", item):
                         # our remark stands behind the first colon after the title, outside brackets
-                        said = re.sub(r"^((?:[^*]*\*[^*]+\*)(?:\([^)]*\)|[^:(]|:(?!\s))*):\s.*$", r"\1", part)
+                        said = re.sub(
+                            r"^((?:[^*]*\*[^*]+\*)(?:\([^)]*\)|[^:(]|:(?!\s))*):\s.*$", r"\1", part
+                        )
                         title = re.search(r"\*([^*]+)\*", said)
                         if not title and not re.search(r"(19|20)\d\d|\]\(", said):
                             continue  # thanks, not a reference
@@ -377,7 +511,11 @@ class Book:
 
         out = []
         for said, where in sorted(found.values(), key=lambda x: (surname(x[0]), x[0])):
-            out.append(f"- {online(said.rstrip('.'))}. In " + ", ".join(f"[{p.short}]({p.src})" for p in where) + ".")
+            out.append(
+                f"- {online(said.rstrip('.'))}. In "
+                + ", ".join(f"[{p.short}]({p.src})" for p in where)
+                + "."
+            )
         return "\n".join(out)
 
     def total_minutes(self):
@@ -385,10 +523,13 @@ class Book:
 
     def path(self):
         "The lessons with times and prerequisites, and boxes to tick."
-        out = [docs_api.raw(
-            f'<div id="ui-progress" role="group" aria-label="Your progress" hidden><progress max="{len(self.lessons)}" value="0" '
-            'aria-label="Lessons finished"></progress><output></output> <a href="#" hidden>Go on</a>'
-            '<button type="button" id="ui-forget" hidden>Forget my progress</button></div>')]
+        out = [
+            docs_api.raw(
+                f'<div id="ui-progress" role="group" aria-label="Your progress" hidden><progress max="{len(self.lessons)}" value="0" '
+                'aria-label="Lessons finished"></progress><output></output> <a href="#" hidden>Go on</a>'
+                '<button type="button" id="ui-forget" hidden>Forget my progress</button></div>'
+            )
+        ]
         for section in self.book:
             items = []
             for p in section["pages"]:
@@ -396,25 +537,50 @@ class Book:
                     continue
                 minutes = p.minutes + EXERCISE * p.exercises
                 plural = "s" if p.exercises > 1 else ""
-                facts = f"{p.minutes} min to read" + (f", {p.exercises} exercise{plural}, about {minutes} min in all" if p.exercises else "")
-                after = " · after " + ", ".join(f'<a href="{n.out}">{html.escape(n.short)}</a>' for n in p.needs) if p.needs else ""
-                box = (f'<input type="checkbox" data-done="{p.key}" data-minutes="{minutes}" data-href="{p.out}" '
-                       f'data-title="{html.escape(p.short, quote=True)}" aria-label="Finished: {html.escape(p.short, quote=True)}">')
-                items.append(f'<li><p>{box}</p><p class="title"><a href="{p.out}">{html.escape(p.title)}</a></p>'
-                             f'<p class="about">{docs_api.inline(p.description)}</p><p class="small">{facts}{after}</p></li>')
+                facts = f"{p.minutes} min to read" + (
+                    f", {p.exercises} exercise{plural}, about {minutes} min in all"
+                    if p.exercises
+                    else ""
+                )
+                after = (
+                    " · after "
+                    + ", ".join(f'<a href="{n.out}">{html.escape(n.short)}</a>' for n in p.needs)
+                    if p.needs
+                    else ""
+                )
+                box = (
+                    f'<input type="checkbox" data-done="{p.key}" data-minutes="{minutes}" data-href="{p.out}" '
+                    f'data-title="{html.escape(p.short, quote=True)}" aria-label="Finished: {html.escape(p.short, quote=True)}">'
+                )
+                items.append(
+                    f'<li><p>{box}</p><p class="title"><a href="{p.out}">{html.escape(p.title)}</a></p>'
+                    f'<p class="about">{docs_api.inline(p.description)}</p><p class="small">{facts}{after}</p></li>'
+                )
             if items:
-                out += [f"## {section['title']}\n", docs_api.raw('<ol class="path">\n' + "\n".join(items) + "\n</ol>")]
+                out += [
+                    f"## {section['title']}\n",
+                    docs_api.raw('<ol class="path">\n' + "\n".join(items) + "\n</ol>"),
+                ]
         return "\n".join(out)
 
     def ways_in(self):
         "The three cards of the front page, as markdown."
+
         def to(name):
             return self.pages[name].out if name in self.pages else "index.html"
 
         text = (THEME / "ways_in.html").read_text(encoding="utf-8")
-        return docs_api.raw(text.format(path=to("path.qmd"), data=to("03_data.ipynb"), cli=to("52_cli.ipynb"), api="api/index.html",
-                                        lessons=len(self.lessons), hours=math.ceil(self.total_minutes() / 60),
-                                        contributing=f"{self.git}/blob/{self.branch}/CONTRIBUTING.md").strip())
+        return docs_api.raw(
+            text.format(
+                path=to("path.qmd"),
+                data=to("09_data.ipynb"),
+                cli=to("54_cli.ipynb"),
+                api="api/index.html",
+                lessons=len(self.lessons),
+                hours=math.ceil(self.total_minutes() / 60),
+                contributing=f"{self.git}/blob/{self.branch}/CONTRIBUTING.md",
+            ).strip()
+        )
 
     # All of it ----------------------------------------------------------------------------------------------------
 
@@ -425,32 +591,65 @@ class Book:
             seen, nb = set(), p.body
             for cell in nb.cells:
                 if cell.cell_type == "markdown":
-                    cell.source = self.outward(cell.source if p.kind == "home" else self.linked(cell.source, seen))
+                    cell.source = self.outward(
+                        cell.source if p.kind == "home" else self.linked(cell.source, seen)
+                    )
             for term in seen & set(self.glossary):
                 first_use.setdefault(term, p)
             if p.kind == "home":
-                cell = next((c for c in nb.cells if c.cell_type == "markdown" and re.search(r"(?m)^## ", c.source)), None)
+                cell = next(
+                    (
+                        c
+                        for c in nb.cells
+                        if c.cell_type == "markdown" and re.search(r"(?m)^## ", c.source)
+                    ),
+                    None,
+                )
                 if cell and "path.qmd" in self.pages:
-                    cell.source = re.sub(r"(?m)^## ", lambda m: self.ways_in() + "\n" + m[0], cell.source, count=1)
+                    cell.source = re.sub(
+                        r"(?m)^## ", lambda m: self.ways_in() + "\n" + m[0], cell.source, count=1
+                    )
         for p in self.pages.values():
             if p.kind == "plain":
-                p.body = p.body.replace("<!-- lessons -->", self.path()).replace("<!-- references -->", self.references())
+                p.body = p.body.replace("<!-- lessons -->", self.path()).replace(
+                    "<!-- references -->", self.references()
+                )
             if p.src == "glossary.qmd":
+
                 def used(m):
                     where = first_use.get(m[1].strip())
-                    return m[0].rstrip() + (f" First used in [{where.short}]({where.src})." if where else "") + "\n\n"
+                    return (
+                        m[0].rstrip()
+                        + (f" First used in [{where.short}]({where.src})." if where else "")
+                        + "\n\n"
+                    )
 
                 p.body = re.sub(r"(?ms)^## ([^\n]+)\n(.*?)(?=^##|\Z)", used, p.body)
                 first = {}
                 for term in self.glossary:
                     first.setdefault(term[0].upper(), term)
-                letters = " ".join(f'<a href="#{slug(t)}">{c}</a>' for c, t in sorted(first.items()))
-                p.body = p.body.replace("## ", docs_api.raw(f'<p class="letters">{letters}</p>') + "\n## ", 1)
+                letters = " ".join(
+                    f'<a href="#{slug(t)}">{c}</a>' for c, t in sorted(first.items())
+                )
+                p.body = p.body.replace(
+                    "## ", docs_api.raw(f'<p class="letters">{letters}</p>') + "\n## ", 1
+                )
             if p.kind == "plain":
-                p.body = self.outward(self.linked(p.body, set(), own=p.src) if p.src not in ("path.qmd", "references.qmd") else p.body)
+                p.body = self.outward(
+                    self.linked(p.body, set(), own=p.src)
+                    if p.src not in ("path.qmd", "references.qmd")
+                    else p.body
+                )
             if p.kind == "api":
-                p.body = self.linked(p.body, {p.src, f"api/{p.module}.qmd"}, up="../", own=p.src) if p.src != "api/index.qmd" else p.body
-        return {p.src: p.body if p.kind in ("home", "lesson") else self.with_front_matter(p) for p in self.pages.values()}
+                p.body = (
+                    self.linked(p.body, {p.src, f"api/{p.module}.qmd"}, up="../", own=p.src)
+                    if p.src != "api/index.qmd"
+                    else p.body
+                )
+        return {
+            p.src: p.body if p.kind in ("home", "lesson") else self.with_front_matter(p)
+            for p in self.pages.values()
+        }
 
     def with_front_matter(self, p):
         fields = dict(title=p.title, **(dict(description=p.description) if p.description else {}))

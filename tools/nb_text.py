@@ -4,6 +4,7 @@ unchanged cells and are made from the content otherwise; outputs of unchanged ce
 
 A cell may carry flags on its fence: ```python hide  -> the input is folded in JupyterLab.
 Two markdown cells in a row are parted by a line `<!-- cell -->`."""
+
 import hashlib
 import json
 import re
@@ -76,7 +77,9 @@ def main(argv):
     elif len(argv) == 3 and argv[0] == "in":
         path = Path(argv[2])
         old = json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
-        path.write_text(dump(to_nb(Path(argv[1]).read_text(encoding="utf-8"), old, path.stem)), encoding="utf-8")
+        path.write_text(
+            dump(to_nb(Path(argv[1]).read_text(encoding="utf-8"), old, path.stem)), encoding="utf-8"
+        )
     else:
         sys.exit(__doc__)
 

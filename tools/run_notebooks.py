@@ -5,6 +5,7 @@
 `--check` writes nothing and lists the notebooks whose saved outputs differ. A notebook that fails stays on disk as it
 was; the failing cell and its error are shown, and the exit code is 1.
 Cells with `#| eval: false` are not run and keep their outputs."""
+
 import argparse
 import base64
 import io
@@ -27,18 +28,20 @@ from PIL import Image, ImageChops
 ROOT = Path(__file__).resolve().parent.parent
 MOVE = 16  # of 255: by how much a palette may change a colour
 SKIP = "skip-execution"  # the tag by which nbclient knows a cell that it must not run
-ENV = dict(UNET_EXPLORER_STATIC="1",  # widgets are dead without a kernel: lessons bake pictures instead
-           PYTHONHASHSEED="0",
-           MPLBACKEND="module://matplotlib_inline.backend_inline",
-           PYTHONWARNINGS="ignore::DeprecationWarning,ignore::FutureWarning")  # they name paths of this machine
+ENV = dict(
+    UNET_EXPLORER_STATIC="1",  # widgets are dead without a kernel: lessons bake pictures instead
+    PYTHONHASHSEED="0",
+    MPLBACKEND="module://matplotlib_inline.backend_inline",
+    PYTHONWARNINGS="ignore::DeprecationWarning,ignore::FutureWarning",
+)  # they name paths of this machine
 
 
 def bare_png(b64):
     "A PNG (base64) without its text chunks, where matplotlib writes its version."
     png, out, at = base64.b64decode(b64), b"", 8
     while at < len(png):
-        end = at + 12 + int.from_bytes(png[at:at + 4], "big")
-        if png[at + 4:at + 8] not in (b"tEXt", b"zTXt", b"iTXt", b"tIME"):
+        end = at + 12 + int.from_bytes(png[at : at + 4], "big")
+        if png[at + 4 : at + 8] not in (b"tEXt", b"zTXt", b"iTXt", b"tIME"):
             out += png[at:end]
         at = end
     return base64.b64encode(png[:8] + out).decode()
@@ -54,7 +57,9 @@ def light_png(b64):
     if image.mode == "P" or (image.mode == "RGBA" and image.getchannel("A").getextrema()[0] < 255):
         return bare
     rgb = image.convert("RGB")
-    few = rgb.quantize(256, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)  # no colour far from all of the palette
+    few = rgb.quantize(
+        256, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE
+    )  # no colour far from all of the palette
     if max(high for _, high in ImageChops.difference(rgb, few.convert("RGB")).getextrema()) > MOVE:
         return bare
     few.save(out, "png", optimize=True)
@@ -69,7 +74,10 @@ def tidy(outputs):
             texts = {}
             for o in run:
                 texts[o["name"]] = texts.get(o["name"], "") + o["text"]
-            kept += [nbformat.v4.new_output("stream", name=n, text=texts[n]) for n in sorted(texts, reverse=True)]
+            kept += [
+                nbformat.v4.new_output("stream", name=n, text=texts[n])
+                for n in sorted(texts, reverse=True)
+            ]
             continue
         for o in run:
             data = o.get("data", {})
@@ -77,9 +85,15 @@ def tidy(outputs):
                 continue  # a live widget or a progress bar: dead once the kernel is gone
             if "image/png" in data:
                 data["image/png"] = light_png(data["image/png"])
-            if "text/html" in data:  # what fastprogress and tqdm leave behind: a style sheet and emptied bars
-                data["text/html"] = re.sub(r"\s*<style>\s*(/\*[^*]*\*/\s*)?progress\b.*?</style>\s*", "",
-                                           data["text/html"], flags=re.S)
+            if (
+                "text/html" in data
+            ):  # what fastprogress and tqdm leave behind: a style sheet and emptied bars
+                data["text/html"] = re.sub(
+                    r"\s*<style>\s*(/\*[^*]*\*/\s*)?progress\b.*?</style>\s*",
+                    "",
+                    data["text/html"],
+                    flags=re.S,
+                )
                 if not data["text/html"].strip():
                     continue
             kept.append(o)
@@ -92,15 +106,28 @@ def executed(path):
     for cell in nb.cells:
         if re.match(r"(?:\s*#\|.*\n)*?\s*#\|\s*eval:\s*false", cell.source):
             cell.metadata["tags"] = [SKIP]
-    NotebookClient(nb, timeout=1800, kernel_name="python3", skip_cells_with_tag=SKIP, record_timing=False,
-                   store_widget_state=False, extra_arguments=["--log-level=ERROR"],
-                   resources={"metadata": {"path": str(path.parent)}}).execute()
+    NotebookClient(
+        nb,
+        timeout=1800,
+        kernel_name="python3",
+        skip_cells_with_tag=SKIP,
+        record_timing=False,
+        store_widget_state=False,
+        extra_arguments=["--log-level=ERROR"],
+        resources={"metadata": {"path": str(path.parent)}},
+    ).execute()
     for cell in nb.cells:
         if cell.cell_type == "code":
             cell.outputs = tidy(cell.outputs)
     plain = json.loads(nbformat.writes(nb))  # lines in lists, as on disk
     cfg = get_config(path=ROOT)
-    clean_nb(plain, False, cfg.allowed_metadata_keys.split(), cfg.allowed_cell_metadata_keys.split(), cfg.clean_ids)
+    clean_nb(
+        plain,
+        False,
+        cfg.allowed_metadata_keys.split(),
+        cfg.allowed_cell_metadata_keys.split(),
+        cfg.clean_ids,
+    )
     return nb2str(plain)
 
 
@@ -114,23 +141,35 @@ def why(error, nb_path):
 
 
 def main(argv=None):
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("notebooks", nargs="*", type=Path)
-    parser.add_argument("--check", action="store_true", help="compare with the saved outputs, write nothing")
+    parser.add_argument(
+        "--check", action="store_true", help="compare with the saved outputs, write nothing"
+    )
     args = parser.parse_args(argv)
     os.environ.update(ENV)
     bad = 0
-    for path in args.notebooks or sorted(p for p in (ROOT / "nbs").glob("*.ipynb") if p.name[0] not in "._"):
+    for path in args.notebooks or sorted(
+        p for p in (ROOT / "nbs").glob("*.ipynb") if p.name[0] not in "._"
+    ):
         start = time.time()
         try:
             text = executed(path.resolve())
-        except (CellExecutionError, CellTimeoutError, RuntimeError) as e:  # the last: a kernel that died
+        except (
+            CellExecutionError,
+            CellTimeoutError,
+            RuntimeError,
+        ) as e:  # the last: a kernel that died
             print(why(e, path), file=sys.stderr)
             bad = 1
             continue
         same = text == path.read_text(encoding="utf-8")
-        print(f"{path.name}: {time.time() - start:.0f} s, {'same' if same else 'differs' if args.check else 'saved'}",
-              flush=True)
+        print(
+            f"{path.name}: {time.time() - start:.0f} s, {'same' if same else 'differs' if args.check else 'saved'}",
+            flush=True,
+        )
         if args.check:
             bad |= not same
         elif not same:  # beside its name and then renamed: never half a notebook

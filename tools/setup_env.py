@@ -8,6 +8,7 @@ is a hash of the files that say what to install:
     only the second differs   -> pip brings the environment up to date
     else, or no such file     -> the set-up was cut short, or the folder moved: `.venv` is made anew
 pip keeps what it has downloaded, so a second try does not start from nothing."""
+
 import fcntl
 import hashlib
 import os
@@ -27,8 +28,10 @@ STAMP = VENV / ".ready"
 LOG = VENV / "setup.log"
 SOURCES = ("settings.ini", "setup.py", "pyproject.toml", "constraints.txt")
 # What pip's log looks like when it cannot get out.
-NO_NETWORK = re.compile("NewConnectionError|NameResolutionError|ConnectTimeout|ReadTimeout|ProxyError|"
-                        "Temporary failure in name resolution|Network is unreachable")
+NO_NETWORK = re.compile(
+    "NewConnectionError|NameResolutionError|ConnectTimeout|ReadTimeout|ProxyError|"
+    "Temporary failure in name resolution|Network is unreachable"
+)
 # Settings of this clone's JupyterLab only; nbdev_install_hooks would edit ~/.jupyter, for all of the user's projects.
 CLEAN_ON_SAVE = """# Saves notebooks without execution counts and machine-dependent metadata. Made by tools/setup_env.py.
 def clean(**kwargs):
@@ -52,12 +55,15 @@ def say(text, end="\n"):
 
 # What must be there -----------------------------------------------------------------------------------------------
 
+
 def check_python(version=sys.version_info):
     "Is this Python new enough for settings.ini?"
     least = re.search(r"(?m)^min_python\s*=\s*(\S+)", (ROOT / "settings.ini").read_text()).group(1)
     if tuple(version[:2]) < tuple(map(int, least.split("."))):
-        raise Problem("Python {}.{} is too old: unet-explorer needs {} or newer; install one and run "
-                      "make PYTHON=python3.11 setup".format(version[0], version[1], least))
+        raise Problem(
+            "Python {}.{} is too old: unet-explorer needs {} or newer; install one and run "
+            "make PYTHON=python3.11 setup".format(version[0], version[1], least)
+        )
 
 
 def check_venv_module():
@@ -66,8 +72,10 @@ def check_venv_module():
         import ensurepip  # noqa: F401
         import venv  # noqa: F401
     except ImportError:
-        raise Problem("python3-venv is missing; install it (Debian, Ubuntu: apt install python3-venv) "
-                      "and run make setup again")
+        raise Problem(
+            "python3-venv is missing; install it (Debian, Ubuntu: apt install python3-venv) "
+            "and run make setup again"
+        )
 
 
 def check_folder():
@@ -76,8 +84,11 @@ def check_folder():
         VENV.mkdir(exist_ok=True)
         tempfile.TemporaryFile(dir=str(VENV)).close()
     except OSError as e:
-        raise Problem("cannot write {} ({}); make that folder writable, or clone into your home folder"
-                      .format(VENV, e.strerror))
+        raise Problem(
+            "cannot write {} ({}); make that folder writable, or clone into your home folder".format(
+                VENV, e.strerror
+            )
+        )
 
 
 def check_disk():
@@ -85,18 +96,23 @@ def check_disk():
     need = 8 if (platform.system(), platform.machine()) == ("Linux", "x86_64") else 2
     free = shutil.disk_usage(str(ROOT)).free / 1e9
     if free < need:
-        raise Problem("disk full: the set-up needs about {} GB and {} has {:.1f}; free some space "
-                      "and run make setup again".format(need, ROOT, free))
+        raise Problem(
+            "disk full: the set-up needs about {} GB and {} has {:.1f}; free some space "
+            "and run make setup again".format(need, ROOT, free)
+        )
 
 
 # The work ---------------------------------------------------------------------------------------------------------
+
 
 def wanted_stamp():
     "What `.ready` says when the environment fits the sources."
     digest = hashlib.sha256()
     for name in SOURCES:
         digest.update((ROOT / name).read_bytes())
-    return "Python {}.{} in {}\n{}\n".format(sys.version_info[0], sys.version_info[1], ROOT, digest.hexdigest())
+    return "Python {}.{} in {}\n{}\n".format(
+        sys.version_info[0], sys.version_info[1], ROOT, digest.hexdigest()
+    )
 
 
 def found_stamp():
@@ -125,18 +141,26 @@ def run(what, command, lock):
     start, every = time.time(), 1 if sys.stdout.isatty() else 30
     say(what + " ...", end="\r" if sys.stdout.isatty() else "\n")
     with LOG.open("ab") as log:
-        child = subprocess.Popen(command, cwd=str(ROOT), stdin=subprocess.DEVNULL, stdout=log,
-                                 stderr=subprocess.STDOUT, pass_fds=[lock])
+        child = subprocess.Popen(
+            command,
+            cwd=str(ROOT),
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            pass_fds=[lock],
+        )
     try:
         while True:
             try:
                 code = child.wait(timeout=every)
                 break
             except subprocess.TimeoutExpired:
-                doing = [line.strip() for line in log_tail(200) if not line.startswith("WARNING")][-1:]
+                doing = [line.strip() for line in log_tail(200) if not line.startswith("WARNING")][
+                    -1:
+                ]
                 line = "{} ... {:.0f} s: {}".format(what, time.time() - start, "".join(doing))
                 if every == 1:  # a terminal: one line that changes
-                    line = line[:shutil.get_terminal_size().columns - 9]
+                    line = line[: shutil.get_terminal_size().columns - 9]
                     say("\033[K" + line, end="\r")
                 else:
                     say(line[:100])
@@ -157,11 +181,16 @@ def why_it_failed(what):
     "One line for the causes that a reader can mend; the end of the log for the others."
     log = "".join(log_tail(200))
     if "No space left on device" in log:
-        return "disk full while {}; free some space in {} and in {}, then run make setup again".format(
-            what, ROOT, tempfile.gettempdir())
+        return (
+            "disk full while {}; free some space in {} and in {}, then run make setup again".format(
+                what, ROOT, tempfile.gettempdir()
+            )
+        )
     if NO_NETWORK.search(log):
-        return "no network: pip could not reach the package index; connect (behind a proxy, set HTTPS_PROXY) " \
-               "and run make setup again"
+        return (
+            "no network: pip could not reach the package index; connect (behind a proxy, set HTTPS_PROXY) "
+            "and run make setup again"
+        )
     return "{} failed; the end of {} says:\n{}".format(what, LOG, "".join(log_tail(15)).rstrip())
 
 
@@ -180,8 +209,19 @@ def install(lock):
         # not sys.executable: that may be the very .venv/bin/python that has just been removed
         run("making .venv", [os.path.realpath(sys.executable), "-m", "venv", ".venv"], lock)
     STAMP.exists() and STAMP.unlink()
-    pip = [str(VENV / "bin" / "python"), "-m", "pip", "install", "--no-input", "--progress-bar=off",
-           "--disable-pip-version-check", "-e", ".[lab,dev]", "-c", "constraints.txt"]
+    pip = [
+        str(VENV / "bin" / "python"),
+        "-m",
+        "pip",
+        "install",
+        "--no-input",
+        "--progress-bar=off",
+        "--disable-pip-version-check",
+        "-e",
+        ".[lab,dev]",
+        "-c",
+        "constraints.txt",
+    ]
     try:
         run("installing the packages", pip, lock)
     except Problem:
@@ -203,12 +243,23 @@ def install_hooks():
     subprocess.call(trust, cwd=str(ROOT), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     if not (ROOT / ".git").exists() or not shutil.which("git"):
         return  # an unpacked archive
-    driver = {"name": "cell by cell, with nbdev_merge", "driver": ".venv/bin/nbdev_merge %O %A %B %P"}
+    driver = {
+        "name": "cell by cell, with nbdev_merge",
+        "driver": ".venv/bin/nbdev_merge %O %A %B %P",
+    }
     try:
         for key, value in driver.items():  # .gitattributes says which files it is for
-            subprocess.check_call(["git", "config", "--local", "merge.nbdev-merge." + key, value], cwd=str(ROOT))
-        where = subprocess.check_output(["git", "rev-parse", "--git-common-dir"], cwd=str(ROOT)).decode().strip()
-    except subprocess.CalledProcessError:  # git has said why, say, that somebody else owns this folder
+            subprocess.check_call(
+                ["git", "config", "--local", "merge.nbdev-merge." + key, value], cwd=str(ROOT)
+            )
+        where = (
+            subprocess.check_output(["git", "rev-parse", "--git-common-dir"], cwd=str(ROOT))
+            .decode()
+            .strip()
+        )
+    except (
+        subprocess.CalledProcessError
+    ):  # git has said why, say, that somebody else owns this folder
         return say("no git hooks; everything else works without them")
     hook = ROOT / where / "hooks" / "post-merge"
     if not hook.exists():  # somebody's own hook stays

@@ -26,133 +26,209 @@ from .train import fit, learner
 
 # %% ../nbs/31_anomaly.ipynb #6e2a391a
 def conformal(
-    scores, # one number for each held-out clean picture, larger is odder
-    fpr:float=.05, # share of clean pictures that may raise an alarm
-) -> float: # alarm is what lies above
+    scores,  # one number for each held-out clean picture, larger is odder
+    fpr: float = 0.05,  # share of clean pictures that may raise an alarm
+) -> float:  # alarm is what lies above
     "The threshold that a further clean picture exceeds with probability `fpr` at most. Raises `InputError` if there are too few pictures for it."
-    if not 0 < fpr < 1: raise InputError(f"fpr={fpr}; it is the share of clean pictures with an alarm, above 0 and below 1")
+    if not 0 < fpr < 1:
+        raise InputError(
+            f"fpr={fpr}; it is the share of clean pictures with an alarm, above 0 and below 1"
+        )
     scores, n = np.sort(np.asarray(scores, float)), len(scores)
     k = math.ceil((n + 1) * (1 - fpr) - 1e-9)
-    if k > n: raise InputError(f"{n} held-out clean pictures cannot promise a rate of {fpr:g}; use at least {math.ceil(1 / fpr - 1 - 1e-9)}, or a larger fpr")
+    if k > n:
+        raise InputError(
+            f"{n} held-out clean pictures cannot promise a rate of {fpr:g}; use at least {math.ceil(1 / fpr - 1 - 1e-9)}, or a larger fpr"
+        )
     return float(scores[k - 1])
 
 # %% ../nbs/31_anomaly.ipynb #43ffb037
 FEWEST = 8  # clean pictures; fewer are not worth training on
 
+
 def check_clean(
-    images, # clean pictures, tensors `(c h w)` in [0, 1]
-    names=None, # how to call them in a message
-): # the list of them
+    images,  # clean pictures, tensors `(c h w)` in [0, 1]
+    names=None,  # how to call them in a message
+):  # the list of them
     "Raise `InputError` for too few pictures, unequal sizes or channels, and pictures without any content."
     images = list(images)
     names = list(names or [f"clean picture {i}" for i in range(len(images))])
-    if len(images) < FEWEST: raise InputError(f"{len(images)} clean pictures; at least {FEWEST} are needed, and 50 or more are better")
+    if len(images) < FEWEST:
+        raise InputError(
+            f"{len(images)} clean pictures; at least {FEWEST} are needed, and 50 or more are better"
+        )
     for image, name in zip(images, names):
         check_image(image, name)
         if image.shape != images[0].shape:
-            raise InputError(f"{name} is {'x'.join(map(str, image.shape))} (channels, height, width), but {names[0]} is "
-                             f"{'x'.join(map(str, images[0].shape))}; clean pictures must be of one size and magnification: sort them out")
+            raise InputError(
+                f"{name} is {'x'.join(map(str, image.shape))} (channels, height, width), but {names[0]} is "
+                f"{'x'.join(map(str, images[0].shape))}; clean pictures must be of one size and magnification: sort them out"
+            )
         if float(image.max() - image.min()) < 1e-3:
-            raise InputError(f"{name}: all pixels are {float(image.max()):.2f}, there is nothing on it; take it out of the clean pictures")
+            raise InputError(
+                f"{name}: all pixels are {float(image.max()):.2f}, there is nothing on it; take it out of the clean pictures"
+            )
     return images
 
 # %% ../nbs/31_anomaly.ipynb #f9018676
 class _Pairs:
     "Labelled pictures in the form that `Crops` reads."
-    def __init__(self, pairs, own): self.pairs, self.own, self.channels = list(pairs), own, pairs[0][0].shape[0]
-    def __len__(self): return len(self.pairs)
-    def __getitem__(self, i): return self.pairs[i][0], self.pairs[i][1].long()
+
+    def __init__(self, pairs, own):
+        self.pairs, self.own, self.channels = list(pairs), own, pairs[0][0].shape[0]
+
+    def __len__(self):
+        return len(self.pairs)
+
+    def __getitem__(self, i):
+        return self.pairs[i][0], self.pairs[i][1].long()
+
 
 class _Mixed(Implanted):
     "Crops of clean pictures with implants, and a share of crops of labelled pictures."
-    def __init__(self, *args, labelled=None, share_labelled=.5, **how):
+
+    def __init__(self, *args, labelled=None, share_labelled=0.5, **how):
         super().__init__(*args, **how)
         self.clean, self.real, self.share_labelled = self.pictures, labelled, share_labelled
 
     def __getitem__(self, i):
-        if self.real is None or self._generator().random() >= self.share_labelled: return super().__getitem__(i)
+        if self.real is None or self._generator().random() >= self.share_labelled:
+            return super().__getitem__(i)
         self.pictures = self.real
-        try: return Crops.__getitem__(self, i)
-        finally: self.pictures = self.clean
+        try:
+            return Crops.__getitem__(self, i)
+        finally:
+            self.pictures = self.clean
 
 # %% ../nbs/31_anomaly.ipynb #47eb14df
 def contrast(
-    first, # features `(n c)` of clean places, first view
-    second, # features `(n c)` of the same places, second view
-    odd, # features `(m c)` of implanted places; m may be 0
-    heat:float=.2, # tau, the temperature
-) -> torch.Tensor: # one number; 0 is best
+    first,  # features `(n c)` of clean places, first view
+    second,  # features `(n c)` of the same places, second view
+    odd,  # features `(m c)` of implanted places; m may be 0
+    heat: float = 0.2,  # tau, the temperature
+) -> torch.Tensor:  # one number; 0 is best
     "Clean places alike in two views, implants different (after van den Oord et al. 2018)."
     first, second, odd = (F.normalize(f.float(), dim=1) for f in (first, second, odd))
     same = (first * second).sum(1, keepdim=True)
-    if not len(odd): return (1 - same).mean()
-    return (torch.logsumexp(torch.cat([same, first @ odd.T], 1) / heat, 1) - same[:, 0] / heat).mean()
+    if not len(odd):
+        return (1 - same).mean()
+    return (
+        torch.logsumexp(torch.cat([same, first @ odd.T], 1) / heat, 1) - same[:, 0] / heat
+    ).mean()
 
 # %% ../nbs/31_anomaly.ipynb #ed6ea935
 def _light(x):
     "The same pictures with another brightness, contrast and noise; places stay where they are."
-    gain, offset = (torch.rand(len(x), 1, 1, 1, device=x.device) - .5 for _ in range(2))
-    return ((x - .5) * torch.exp(.4 * gain) + .5 + .2 * offset + .03 * torch.randn_like(x)).clamp(0, 1)
+    gain, offset = (torch.rand(len(x), 1, 1, 1, device=x.device) - 0.5 for _ in range(2))
+    return (
+        (x - 0.5) * torch.exp(0.4 * gain) + 0.5 + 0.2 * offset + 0.03 * torch.randn_like(x)
+    ).clamp(0, 1)
+
 
 @contextmanager
 def _averages_kept(model):
     "Inside `with`, batch norms count no running averages."
-    norms = [(m, m.momentum) for m in model.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
-    for m, _ in norms: m.momentum = 0.
-    try: yield
+    norms = [
+        (m, m.momentum) for m in model.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)
+    ]
+    for m, _ in norms:
+        m.momentum = 0.0
+    try:
+        yield
     finally:
-        for m, momentum in norms: m.momentum = momentum
+        for m, momentum in norms:
+            m.momentum = momentum
+
 
 class Contrast(Callback):
     "Adds `weight` times the contrast of the features before the decoder's last block: those at stride 4, in a decoder of four blocks."
+
     order = 6
-    def __init__(self, weight:float=.1, places:int=64): self.weight, self.places, self.hook = weight, places, None
+
+    def __init__(self, weight: float = 0.1, places: int = 64):
+        self.weight, self.places, self.hook = weight, places, None
 
     def before_fit(self):
-        if self.weight: self.hook = self.model.decoder[-2].register_forward_hook(lambda module, args, out: setattr(self, "features", out))
+        if self.weight:
+            self.hook = self.model.decoder[-2].register_forward_hook(
+                lambda module, args, out: setattr(self, "features", out)
+            )
 
     def after_fit(self):
-        if self.hook: self.hook.remove()
+        if self.hook:
+            self.hook.remove()
         self.hook = self.features = None
 
     def after_loss(self):
-        if not self.training or not self.weight: return
+        if not self.training or not self.weight:
+            return
         x, y = torch.Tensor(self.xb[0]), torch.Tensor(self.yb[0])
-        k = max(1, len(x) // 4)                                          # crops with a second view
+        k = max(1, len(x) // 4)  # crops with a second view
         rows = lambda f: f[:k].float().movedim(1, -1).flatten(0, 2)
         first = rows(self.features)
         stride = y.shape[-1] // self.features.shape[-1]
-        anywhere = lambda where: F.max_pool2d(where[:k, None].float(), stride).flatten() > 0      # of the pixels that a feature stands for
+        anywhere = lambda where: (
+            F.max_pool2d(where[:k, None].float(), stride).flatten() > 0
+        )  # of the pixels that a feature stands for
         odd, even = anywhere(y == 1), ~anywhere(y != 0)
-        some = lambda keep: (i := keep.nonzero()[:, 0])[torch.randperm(len(i), device=i.device)[: self.places]]
+        some = lambda keep: (i := keep.nonzero()[:, 0])[
+            torch.randperm(len(i), device=i.device)[: self.places]
+        ]
         odd, even = some(odd), some(even)
-        if not len(even): return
-        with _averages_kept(self.model): self.model(_light(x[:k]))       # the hook catches its features
+        if not len(even):
+            return
+        with _averages_kept(self.model):
+            self.model(_light(x[:k]))  # the hook catches its features
         second = rows(self.features)
-        self.learn.loss_grad = self.learn.loss_grad + self.weight * contrast(first[even], second[even], second[odd])
+        self.learn.loss_grad = self.learn.loss_grad + self.weight * contrast(
+            first[even], second[even], second[odd]
+        )
 
 # %% ../nbs/31_anomaly.ipynb #f10c843c
-def _masked(logits, mask): return logits.float(), mask[:, None].float(), (mask != IGNORE)[:, None].float()
+def _masked(logits, mask):
+    return logits.float(), mask[:, None].float(), (mask != IGNORE)[:, None].float()
 
-def _bce(logits, mask, dice=0., rare=5.):
+
+def _bce(logits, mask, dice=0.0, rare=5.0):
     "Binary cross-entropy in which a defect pixel counts `rare` times, and `dice` times the Dice loss."
     from segmentation_models_pytorch.losses import DiceLoss
+
     logits, y, counts = _masked(logits, mask)
-    loss = F.binary_cross_entropy_with_logits(logits, y * counts, counts, pos_weight=torch.tensor(rare, device=logits.device))
+    loss = F.binary_cross_entropy_with_logits(
+        logits, y * counts, counts, pos_weight=torch.tensor(rare, device=logits.device)
+    )
     return loss + dice * DiceLoss("binary", ignore_index=IGNORE)(logits, y) if dice else loss
+
 
 def _focal(logits, mask):
     from segmentation_models_pytorch.losses import DiceLoss, FocalLoss
-    logits, y, _ = _masked(logits, mask)
-    return 10 * FocalLoss("binary", ignore_index=IGNORE)(logits, y) + DiceLoss("binary", ignore_index=IGNORE)(logits, y)
 
-LOSSES = {"bce": _bce, "bce+dice": partial(_bce, dice=1., rare=1.), "bce+some dice": partial(_bce, dice=.3, rare=3.), "focal+dice": _focal}
+    logits, y, _ = _masked(logits, mask)
+    return 10 * FocalLoss("binary", ignore_index=IGNORE)(logits, y) + DiceLoss(
+        "binary", ignore_index=IGNORE
+    )(logits, y)
+
+
+LOSSES = {
+    "bce": _bce,
+    "bce+dice": partial(_bce, dice=1.0, rare=1.0),
+    "bce+some dice": partial(_bce, dice=0.3, rare=3.0),
+    "focal+dice": _focal,
+}
+
 
 class _Valid:
     "Fixed pictures with labels, one after the other."
-    def __init__(self, pairs): self.pairs = pairs
-    def __len__(self): return len(self.pairs)
-    def __getitem__(self, i): return _typed(*self.pairs[i])
+
+    def __init__(self, pairs):
+        self.pairs = pairs
+
+    def __len__(self):
+        return len(self.pairs)
+
+    def __getitem__(self, i):
+        return _typed(*self.pairs[i])
+
 
 def _planted(images, references, seed, sizes):
     "Fixed validation pictures: `images` with implants."
@@ -164,112 +240,178 @@ def _planted(images, references, seed, sizes):
 
 # %% ../nbs/31_anomaly.ipynb #8ba53c7e
 def fit_normal(
-    clean, # clean pictures, tensors `(c h w)` in [0, 1], all of one size
-    steps:int|None=None, # training steps
-    minutes:float|None=None, # or: as long as this
-    references=None, # for each clean picture the same place of another die: reference mode. They are aligned here
-    labelled=None, # pairs `(picture, mask)` with 1 = defect: supervised mode; in reference mode the picture has the reference as further channels
-    size:int=128, # side of a crop, in pixels; a multiple of 32
-    bs:int=8, # crops per step
-    loss:str="bce", # a key of `LOSSES`
-    contrast:float=0., # weight of the contrast of features; 0 leaves it out
-    seed:int=0, # same seed and steps: same result
-    bar=False, # show progress
-    precision:str="auto", # as in `train.learner`
-    lr:float=1e-3, # highest learning rate
-    model:EffUNet|None=None, # None: EffUNet(lite0) with one convolution per decoder block
-    **how, # options of `implant.Implanted`; its `share`, `decoys`, `n_implants` and `wear` are .8, .05, (1, 4) and .6 here
-) -> EffUNet: # one logit per pixel, larger is odder; `.about["task"]` is "anomaly"
+    clean,  # clean pictures, tensors `(c h w)` in [0, 1], all of one size
+    steps: int | None = None,  # training steps
+    minutes: float | None = None,  # or: as long as this
+    references=None,  # for each clean picture the same place of another die: reference mode. They are aligned here
+    labelled=None,  # pairs `(picture, mask)` with 1 = defect: supervised mode; in reference mode the picture has the reference as further channels
+    size: int = 128,  # side of a crop, in pixels; a multiple of 32
+    bs: int = 8,  # crops per step
+    loss: str = "bce",  # a key of `LOSSES`
+    contrast: float = 0.0,  # weight of the contrast of features; 0 leaves it out
+    seed: int = 0,  # same seed and steps: same result
+    bar=False,  # show progress
+    precision: str = "auto",  # as in `train.learner`
+    lr: float = 1e-3,  # highest learning rate
+    model: EffUNet | None = None,  # None: EffUNet(lite0) with one convolution per decoder block
+    **how,  # options of `implant.Implanted`; its `share`, `decoys`, `n_implants` and `wear` are .8, .05, (1, 4) and .6 here
+) -> EffUNet:  # one logit per pixel, larger is odder; `.about["task"]` is "anomaly"
     "Train a U-Net to find what is not normal, from clean pictures. Raises `InputError` for unusable pictures and options."
     from fastai.data.core import DataLoaders, TfmdDL
+
     clean = check_clean(clean)
-    if loss not in LOSSES: raise InputError(f"loss {loss!r} is not known; choose one of {', '.join(LOSSES)}")
-    if size % 32 or size < 64: raise InputError(f"fit_normal: size={size}; crops are a multiple of 32, from 64 up")
-    if references is not None: references = _aligned_all(clean, references)
+    if loss not in LOSSES:
+        raise InputError(f"loss {loss!r} is not known; choose one of {', '.join(LOSSES)}")
+    if size % 32 or size < 64:
+        raise InputError(f"fit_normal: size={size}; crops are a multiple of 32, from 64 up")
+    if references is not None:
+        references = _aligned_all(clean, references)
     n_valid, own = max(2, len(clean) // 10), clean[0].shape[0]
     parts = [None, None] if references is None else [references[:-n_valid], references[-n_valid:]]
-    how = dict(share=.8, decoys=.05, n_implants=(1, 4), wear=.6, sizes=(6., min(40., size / 3))) | how
-    data = _Mixed(clean[:-n_valid], size, bs, seed, references=parts[0], labelled=_Pairs(labelled, own) if labelled else None, **how)
+    how = (
+        dict(share=0.8, decoys=0.05, n_implants=(1, 4), wear=0.6, sizes=(6.0, min(40.0, size / 3)))
+        | how
+    )
+    data = _Mixed(
+        clean[:-n_valid],
+        size,
+        bs,
+        seed,
+        references=parts[0],
+        labelled=_Pairs(labelled, own) if labelled else None,
+        **how,
+    )
     valid = _Valid(_planted(clean[-n_valid:], parts[1], 1000 + seed, how["sizes"]))
-    model = model or EffUNet(in_ch=own * (1 if references is None else 2), decoder=(128, 64, 32, 16), convs=1, seed=seed)
-    dls = DataLoaders(TfmdDL(data, bs=bs, num_workers=0), TfmdDL(valid, bs=1, num_workers=0), device=next(model.parameters()).device)
+    model = model or EffUNet(
+        in_ch=own * (1 if references is None else 2), decoder=(128, 64, 32, 16), convs=1, seed=seed
+    )
+    dls = DataLoaders(
+        TfmdDL(data, bs=bs, num_workers=0),
+        TfmdDL(valid, bs=1, num_workers=0),
+        device=next(model.parameters()).device,
+    )
     learn = learner(dls, model, lr=lr, precision=precision, seed=seed)
     learn.loss_func = LOSSES[loss]
     learn.add_cb(Contrast(contrast))
     done = fit(learn, steps=steps, minutes=minutes, seed=seed, bar=bar)
-    if done["best_epoch"] is None: raise KeyboardInterrupt("before the first checkpoint; nothing was saved")      # `fit` kept what there was; there was nothing
-    model.about = dict(task="anomaly", reference=references is not None, supervised=bool(labelled), loss=loss, contrast=contrast, steps=done["steps"],
-                       stopped=done["stopped"], valid_dice=done["valid_dice"], size=size)
+    if done["best_epoch"] is None:
+        raise KeyboardInterrupt(
+            "before the first checkpoint; nothing was saved"
+        )  # `fit` kept what there was; there was nothing
+    model.about = dict(
+        task="anomaly",
+        reference=references is not None,
+        supervised=bool(labelled),
+        loss=loss,
+        contrast=contrast,
+        steps=done["steps"],
+        stopped=done["stopped"],
+        valid_dice=done["valid_dice"],
+        size=size,
+    )
     return model.eval()
 
 # %% ../nbs/31_anomaly.ipynb #e54adcb1
 @torch.no_grad()
 def anomaly_map(
-    model, # from `fit_normal`, or anything with a method `anomaly_map(image)`, as the baselines of the next lesson
-    image, # tensor `(c h w)` in [0, 1]
-    reference=None, # in reference mode: the same place of another die
-    turns:int=4, # average over so many quarter turns of the picture; 1 is quickest
-    smooth:float=2., # smoothing of our map, in pixels; the baselines have their own
-) -> np.ndarray: # float32 `(h w)`, larger is odder
+    model,  # from `fit_normal`, or anything with a method `anomaly_map(image)`, as the baselines of the next lesson
+    image,  # tensor `(c h w)` in [0, 1]
+    reference=None,  # in reference mode: the same place of another die
+    turns: int = 4,  # average over so many quarter turns of the picture; 1 is quickest
+    smooth: float = 2.0,  # smoothing of our map, in pixels; the baselines have their own
+) -> np.ndarray:  # float32 `(h w)`, larger is odder
     "How odd every pixel is. Raises `InputError` if a reference is missing, or is none too many."
     check_image(image)
-    if not isinstance(model, EffUNet): return np.asarray(model.anomaly_map(image) if reference is None else model.anomaly_map(image, reference), np.float32)
+    if not isinstance(model, EffUNet):
+        return np.asarray(
+            model.anomaly_map(image) if reference is None else model.anomaly_map(image, reference),
+            np.float32,
+        )
     wants = bool(model.about.get("reference"))
     if wants != (reference is not None):
-        raise InputError("anomaly_map: this model was trained " + ("with references; give one" if wants else "without references; leave it out"))
+        raise InputError(
+            "anomaly_map: this model was trained "
+            + ("with references; give one" if wants else "without references; leave it out")
+        )
     x = image if reference is None else torch.cat([image, align(reference, image)])
     p = next(model.parameters())
     x = x[None].to(p.device, p.dtype)
-    maps = [torch.rot90(model.eval()(torch.rot90(x, k, (2, 3)))[0, 0].float(), -k, (0, 1)) for k in range(turns)]
+    maps = [
+        torch.rot90(model.eval()(torch.rot90(x, k, (2, 3)))[0, 0].float(), -k, (0, 1))
+        for k in range(turns)
+    ]
     return ndimage.gaussian_filter(torch.stack(maps).mean(0).cpu().numpy(), smooth)
 
+
 def pick_threshold(
-    model, # from `fit_normal`, or anything that `anomaly_map` takes
-    clean, # held-out clean pictures: the model must not have seen them
-    fpr:float=.05, # share of clean pictures that may raise an alarm
-    references=None, # in reference mode: one for each
-) -> float: # alarm is where the anomaly map is larger
+    model,  # from `fit_normal`, or anything that `anomaly_map` takes
+    clean,  # held-out clean pictures: the model must not have seen them
+    fpr: float = 0.05,  # share of clean pictures that may raise an alarm
+    references=None,  # in reference mode: one for each
+) -> float:  # alarm is where the anomaly map is larger
     "The threshold above which a clean picture has a pixel in `fpr` of the cases at most; see `conformal`."
     references = [None] * len(clean) if references is None else references
     return conformal([anomaly_map(model, c, r).max() for c, r in zip(clean, references)], fpr)
 
 # %% ../nbs/31_anomaly.ipynb #1ee1c33c
 def align(
-    reference, # tensor `(c h w)`: the same place of another die
-    image, # tensor `(c h w)`
-    reach:int=16, # largest shift, in pixels
-) -> torch.Tensor: # `reference`, shifted by whole pixels onto `image`, with its mean and contrast; the rim is repeated
+    reference,  # tensor `(c h w)`: the same place of another die
+    image,  # tensor `(c h w)`
+    reach: int = 16,  # largest shift, in pixels
+) -> torch.Tensor:  # `reference`, shifted by whole pixels onto `image`, with its mean and contrast; the rim is repeated
     "Align another die by cross-correlation. Raises `InputError` for pictures of different size."
-    if reference.shape != image.shape: raise InputError(f"reference of shape {tuple(reference.shape)} and picture of shape {tuple(image.shape)}; they must be equal")
+    if reference.shape != image.shape:
+        raise InputError(
+            f"reference of shape {tuple(reference.shape)} and picture of shape {tuple(image.shape)}; they must be equal"
+        )
     a, b = ((t - t.mean()) / t.std().clamp_min(1e-6) for t in (image.mean(0), reference.mean(0)))
     window = torch.outer(*(torch.hann_window(n, periodic=False) for n in a.shape))
-    match = torch.fft.irfft2(torch.fft.rfft2(a * window) * torch.fft.rfft2(b * window).conj(), s=a.shape)
+    match = torch.fft.irfft2(
+        torch.fft.rfft2(a * window) * torch.fft.rfft2(b * window).conj(), s=a.shape
+    )
     dy, dx = (torch.fft.fftfreq(n, 1 / n).round().long() for n in a.shape)
     match = torch.where((dy.abs() <= reach)[:, None] & (dx.abs() <= reach)[None], match, -torch.inf)
     i, j = divmod(int(match.argmax()), match.shape[1])
-    rows, cols = ((torch.arange(n) - int(d)).clamp(0, n - 1) for n, d in zip(a.shape, (dy[i], dx[j])))
+    rows, cols = (
+        (torch.arange(n) - int(d)).clamp(0, n - 1) for n, d in zip(a.shape, (dy[i], dx[j]))
+    )
     moved = reference[:, rows][:, :, cols]
-    return ((moved - moved.mean()) * (image.std() / moved.std().clamp_min(1e-6)) + image.mean()).clamp(0, 1)
+    return (
+        (moved - moved.mean()) * (image.std() / moved.std().clamp_min(1e-6)) + image.mean()
+    ).clamp(0, 1)
+
 
 def _aligned_all(clean, references):
     references = list(references)
-    if len(references) != len(clean): raise InputError(f"{len(clean)} clean pictures and {len(references)} references; there must be one for each")
+    if len(references) != len(clean):
+        raise InputError(
+            f"{len(clean)} clean pictures and {len(references)} references; there must be one for each"
+        )
     return [align(r, c) for r, c in zip(references, clean)]
 
 # %% ../nbs/31_anomaly.ipynb #69cf2e26
 class PerPlace:
     "For aligned pictures: how many standard deviations a place is odder than the same place on clean pictures."
-    def __init__(self,
-        model, # as in `anomaly_map`
-        clean, # aligned clean pictures that the model was not trained on
-        floor:float=.2, # added to the standard deviation, in units of the map
-        **options, # of `anomaly_map`
+
+    def __init__(
+        self,
+        model,  # as in `anomaly_map`
+        clean,  # aligned clean pictures that the model was not trained on
+        floor: float = 0.2,  # added to the standard deviation, in units of the map
+        **options,  # of `anomaly_map`
     ):
         maps = np.stack([anomaly_map(model, c, **options) for c in clean])
-        self.model, self.mean, self.std, self.options = model, maps.mean(0), maps.std(0, ddof=1) + floor, options
+        self.model, self.mean, self.std, self.options = (
+            model,
+            maps.mean(0),
+            maps.std(0, ddof=1) + floor,
+            options,
+        )
 
     def anomaly_map(self, image):
         "`(h w)` of a picture `(c h w)`. Raises `InputError` for another size than the clean pictures had."
         if image.shape[1:] != self.mean.shape:
-            raise InputError(f"PerPlace: a picture of {'x'.join(map(str, image.shape[1:]))} for clean ones of {'x'.join(map(str, self.mean.shape))}; they must be equal, and aligned")
+            raise InputError(
+                f"PerPlace: a picture of {'x'.join(map(str, image.shape[1:]))} for clean ones of {'x'.join(map(str, self.mean.shape))}; they must be equal, and aligned"
+            )
         return (anomaly_map(self.model, image, **self.options) - self.mean) / self.std

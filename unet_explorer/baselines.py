@@ -19,26 +19,38 @@ from .implant import _reflect
 # %% ../nbs/32_baselines.ipynb #6867ba5d
 RIM = 32  # pixels mirrored around a picture
 
+
 class Frozen:
     "Features of an encoder with ImageNet weights that is never trained."
-    def __init__(self,
-        strides=(4, 8, 16), # whose maps are used, of 2, 4, 8, 16, 32
-        channels:int=1, # of the pictures
-        pool:int=1, # average over so many places in each direction, as PatchCore does with 3; 1 = not
-        encoder:str="lite0", # a key of `efficientnet.VARIANTS`
+
+    def __init__(
+        self,
+        strides=(4, 8, 16),  # whose maps are used, of 2, 4, 8, 16, 32
+        channels: int = 1,  # of the pictures
+        pool: int = 1,  # average over so many places in each direction, as PatchCore does with 3; 1 = not
+        encoder: str = "lite0",  # a key of `efficientnet.VARIANTS`
     ):
         self.net = EffUNet(encoder, in_ch=channels, decoder=(8, 8, 8, 8), convs=1).eval()
         self.strides, self.pool = tuple(strides), pool
         wrong = [s for s in strides if s not in self.net.encoder.strides]
-        if wrong or not strides: raise InputError(f"strides {tuple(strides)}: choose some of {', '.join(map(str, self.net.encoder.strides))}")
+        if wrong or not strides:
+            raise InputError(
+                f"strides {tuple(strides)}: choose some of {', '.join(map(str, self.net.encoder.strides))}"
+            )
 
     @torch.no_grad()
-    def __call__(self, image): # `(c h w)` -> float32 `(d h/s w/s)`, s the finest stride
+    def __call__(self, image):  # `(c h w)` -> float32 `(d h/s w/s)`, s the finest stride
         rows, cols = (_reflect(np.arange(-RIM, -(-n // 32) * 32 + RIM), n) for n in image.shape[1:])
         x = ((image - self.net.mean[0]) / self.net.std[0])[:, rows][:, :, cols][None]
         maps = dict(zip(self.net.encoder.strides, self.net.encoder.features(x)))
-        maps = {s: m[..., RIM // s : m.shape[-2] - RIM // s, RIM // s : m.shape[-1] - RIM // s] for s, m in maps.items()}
-        maps = [F.avg_pool2d(maps[s], self.pool, 1, self.pool // 2, count_include_pad=False) for s in self.strides]
+        maps = {
+            s: m[..., RIM // s : m.shape[-2] - RIM // s, RIM // s : m.shape[-1] - RIM // s]
+            for s, m in maps.items()
+        }
+        maps = [
+            F.avg_pool2d(maps[s], self.pool, 1, self.pool // 2, count_include_pad=False)
+            for s in self.strides
+        ]
         finest = max(m.shape[-1] for m in maps)
         size = next(m.shape[-2:] for m in maps if m.shape[-1] == finest)
         maps = torch.cat([F.interpolate(m, size=size, mode="nearest") for m in maps], 1)[0]
@@ -48,51 +60,65 @@ class Frozen:
 # %% ../nbs/32_baselines.ipynb #0f955f11
 def _to_map(distances, shape, blur):
     "Distances `(h/s w/s)` enlarged to the picture, and smoothed by `blur` pixels."
-    m = F.interpolate(distances[None, None].float(), size=tuple(shape), mode="bilinear")[0, 0].numpy()
+    m = F.interpolate(distances[None, None].float(), size=tuple(shape), mode="bilinear")[
+        0, 0
+    ].numpy()
     return ndimage.gaussian_filter(m, blur) if blur else m
+
 
 class PaDiM:
     "PaDiM (Defard et al. 2021): Gaussians of frozen features, and the Mahalanobis distance from them."
-    def __init__(self,
-        clean, # clean pictures, tensors `(c h w)`, all of one size
-        per_place:bool=False, # one Gaussian for each place, as in the paper; False: one for all places
-        dims:int=100, # channels that are drawn at random
-        strides=(4, 8, 16), # of the features
-        blur:float=4., # smoothing of the map, in pixels
-        seed:int=0, # for the draw
+
+    def __init__(
+        self,
+        clean,  # clean pictures, tensors `(c h w)`, all of one size
+        per_place: bool = False,  # one Gaussian for each place, as in the paper; False: one for all places
+        dims: int = 100,  # channels that are drawn at random
+        strides=(4, 8, 16),  # of the features
+        blur: float = 4.0,  # smoothing of the map, in pixels
+        seed: int = 0,  # for the draw
     ):
         clean = check_clean(clean)
         self.look, self.blur, self.per_place = Frozen(strides, clean[0].shape[0]), blur, per_place
         f = torch.stack([self.look(c) for c in clean]).double()
         g = torch.Generator().manual_seed(seed)
         self.some = torch.randperm(f.shape[1], generator=g)[:dims]
-        f = f[:, self.some].flatten(2).permute(2, 0, 1)                   # places, pictures, channels
-        if not per_place: f = f.reshape(1, -1, f.shape[-1])
+        f = f[:, self.some].flatten(2).permute(2, 0, 1)  # places, pictures, channels
+        if not per_place:
+            f = f.reshape(1, -1, f.shape[-1])
         self.mean = f.mean(1, keepdim=True)
         spread = f - self.mean
-        covariance = spread.mT @ spread / max(f.shape[1] - 1, 1) + .01 * torch.eye(f.shape[-1], dtype=f.dtype)
+        covariance = spread.mT @ spread / max(f.shape[1] - 1, 1) + 0.01 * torch.eye(
+            f.shape[-1], dtype=f.dtype
+        )
         self.factor = torch.linalg.cholesky(covariance)
 
     def anomaly_map(self, image):
         "Mahalanobis distances `(h w)`."
         f = self.look(image)[self.some].double()
         x = f.flatten(1).T
-        x = x[:, None] if self.per_place else x[None]                      # places 1 channels, or 1 places channels
-        d = torch.linalg.solve_triangular(self.factor, (x - self.mean).mT, upper=False).pow(2).sum(1).sqrt()
+        x = x[:, None] if self.per_place else x[None]  # places 1 channels, or 1 places channels
+        d = (
+            torch.linalg.solve_triangular(self.factor, (x - self.mean).mT, upper=False)
+            .pow(2)
+            .sum(1)
+            .sqrt()
+        )
         return _to_map(d.reshape(f.shape[1:]), image.shape[1:], self.blur)
 
 # %% ../nbs/32_baselines.ipynb #567e181f
 def coreset(
-    points:torch.Tensor, # `(n d)`
-    keep:int, # how many to choose
-    seed:int=0, # for the first one, and for the projection
-    dims:int=64, # points are projected at random to so many numbers for the choice (Johnson & Lindenstrauss); 0 = not
-    start:int|None=None, # the first one; None = at random
-) -> torch.Tensor: # the numbers of the chosen ones, in the order of choice
+    points: torch.Tensor,  # `(n d)`
+    keep: int,  # how many to choose
+    seed: int = 0,  # for the first one, and for the projection
+    dims: int = 64,  # points are projected at random to so many numbers for the choice (Johnson & Lindenstrauss); 0 = not
+    start: int | None = None,  # the first one; None = at random
+) -> torch.Tensor:  # the numbers of the chosen ones, in the order of choice
     "The greedy coreset of PatchCore: always the point that is farthest from all chosen ones."
     g = torch.Generator().manual_seed(seed)
     start = int(torch.randint(len(points), (1,), generator=g)) if start is None else start
-    if 0 < dims < points.shape[1]: points = points @ torch.randn(points.shape[1], dims, generator=g) / dims**.5
+    if 0 < dims < points.shape[1]:
+        points = points @ torch.randn(points.shape[1], dims, generator=g) / dims**0.5
     chosen, nearest, squares = [start], torch.full((len(points),), torch.inf), points.pow(2).sum(1)
     for _ in range(min(keep, len(points)) - 1):
         last = points[chosen[-1]]
@@ -104,17 +130,23 @@ def coreset(
 # %% ../nbs/32_baselines.ipynb #e03ea966
 class PatchCore:
     "PatchCore (Roth et al. 2022): the distance of frozen features to the nearest of those remembered from clean pictures."
-    def __init__(self,
-        clean, # clean pictures, tensors `(c h w)`, all of one size
-        keep:int=2000, # memories in the coreset
-        strides=(8, 16), # of the features; the paper takes the two middle ones
-        blur:float=4., # smoothing of the map, in pixels
-        neighbours:int=1, # memories whose distances are averaged; 1 = the nearest alone, as in the paper
-        candidates:int=40000, # the coreset is chosen from so many, drawn at random
-        seed:int=0, # for the draws
+
+    def __init__(
+        self,
+        clean,  # clean pictures, tensors `(c h w)`, all of one size
+        keep: int = 2000,  # memories in the coreset
+        strides=(8, 16),  # of the features; the paper takes the two middle ones
+        blur: float = 4.0,  # smoothing of the map, in pixels
+        neighbours: int = 1,  # memories whose distances are averaged; 1 = the nearest alone, as in the paper
+        candidates: int = 40000,  # the coreset is chosen from so many, drawn at random
+        seed: int = 0,  # for the draws
     ):
         clean = check_clean(clean)
-        self.look, self.blur, self.neighbours = Frozen(strides, clean[0].shape[0], pool=3), blur, neighbours
+        self.look, self.blur, self.neighbours = (
+            Frozen(strides, clean[0].shape[0], pool=3),
+            blur,
+            neighbours,
+        )
         f = torch.cat([self.look(c).flatten(1).T for c in clean])
         f = f[torch.randperm(len(f), generator=torch.Generator().manual_seed(seed))[:candidates]]
         self.memory = f[coreset(f, keep, seed)]
@@ -122,16 +154,23 @@ class PatchCore:
     def anomaly_map(self, image):
         "Distances `(h w)` to the nearest memory, or the mean over the nearest few."
         f = self.look(image)
-        d = torch.cdist(f.flatten(1).T, self.memory).topk(self.neighbours, largest=False).values.mean(1)
+        d = (
+            torch.cdist(f.flatten(1).T, self.memory)
+            .topk(self.neighbours, largest=False)
+            .values.mean(1)
+        )
         return _to_map(d.reshape(f.shape[1:]), image.shape[1:], self.blur)
 
 # %% ../nbs/32_baselines.ipynb #0181ee06
 class Difference:
     "The absolute difference to an aligned picture of another die, after smoothing."
-    def __init__(self,
-        blur:float=2., # smoothing before the difference, in pixels
-        reach:int=16, # largest shift of the reference, in pixels
-    ): self.blur, self.reach = blur, reach
+
+    def __init__(
+        self,
+        blur: float = 2.0,  # smoothing before the difference, in pixels
+        reach: int = 16,  # largest shift of the reference, in pixels
+    ):
+        self.blur, self.reach = blur, reach
 
     def anomaly_map(self, image, reference):
         "`(h w)` from a picture and its reference, both `(c h w)`."

@@ -19,10 +19,11 @@ from .images import InputError, to_image, write_atomic
 
 # %% ../nbs/51_deploy.ipynb #19e19e1a
 def fused(
-    model:nn.Module, # an `EffUNet`; left untouched
-) -> nn.Module: # a copy for inference, in evaluation mode
+    model: nn.Module,  # an `EffUNet`; left untouched
+) -> nn.Module:  # a copy for inference, in evaluation mode
     "A copy in which every batch norm that directly follows a convolution in an `nn.Sequential` is folded into it. Same logits, fewer trips through memory."
     from torch.nn.utils.fusion import fuse_conv_bn_eval
+
     twin = copy.deepcopy(model).eval()
     for seq in [m for m in twin.modules() if isinstance(m, nn.Sequential)]:
         for i in range(len(seq) - 1):
@@ -33,33 +34,50 @@ def fused(
 # %% ../nbs/51_deploy.ipynb #1b479b7a
 class _Core(nn.Module):
     "The part of the model that is a plain graph."
+
     def __init__(self, model):
         super().__init__()
         self.model = model
+
     def forward(self, x):
-        for _, y in self.model.stages(x): pass
+        for _, y in self.model.stages(x):
+            pass
         return y
+
 
 def _need(package):
     "Import `package` or say how to get it."
     import importlib
-    try: return importlib.import_module(package)
-    except ImportError: raise InputError(f"{package} is not installed; pip install 'unet-explorer[onnx]'") from None
+
+    try:
+        return importlib.import_module(package)
+    except ImportError:
+        raise InputError(f"{package} is not installed; pip install 'unet-explorer[onnx]'") from None
+
 
 def to_onnx(
-    model:nn.Module, # an `EffUNet`; left untouched
-    path, # of the `.onnx` file
-) -> Path: # `path`
+    model: nn.Module,  # an `EffUNet`; left untouched
+    path,  # of the `.onnx` file
+) -> Path:  # `path`
     """Write `model` as ONNX: input `image` `(b in_ch h w)` in [0, 1], output `logits` `(b n_classes h w)`, for any b, h and w.
     Normalisation, padding and cutting back are inside. Raises `InputError` if the package onnx is missing."""
     import warnings
+
     _need("onnx")
     x = torch.zeros(1, model.config["in_ch"], 70, 90)
     free = {0: "batch", 2: "height", 3: "width"}
     with write_atomic(Path(path)) as tmp, warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        torch.onnx.export(_Core(fused(model).cpu()), (x,), str(tmp), input_names=["image"], output_names=["logits"], opset_version=17, dynamo=False,
-                          dynamic_axes={"image": free, "logits": free})
+        torch.onnx.export(
+            _Core(fused(model).cpu()),
+            (x,),
+            str(tmp),
+            input_names=["image"],
+            output_names=["logits"],
+            opset_version=17,
+            dynamo=False,
+            dynamic_axes={"image": free, "logits": free},
+        )
     return Path(path)
 
 # %% ../nbs/51_deploy.ipynb #e04cc965
@@ -67,60 +85,101 @@ def _torch(model, dtype=None):
     quick = fused(model).to(memory_format=torch.channels_last)
     quick.amp = dtype
     device = next(quick.parameters()).device
+
     def run(x):
-        with torch.inference_mode(): return quick(x.to(device).contiguous(memory_format=torch.channels_last)).float().cpu()
+        with torch.inference_mode():
+            return quick(x.to(device).contiguous(memory_format=torch.channels_last)).float().cpu()
+
     return run
 
-def _float32(model): return _torch(model)
-def _bfloat16(model): return _torch(model, torch.bfloat16)
+
+def _float32(model):
+    return _torch(model)
+
+
+def _bfloat16(model):
+    return _torch(model, torch.bfloat16)
+
 
 def _onnx(model):
     from tempfile import TemporaryDirectory
+
     ort = _need("onnxruntime")
     options = ort.SessionOptions()
     options.intra_op_num_threads, options.log_severity_level = torch.get_num_threads(), 3
     with TemporaryDirectory() as folder:
-        session = ort.InferenceSession(to_onnx(model, Path(folder) / "model.onnx").read_bytes(), options, providers=["CPUExecutionProvider"])
+        session = ort.InferenceSession(
+            to_onnx(model, Path(folder) / "model.onnx").read_bytes(),
+            options,
+            providers=["CPUExecutionProvider"],
+        )
     return lambda x: torch.from_numpy(session.run(None, {"image": x.cpu().contiguous().numpy()})[0])
 
-BACKENDS = {"float32": _float32, "bfloat16": _bfloat16, "onnx": _onnx}   # each: model -> (pictures -> logits)
+
+BACKENDS = {
+    "float32": _float32,
+    "bfloat16": _bfloat16,
+    "onnx": _onnx,
+}  # each: model -> (pictures -> logits)
 
 # %% ../nbs/51_deploy.ipynb #90cdc0ac
 class Segmenter:
     """A model, ready for many pictures: the fastest backend of this machine that agrees with plain float32.
 
     `.timings` tells the milliseconds of each, `.differences` the mean difference in probability, `.backend` which was chosen."""
-    def __init__(self,
-        model, # an `EffUNet`, or the folder of a saved one
-        size=(512, 512), # height and width of the pictures to come, in pixels
-        backend:str="auto", # a key of `BACKENDS`, or "auto": the fastest
-        tolerance:float=.01, # largest mean difference in probability from float32
-        example=None, # a picture `(c h w)` to measure with; None = noise
-        repeats:int=3, # how often each is timed; the median counts
+
+    def __init__(
+        self,
+        model,  # an `EffUNet`, or the folder of a saved one
+        size=(512, 512),  # height and width of the pictures to come, in pixels
+        backend: str = "auto",  # a key of `BACKENDS`, or "auto": the fastest
+        tolerance: float = 0.01,  # largest mean difference in probability from float32
+        example=None,  # a picture `(c h w)` to measure with; None = noise
+        repeats: int = 3,  # how often each is timed; the median counts
     ):
-        try: whole = *map(index, size), index(repeats)
-        except TypeError: whole = ()
+        try:
+            whole = *map(index, size), index(repeats)
+        except TypeError:
+            whole = ()
         if len(whole) != 3 or min(whole) < 1:
-            raise InputError(f"Segmenter: size={size!r}, repeats={repeats!r}; give height and width, as (512, 512), and a number of repeats, each a whole number from 1 up")
-        if backend != "auto" and backend not in BACKENDS: raise InputError(f"backend {backend!r} is not known; choose auto, {', '.join(BACKENDS)}")
+            raise InputError(
+                f"Segmenter: size={size!r}, repeats={repeats!r}; give height and width, as (512, 512), and a number of repeats, each a whole number from 1 up"
+            )
+        if backend != "auto" and backend not in BACKENDS:
+            raise InputError(
+                f"backend {backend!r} is not known; choose auto, {', '.join(BACKENDS)}"
+            )
         self.model = (model if isinstance(model, nn.Module) else restore(model)).eval()
         self.config, self.timings, self.differences, self.missing = self.model.config, {}, {}, {}
-        x = torch.rand(1, self.config["in_ch"], *size, generator=torch.Generator().manual_seed(0)) if example is None else to_image(example, self.config["in_ch"])[None]
+        x = (
+            torch.rand(1, self.config["in_ch"], *size, generator=torch.Generator().manual_seed(0))
+            if example is None
+            else to_image(example, self.config["in_ch"])[None]
+        )
         names = list(BACKENDS) if backend == "auto" else [backend]
         runs = self._measure(names, x, repeats)
         good = [n for n in runs if self.differences[n] <= tolerance]
-        if not good: raise InputError(f"backend {backend}: {self.missing.get(backend) or f'differs from float32 by {min(self.differences.values()):.3f}, more than tolerance={tolerance}'}; use backend='float32'")
+        if not good:
+            raise InputError(
+                f"backend {backend}: {self.missing.get(backend) or f'differs from float32 by {min(self.differences.values()):.3f}, more than tolerance={tolerance}'}; use backend='float32'"
+            )
         self.backend = min(good, key=self.timings.get)
-        self.logits = runs[self.backend]      # `(b c h w)` in [0, 1] -> logits `(b k h w)`
+        self.logits = runs[self.backend]  # `(b c h w)` in [0, 1] -> logits `(b k h w)`
 
     def _measure(self, names, x, repeats):
         "Time the backends in turn, so that a busy moment hits all of them; compare their probabilities."
         probability = lambda y: y.sigmoid() if y.shape[1] == 1 else y.softmax(1)
-        with torch.inference_mode(): truth = probability(self.model(x.to(next(self.model.parameters()).device)).float().cpu())
+        with torch.inference_mode():
+            truth = probability(
+                self.model(x.to(next(self.model.parameters()).device)).float().cpu()
+            )
         runs, times = {}, {}
         for n in names:
-            try: runs[n] = BACKENDS[n](self.model)
-            except InputError as e: self.missing[n] = str(e); continue
+            try:
+                runs[n] = BACKENDS[n](self.model)
+            except InputError as e:
+                self.missing[n] = str(e)
+                continue
             self.differences[n] = float((probability(runs[n](x)) - truth).abs().mean())
             times[n] = []
         for _ in range(repeats):
@@ -131,13 +190,24 @@ class Segmenter:
         self.timings = {n: sorted(t)[len(t) // 2] for n, t in times.items()}
         return runs
 
-    def predict(self,
-        image, # as `EffUNet.predict`
-        threshold:float=.5, # probability from which a pixel is class 1, for binary models
-    ) -> torch.Tensor: # int64 mask `(h w)`
+    def predict(
+        self,
+        image,  # as `EffUNet.predict`
+        threshold: float = 0.5,  # probability from which a pixel is class 1, for binary models
+    ) -> torch.Tensor:  # int64 mask `(h w)`
         "Segment one image."
         return to_mask(self.logits(to_image(image, self.config["in_ch"])[None]), threshold)[0]
 
     def __repr__(self):
-        rows = [f"  {n:10}{t:8.1f} ms   mean difference {self.differences[n]:.5f}" + ("   <- chosen" if n == self.backend else "") for n, t in self.timings.items()]
-        return "\n".join(["Segmenter, one picture:", *rows, *[f"  {n:10} {why}" for n, why in self.missing.items()]])
+        rows = [
+            f"  {n:10}{t:8.1f} ms   mean difference {self.differences[n]:.5f}"
+            + ("   <- chosen" if n == self.backend else "")
+            for n, t in self.timings.items()
+        ]
+        return "\n".join(
+            [
+                "Segmenter, one picture:",
+                *rows,
+                *[f"  {n:10} {why}" for n, why in self.missing.items()],
+            ]
+        )

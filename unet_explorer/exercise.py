@@ -10,11 +10,11 @@ from typing import Callable
 
 # %% ../nbs/00_exercise.ipynb #0a9d6cdc
 def check(
-    answer:Callable, # the learner's function
-    checks:Callable, # called with `answer`; asserts what must hold, each with a message
-    hint:str="", # shown when `answer` runs but is wrong
-    must_pass:bool=False, # raise instead of printing: for the solutions, which tests run
-) -> bool: # whether every check passed
+    answer: Callable,  # the learner's function
+    checks: Callable,  # called with `answer`; asserts what must hold, each with a message
+    hint: str = "",  # shown when `answer` runs but is wrong
+    must_pass: bool = False,  # raise instead of printing: for the solutions, which tests run
+) -> bool:  # whether every check passed
     """Mark `answer`: prints `correct`, `not yet` with the reason and a hint, or `not started`.
 
     Raises AssertionError only if `must_pass` and `answer` is not correct."""
@@ -26,7 +26,9 @@ def check(
     except AssertionError as e:
         verdict = f"{name}: not yet. {e}".rstrip() + (f"\n  hint: {hint}" if hint else "")
     except Exception as e:
-        verdict = f"{name}: not yet. It stopped with {type(e).__name__}: {e}" + (f"\n  hint: {hint}" if hint else "")
+        verdict = f"{name}: not yet. It stopped with {type(e).__name__}: {e}" + (
+            f"\n  hint: {hint}" if hint else ""
+        )
     else:
         print(f"{name}: correct")
         return True

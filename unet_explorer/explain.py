@@ -25,77 +25,109 @@ def _fitting(model, x, axes="b c h w"):
     config = getattr(model, "config", None)
     c = config.get("in_ch") if isinstance(config, dict) else None
     if not torch.is_tensor(x) or x.ndim != len(axes.split()) or c not in (None, x.shape[-3]):
-        raise InputError(f"shape {tuple(np.shape(x))}, but here {type(model).__name__} takes a tensor ({axes.replace('c', 'c' if c is None else str(c))}); "
-                         "to_image(picture, channels) makes one picture (c h w), torch.stack a batch")
+        raise InputError(
+            f"shape {tuple(np.shape(x))}, but here {type(model).__name__} takes a tensor ({axes.replace('c', 'c' if c is None else str(c))}); "
+            "to_image(picture, channels) makes one picture (c h w), torch.stack a batch"
+        )
     return x
+
 
 def _stages(model, x):
     if not hasattr(model, "stages"):
-        raise InputError(f"{type(model).__name__} has no stages(x); give an EffUNet, or add a method that yields (name, tensor), "
-                         "the input first and the logits last")
+        raise InputError(
+            f"{type(model).__name__} has no stages(x); give an EffUNet, or add a method that yields (name, tensor), "
+            "the input first and the logits last"
+        )
     return model.stages(x)
 
 # %% ../nbs/23_explain.ipynb #351290ee
 def feature_maps(
-    model, # an `EffUNet`, or any model with `stages(x)`
-    image:torch.Tensor, # `(c h w)` in [0, 1]
-) -> dict: # name of the stage -> `(channels height width)`, in the order in which they are computed
+    model,  # an `EffUNet`, or any model with `stages(x)`
+    image: torch.Tensor,  # `(c h w)` in [0, 1]
+) -> (
+    dict
+):  # name of the stage -> `(channels height width)`, in the order in which they are computed
     """Every intermediate result for one image. The model is in evaluation mode while it computes.
     Raises `InputError` if it has no stages, or if the image does not fit it."""
     with evaluating(model) as device, torch.no_grad():
-        return {name: y[0].cpu() for name, y in _stages(model, _fitting(model, image, "c h w")[None].to(device))}
+        return {
+            name: y[0].cpu()
+            for name, y in _stages(model, _fitting(model, image, "c h w")[None].to(device))
+        }
 
 # %% ../nbs/23_explain.ipynb #f9ac74c1
 def clearest(
-    maps:torch.Tensor, # `(c h w)`, one stage
-    n:int=4, # how many channels
-) -> list[int]: # channel numbers, the most varied first
+    maps: torch.Tensor,  # `(c h w)`, one stage
+    n: int = 4,  # how many channels
+) -> list[int]:  # channel numbers, the most varied first
     "The `n` channels with the largest standard deviation over the picture."
     return maps.flatten(1).std(1, unbiased=False).argsort(descending=True, stable=True)[:n].tolist()
 
 # %% ../nbs/23_explain.ipynb #b4dc4186
 def _counted(who, value, truth):
     "The values and answers (0 or 1) of the pixels that count, as arrays of one axis."
-    value, truth = (np.asarray(a.detach().cpu() if torch.is_tensor(a) else a) for a in (value, truth))
-    if value.shape != truth.shape: raise InputError(f"{who}: values of shape {value.shape} and truth of shape {truth.shape}; they must be equal")
+    value, truth = (
+        np.asarray(a.detach().cpu() if torch.is_tensor(a) else a) for a in (value, truth)
+    )
+    if value.shape != truth.shape:
+        raise InputError(
+            f"{who}: values of shape {value.shape} and truth of shape {truth.shape}; they must be equal"
+        )
     keep = truth != IGNORE
     value, truth = value[keep].astype(np.float64), truth[keep].astype(np.float64)
     odd = truth[(truth != 0) & (truth != 1)]
-    if odd.size: raise InputError(f"{who}: truth holds {odd[0]:g}; give 1 for yes, 0 for no, {IGNORE} for pixels that do not count")
+    if odd.size:
+        raise InputError(
+            f"{who}: truth holds {odd[0]:g}; give 1 for yes, 0 for no, {IGNORE} for pixels that do not count"
+        )
     nans = int(np.isnan(value).sum())
-    if nans: raise InputError(f"{who}: {nans} of {value.size} values are NaN, which cannot be scored; set truth to {IGNORE} there")
+    if nans:
+        raise InputError(
+            f"{who}: {nans} of {value.size} values are NaN, which cannot be scored; set truth to {IGNORE} there"
+        )
     return value, truth
 
+
 def auroc(
-    score, # a number per pixel, array or tensor of any shape
-    hit, # the same shape: True or 1 = yes, 0 = no, 255 = does not count
-) -> float: # 0.5 = chance, 1 = every yes has a larger score than every no; nan if one of the two is missing
+    score,  # a number per pixel, array or tensor of any shape
+    hit,  # the same shape: True or 1 = yes, 0 = no, 255 = does not count
+) -> (
+    float
+):  # 0.5 = chance, 1 = every yes has a larger score than every no; nan if one of the two is missing
     """Area under the ROC curve: how often a random yes scores higher than a random no; ties count half.
     Raises `InputError` for unequal shapes, other answers, and NaN."""
     from scipy.stats import rankdata
+
     score, hit = _counted("auroc", score, hit)
     hit = hit == 1
     yes, no = int(hit.sum()), int((~hit).sum())
-    if not yes or not no: return float("nan")
+    if not yes or not no:
+        return float("nan")
     return float((rankdata(score)[hit].sum() - yes * (yes + 1) / 2) / (yes * no))
 
 # %% ../nbs/23_explain.ipynb #d11c2455
 def _class_logits(logits, cls):
     "`(b h w)`: the logits of class `cls`; for one logit, its negative is class 0."
     k = logits.shape[1]
-    if not 0 <= cls < max(k, 2): raise InputError(f"class {cls} with {max(k, 2)} classes; give 0 to {max(k, 2) - 1}")
+    if not 0 <= cls < max(k, 2):
+        raise InputError(f"class {cls} with {max(k, 2)} classes; give 0 to {max(k, 2) - 1}")
     return logits[:, cls] if k > 1 else logits[:, 0] * (1 if cls else -1)
+
 
 def _check_where(where, *shapes):
     "Refuse output pixels of any other shape."
-    if tuple(where.shape) not in shapes: raise InputError(f"where: shape {tuple(where.shape)}; it weighs every output pixel, so give {' or '.join(map(str, shapes))}")
+    if tuple(where.shape) not in shapes:
+        raise InputError(
+            f"where: shape {tuple(where.shape)}; it weighs every output pixel, so give {' or '.join(map(str, shapes))}"
+        )
+
 
 def input_gradient(
-    model, # any model from `(b c h w)` to logits `(b k h w)`
-    images:torch.Tensor, # `(b c h w)`
-    where:torch.Tensor, # `(h w)` or `(b h w)`: weight of each output pixel, for example 1 for one pixel and 0 elsewhere
-    cls:int=1, # class whose logit is explained
-) -> torch.Tensor: # `(b c h w)`: change of the summed logits per change of the input pixel
+    model,  # any model from `(b c h w)` to logits `(b k h w)`
+    images: torch.Tensor,  # `(b c h w)`
+    where: torch.Tensor,  # `(h w)` or `(b h w)`: weight of each output pixel, for example 1 for one pixel and 0 elsewhere
+    cls: int = 1,  # class whose logit is explained
+) -> torch.Tensor:  # `(b c h w)`: change of the summed logits per change of the input pixel
     """Gradient of the logits of `cls`, summed over `where`, with respect to the images (Simonyan et al. 2014).
     Raises `InputError` for images that do not fit the model and a `where` of another size."""
     b, _, h, w = _fitting(model, images).shape
@@ -109,14 +141,18 @@ def input_gradient(
 def _pixel(at, h, w):
     "Row and column; None = the middle."
     i, j = at or (h // 2, w // 2)
-    if not (0 <= i < h and 0 <= j < w): raise InputError(f"pixel {at} of a picture of {h}x{w}; rows go from 0 to {h - 1}, columns to {w - 1}")
+    if not (0 <= i < h and 0 <= j < w):
+        raise InputError(
+            f"pixel {at} of a picture of {h}x{w}; rows go from 0 to {h - 1}, columns to {w - 1}"
+        )
     return i, j
 
+
 def effective_field(
-    model, # any model from `(b c h w)` to logits `(b k h w)`
-    images:torch.Tensor, # `(b c h w)`; the result is the mean over them
-    at:tuple|None=None, # row and column of the output pixel; None = the middle
-) -> torch.Tensor: # `(h w)`, at least 0: mean absolute gradient
+    model,  # any model from `(b c h w)` to logits `(b k h w)`
+    images: torch.Tensor,  # `(b c h w)`; the result is the mean over them
+    at: tuple | None = None,  # row and column of the output pixel; None = the middle
+) -> torch.Tensor:  # `(h w)`, at least 0: mean absolute gradient
     "Effective receptive field of one output pixel (Luo et al. 2016). Raises `InputError` if `at` is outside."
     h, w = _fitting(model, images).shape[-2:]
     where = torch.zeros(h, w)
@@ -125,81 +161,100 @@ def effective_field(
 
 # %% ../nbs/23_explain.ipynb #b49c9d5f
 def field_shares(
-    field:torch.Tensor, # `(h w)`, from `effective_field`
-    at:tuple|None=None, # row and column of the output pixel; None = the middle
-) -> np.ndarray: # share of the influence inside the square of side 1, 3, 5, ... around it; ends with 1
+    field: torch.Tensor,  # `(h w)`, from `effective_field`
+    at: tuple | None = None,  # row and column of the output pixel; None = the middle
+) -> (
+    np.ndarray
+):  # share of the influence inside the square of side 1, 3, 5, ... around it; ends with 1
     "Cumulated influence in growing squares. Raises `InputError` if `at` is outside, or if there is no influence."
     h, w = field.shape
     i, j = _pixel(at, h, w)
-    ring = np.maximum(np.abs(np.arange(h) - i)[:, None], np.abs(np.arange(w) - j)[None, :])     # 0 for the pixel, 1 for the eight around it
+    ring = np.maximum(
+        np.abs(np.arange(h) - i)[:, None], np.abs(np.arange(w) - j)[None, :]
+    )  # 0 for the pixel, 1 for the eight around it
     field = np.asarray(field, np.float64)
     total = np.bincount(ring.ravel(), weights=field.ravel()).cumsum()
     if not (field >= 0).all() or not 0 < total[-1] < np.inf:
-        raise InputError(f"field: values {field.min():g} to {field.max():g}; influence is finite, nowhere below 0, and above 0 somewhere; give a result of effective_field")
+        raise InputError(
+            f"field: values {field.min():g} to {field.max():g}; influence is finite, nowhere below 0, and above 0 somewhere; give a result of effective_field"
+        )
     return total / total[-1]
 
+
 def field_side(
-    field:torch.Tensor, # `(h w)`, from `effective_field`
-    share:float=.9, # share of the influence to hold
-    at:tuple|None=None, # row and column of the output pixel; None = the middle
-) -> int: # side in pixels, odd
+    field: torch.Tensor,  # `(h w)`, from `effective_field`
+    share: float = 0.9,  # share of the influence to hold
+    at: tuple | None = None,  # row and column of the output pixel; None = the middle
+) -> int:  # side in pixels, odd
     "Side of the smallest square around the output pixel that holds `share` of its influence. Raises `InputError` as `field_shares`, and for other shares."
-    if not 0 < share <= 1: raise InputError(f"field_side: share={share}; give a number above 0, and 1 at most")
+    if not 0 < share <= 1:
+        raise InputError(f"field_side: share={share}; give a number above 0, and 1 at most")
     return 2 * int(np.searchsorted(field_shares(field, at), share - 1e-12)) + 1
 
 # %% ../nbs/23_explain.ipynb #6321de8c
 def encode(
-    model, # an `EffUNet`
-    x:torch.Tensor, # `(b c h w)`
-) -> dict: # stride -> the encoder's map `(b channels height width)`, finest first
+    model,  # an `EffUNet`
+    x: torch.Tensor,  # `(b c h w)`
+) -> dict:  # stride -> the encoder's map `(b channels height width)`, finest first
     "The feature maps that the encoder hands to the decoder. Raises `InputError` for pictures that do not fit the model."
     features = {}
     for name, y in _stages(model, _fitting(model, x)):
-        if name.startswith("encoder"): features[int(name.split()[-1])] = y
-        elif features: break
+        if name.startswith("encoder"):
+            features[int(name.split()[-1])] = y
+        elif features:
+            break
     return features
 
+
 def decode(
-    model, # an `EffUNet`
-    features:dict, # from `encode`, changed or not; left untouched
-    size:tuple[int, int], # height and width of the picture
-    changes:dict|None=None, # stride of a decoder stage -> function of its map
-) -> torch.Tensor: # logits `(b k h w)`
+    model,  # an `EffUNet`
+    features: dict,  # from `encode`, changed or not; left untouched
+    size: tuple[int, int],  # height and width of the picture
+    changes: dict | None = None,  # stride of a decoder stage -> function of its map
+) -> torch.Tensor:  # logits `(b k h w)`
     "What the decoder makes of `features`, its own maps changed on the way by `changes`."
     stride = max(features)
     y = features[stride]
     for block in model.decoder:
         stride //= 2
         y = block(y, features.get(stride))
-        if changes and stride in changes: y = changes[stride](y)
+        if changes and stride in changes:
+            y = changes[stride](y)
     return model.head(y)[..., : size[0], : size[1]]
 
 # %% ../nbs/23_explain.ipynb #b6ae2817
 REPLACEMENTS = {  # `(b c h w)` to the same shape
     "zeros": torch.zeros_like,
-    "mean": lambda f: f.mean((2, 3), keepdim=True).expand_as(f),     # strength without place
-    "other": lambda f: f.roll(1, 0),                                 # the next picture's map
+    "mean": lambda f: f.mean((2, 3), keepdim=True).expand_as(f),  # strength without place
+    "other": lambda f: f.roll(1, 0),  # the next picture's map
 }
 
+
 def ablate(
-    model, # an `EffUNet`
-    images:torch.Tensor, # `(b c h w)`, at least 2
-    masks:torch.Tensor, # `(b h w)`
-    replacements:dict|None=None, # name -> function of a feature map; None: `REPLACEMENTS`
-) -> dict: # (stage, name) -> Dice without that map, stages named as in `feature_maps`; ("all", "kept") is the model as it is
+    model,  # an `EffUNet`
+    images: torch.Tensor,  # `(b c h w)`, at least 2
+    masks: torch.Tensor,  # `(b h w)`
+    replacements: dict | None = None,  # name -> function of a feature map; None: `REPLACEMENTS`
+) -> dict:  # (stage, name) -> Dice without that map, stages named as in `feature_maps`; ("all", "kept") is the model as it is
     """Mean Dice of the classes from 1 up, over all pixels together, with the map of one stage replaced, of encoder or decoder.
     Raises `InputError` for a single picture."""
-    if len(images) < 2: raise InputError(f"ablate: {len(images)} picture; give at least 2, so that 'other' has another picture to take the map from")
+    if len(images) < 2:
+        raise InputError(
+            f"ablate: {len(images)} picture; give at least 2, so that 'other' has another picture to take the map from"
+        )
     with evaluating(model) as device, torch.no_grad():
         x, k = images.to(device), model.config["n_classes"]
+
         def score(features, changes=None):
             logits = decode(model, features, x.shape[-2:], changes)
             pred = logits.argmax(1) if k > 1 else (logits[:, 0] > 0).long()
             return float(np.nanmean(dice(confusion(pred, masks, max(k, 2)))[1:]))
+
         features = encode(model, x)
         out = {("all", "kept"): score(features)}
         for name, change in (replacements or REPLACEMENTS).items():
-            for stride, f in features.items(): out[f"encoder, stride {stride}", name] = score({**features, stride: change(f)})
+            for stride, f in features.items():
+                out[f"encoder, stride {stride}", name] = score({**features, stride: change(f)})
             for i in range(len(model.decoder)):
                 stride = max(features) >> i + 1
                 out[f"decoder, stride {stride}", name] = score(features, {stride: change})
@@ -207,37 +262,46 @@ def ablate(
 
 # %% ../nbs/23_explain.ipynb #3c258b6b
 def seg_cam(
-    model, # an `EffUNet`, or any model with `stages(x)`
-    image:torch.Tensor, # `(c h w)` in [0, 1]
-    cls:int, # class to explain
-    stage:str, # a name from `feature_maps`
-    where:torch.Tensor|None=None, # `(h w)`: the set M of output pixels; None = those predicted as `cls`
-) -> torch.Tensor: # `(h w)`, at least 0, enlarged to the picture; all 0 if nothing speaks for the class
+    model,  # an `EffUNet`, or any model with `stages(x)`
+    image: torch.Tensor,  # `(c h w)` in [0, 1]
+    cls: int,  # class to explain
+    stage: str,  # a name from `feature_maps`
+    where: torch.Tensor
+    | None = None,  # `(h w)`: the set M of output pixels; None = those predicted as `cls`
+) -> (
+    torch.Tensor
+):  # `(h w)`, at least 0, enlarged to the picture; all 0 if nothing speaks for the class
     """Seg-Grad-CAM (Vinogradova et al. 2020): the maps of `stage`, weighted by how much each speaks for `cls`.
     Raises `InputError` for an unknown stage or class, and for an image or a `where` that does not fit."""
     h, w = _fitting(model, image, "c h w").shape[-2:]
-    if where is not None: _check_where(where, (h, w))
+    if where is not None:
+        _check_where(where, (h, w))
     with evaluating(model) as device, torch.enable_grad():
         maps = dict(_stages(model, image[None].to(device).clone().requires_grad_()))
-        if stage not in maps: raise InputError(f"stage {stage!r} is not known; choose one of {', '.join(maps)}")
+        if stage not in maps:
+            raise InputError(f"stage {stage!r} is not known; choose one of {', '.join(maps)}")
         first, logits = next(iter(maps.values())), list(maps.values())[-1]
         score = _class_logits(logits, cls)
-        if where is None: where = score == logits.amax(1) if logits.shape[1] > 1 else score > 0
+        if where is None:
+            where = score == logits.amax(1) if logits.shape[1] > 1 else score > 0
         a = maps[stage]
-        gradient, = torch.autograd.grad((score * where.to(device)).sum(), a)
+        (gradient,) = torch.autograd.grad((score * where.to(device)).sum(), a)
         cam = (gradient.mean((2, 3), keepdim=True) * a).sum(1, keepdim=True).relu().detach()
         return F.interpolate(cam, size=first.shape[-2:], mode="bilinear")[0, 0, :h, :w].cpu()
 
 # %% ../nbs/23_explain.ipynb #4264e784
 def dihedral(
-    x:torch.Tensor, # `(... h w)`
-) -> list[torch.Tensor]: # eight: turned by 0, 90, 180, 270 degrees, then the same of the mirror image
+    x: torch.Tensor,  # `(... h w)`
+) -> list[
+    torch.Tensor
+]:  # eight: turned by 0, 90, 180, 270 degrees, then the same of the mirror image
     "The eight views of a picture."
     return [torch.rot90(v, k, (-2, -1)) for v in (x, x.flip(-1)) for k in range(4)]
 
+
 def undo_dihedral(
-    views, # eight, in the order of `dihedral`
-) -> list[torch.Tensor]: # all turned back to the first
+    views,  # eight, in the order of `dihedral`
+) -> list[torch.Tensor]:  # all turned back to the first
     "Turn the answers for eight views back."
     back = [torch.rot90(v, -(i % 4), (-2, -1)) for i, v in enumerate(views)]
     return back[:4] + [v.flip(-1) for v in back[4:]]
@@ -245,43 +309,64 @@ def undo_dihedral(
 # %% ../nbs/23_explain.ipynb #797355a8
 class Views(NamedTuple):
     "What eight views of one picture say."
-    prob: torch.Tensor    # `(k h w)`: mean probability; k = 1: that of class 1
+
+    prob: torch.Tensor  # `(k h w)`: mean probability; k = 1: that of class 1
     spread: torch.Tensor  # `(h w)`: variance between the views, summed over classes
-    doubt: torch.Tensor   # `(h w)`: mean of p(1-p) over the views, summed over classes
+    doubt: torch.Tensor  # `(h w)`: mean of p(1-p) over the views, summed over classes
+
 
 def tta(
-    model, # any model from `(b c h w)` to logits `(b k h w)`
-    image:torch.Tensor, # `(c h w)` in [0, 1]
-) -> Views: # `spread + doubt` equals `(prob * (1 - prob)).sum(0)`
+    model,  # any model from `(b c h w)` to logits `(b k h w)`
+    image: torch.Tensor,  # `(c h w)` in [0, 1]
+) -> Views:  # `spread + doubt` equals `(prob * (1 - prob)).sum(0)`
     "Test-time augmentation: eight views, one after the other, turned back and averaged. Eight times the cost of one prediction."
     with evaluating(model) as device, torch.no_grad():
-        logits = [model(v[None].to(device))[0].float() for v in dihedral(_fitting(model, image, "c h w"))]
-        probs = torch.stack(undo_dihedral([y.softmax(0) if len(y) > 1 else y.sigmoid() for y in logits])).cpu()
-    return Views(probs.mean(0), probs.var(0, unbiased=False).sum(0), (probs * (1 - probs)).mean(0).sum(0))
+        logits = [
+            model(v[None].to(device))[0].float() for v in dihedral(_fitting(model, image, "c h w"))
+        ]
+        probs = torch.stack(
+            undo_dihedral([y.softmax(0) if len(y) > 1 else y.sigmoid() for y in logits])
+        ).cpu()
+    return Views(
+        probs.mean(0), probs.var(0, unbiased=False).sum(0), (probs * (1 - probs)).mean(0).sum(0)
+    )
 
 # %% ../nbs/23_explain.ipynb #800dfe53
 class Calibration(NamedTuple):
     "Bins of a reliability diagram; empty bins have nan."
-    said: np.ndarray   # mean probability in each bin
-    true: np.ndarray   # share of yes in each bin
+
+    said: np.ndarray  # mean probability in each bin
+    true: np.ndarray  # share of yes in each bin
     count: np.ndarray  # pixels in each bin
 
+
 def calibration(
-    prob, # probability of class 1 per pixel, any shape; for k classes, the probability of the predicted class
-    truth, # the same shape: 1 = yes, 0 = no, 255 = does not count; for k classes, whether the prediction was right
-    bins:int=15, # bins of equal width
+    prob,  # probability of class 1 per pixel, any shape; for k classes, the probability of the predicted class
+    truth,  # the same shape: 1 = yes, 0 = no, 255 = does not count; for k classes, whether the prediction was right
+    bins: int = 15,  # bins of equal width
 ) -> Calibration:
     "What was said against what was true. Raises `InputError` for unequal shapes, values outside [0, 1], other answers, or no bins."
-    if not isinstance(bins, (int, np.integer)) or bins < 1: raise InputError(f"calibration: bins={bins!r}; give a whole number from 1 up")
+    if not isinstance(bins, (int, np.integer)) or bins < 1:
+        raise InputError(f"calibration: bins={bins!r}; give a whole number from 1 up")
     prob, truth = _counted("calibration", prob, truth)
     if prob.size and not (prob.min() >= 0 and prob.max() <= 1):
-        raise InputError(f"calibration: values {prob.min():g} to {prob.max():g}; give probabilities (sigmoid or softmax of the logits)")
+        raise InputError(
+            f"calibration: values {prob.min():g} to {prob.max():g}; give probabilities (sigmoid or softmax of the logits)"
+        )
     which = np.minimum((prob * bins).astype(int), bins - 1)
-    count, said, true = (np.bincount(which, weights=v, minlength=bins) for v in (np.ones_like(prob), prob, truth))
-    with np.errstate(invalid="ignore"): return Calibration(said / count, true / count, count.astype(int))
+    count, said, true = (
+        np.bincount(which, weights=v, minlength=bins) for v in (np.ones_like(prob), prob, truth)
+    )
+    with np.errstate(invalid="ignore"):
+        return Calibration(said / count, true / count, count.astype(int))
+
 
 def ece(
-    c:Calibration, # from `calibration`
-) -> float: # between 0 and 1; nan without pixels
+    c: Calibration,  # from `calibration`
+) -> float:  # between 0 and 1; nan without pixels
     "Expected calibration error (Naeini et al. 2015): mean gap between said and true, weighted by pixels."
-    return float(np.nansum(c.count * np.abs(c.said - c.true)) / c.count.sum()) if c.count.sum() else float("nan")
+    return (
+        float(np.nansum(c.count * np.abs(c.said - c.true)) / c.count.sum())
+        if c.count.sum()
+        else float("nan")
+    )

@@ -15,30 +15,34 @@ from .batches import Crops, _typed
 from .images import IGNORE, InputError, check_image
 
 # %% ../nbs/30_implant.ipynb #88d74db3
-_BLIND = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32)     # zero for constants and slopes
+_BLIND = np.array(
+    [[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32
+)  # zero for constants and slopes
+
 
 def noise_level(
-    image, # `(c h w)` tensor, or array `(h w)`
-) -> float: # standard deviation of the noise of a pixel, in units of the image
+    image,  # `(c h w)` tensor, or array `(h w)`
+) -> float:  # standard deviation of the noise of a pixel, in units of the image
     "How noisy a picture is, from its median, so that edges hardly count (after Immerkær 1996)."
     a = np.asarray(image, np.float32)
     response = ndimage.convolve(a.reshape(-1, *a.shape[-2:]), _BLIND[None], mode="reflect")
-    return float(np.median(np.abs(response)) / .6745 / 6)                # 6: the kernel's norm
+    return float(np.median(np.abs(response)) / 0.6745 / 6)  # 6: the kernel's norm
 
 # %% ../nbs/30_implant.ipynb #6b80e755
 def tolerance_of(
-    image, # a clean picture
-) -> float: # how much a local mean may change and still be noise
+    image,  # a clean picture
+) -> float:  # how much a local mean may change and still be noise
     "Three standard deviations of the difference of two smoothed shots, at least 0.04."
-    return max(.04, 3 * 2**.5 * .19 * noise_level(image))
+    return max(0.04, 3 * 2**0.5 * 0.19 * noise_level(image))
+
 
 def really_changed(
-    before, # `(c h w)`, the clean picture
-    after, # `(c h w)`, with something pasted
-    where, # bool `(h w)`: the pasted region; nothing outside is labelled
-    tolerance:float|None=None, # of local means; None: by the noise of `before`
-    min_px:int=9, # smaller changes are left unlabelled
-) -> np.ndarray: # bool `(h w)`
+    before,  # `(c h w)`, the clean picture
+    after,  # `(c h w)`, with something pasted
+    where,  # bool `(h w)`: the pasted region; nothing outside is labelled
+    tolerance: float | None = None,  # of local means; None: by the noise of `before`
+    min_px: int = 9,  # smaller changes are left unlabelled
+) -> np.ndarray:  # bool `(h w)`
     "NSA's honest label (Schlüter et al. 2022): the pasted pixels whose surroundings really look different now."
     tolerance = tolerance_of(before) if tolerance is None else tolerance
     d = np.asarray(after, np.float32) - np.asarray(before, np.float32)
@@ -49,50 +53,57 @@ def really_changed(
 
 # %% ../nbs/30_implant.ipynb #a30cd954
 def smooth_shape(
-    size:float, # length in pixels
-    rng:np.random.Generator, # where the randomness comes from
-    aspect:float=1., # length over width; a shape is never thinner than 3 pixels
-) -> np.ndarray: # bool, square, a little larger than `size`
+    size: float,  # length in pixels
+    rng: np.random.Generator,  # where the randomness comes from
+    aspect: float = 1.0,  # length over width; a shape is never thinner than 3 pixels
+) -> np.ndarray:  # bool, square, a little larger than `size`
     "A random smooth blob, at a random angle."
     k, aspect = int(np.ceil(size)) + 2, min(aspect, max(1, size / 3))
     y, x = np.mgrid[:k, :k] - (k - 1) / 2
     turn = rng.uniform(0, np.pi)
     a, b = x * np.cos(turn) + y * np.sin(turn), (y * np.cos(turn) - x * np.sin(turn)) * aspect
     angle = np.arctan2(b, a)
-    radius = 1 + sum(rng.uniform(-.35, .35) / j * np.cos(j * angle + rng.uniform(0, 2 * np.pi)) for j in (2, 3, 4, 5))
+    radius = 1 + sum(
+        rng.uniform(-0.35, 0.35) / j * np.cos(j * angle + rng.uniform(0, 2 * np.pi))
+        for j in (2, 3, 4, 5)
+    )
     return np.hypot(a, b) <= size / 2 * radius / max(1, radius.max())
 
 # %% ../nbs/30_implant.ipynb #03e6cf4f
 def perlin(
-    shape, # height and width, in pixels
-    cells, # cells of the grid, down and across; more cells, finer noise
-    rng:np.random.Generator, # where the randomness comes from
-) -> np.ndarray: # float `(h w)`, about -0.7 to 0.7, 0 at the points of the grid
+    shape,  # height and width, in pixels
+    cells,  # cells of the grid, down and across; more cells, finer noise
+    rng: np.random.Generator,  # where the randomness comes from
+) -> np.ndarray:  # float `(h w)`, about -0.7 to 0.7, 0 at the points of the grid
     "Perlin's gradient noise."
     angles = rng.uniform(0, 2 * np.pi, (cells[0] + 1, cells[1] + 1))
     y, x = (np.arange(n) * c / n for n, c in zip(shape, cells))
     i, j = y.astype(int)[:, None], x.astype(int)[None]
     v, u = (y % 1)[:, None], (x % 1)[None]
+
     def corner(di, dj):
         t = angles[i + di, j + dj]
         return np.sin(t) * (v - di) + np.cos(t) * (u - dj)
+
     fade = lambda t: t**3 * (t * (6 * t - 15) + 10)
     top, bottom = ((1 - fade(u)) * corner(di, 0) + fade(u) * corner(di, 1) for di in (0, 1))
     return (1 - fade(v)) * top + fade(v) * bottom
 
 # %% ../nbs/30_implant.ipynb #4883f93e
 def poisson_blend(
-    picture:np.ndarray, # `(c h w)`
-    patch:np.ndarray, # `(c h w)`: only its gradients count
-    mask:np.ndarray, # bool `(h w)`; pixels on the border of the array stay as they are
-) -> np.ndarray: # `(c h w)`: equal to `picture` outside of `mask`
+    picture: np.ndarray,  # `(c h w)`
+    patch: np.ndarray,  # `(c h w)`: only its gradients count
+    mask: np.ndarray,  # bool `(h w)`; pixels on the border of the array stay as they are
+) -> np.ndarray:  # `(c h w)`: equal to `picture` outside of `mask`
     "Paste without a seam (Pérez, Gangnet, Blake 2003)."
     from scipy.sparse import coo_matrix
     from scipy.sparse.linalg import spsolve
+
     mask = mask.copy()
     mask[[0, -1]] = mask[:, [0, -1]] = False
     n = int(mask.sum())
-    if not n: return picture.copy()
+    if not n:
+        return picture.copy()
     number = np.full(mask.shape, -1)
     number[mask] = np.arange(n)
     y, x = np.nonzero(mask)
@@ -102,22 +113,27 @@ def poisson_blend(
         right -= patch[:, y + dy, x + dx]
         right += np.where(inside, 0, picture[:, y + dy, x + dx])
         rows.append(np.flatnonzero(inside)), cols.append(other[inside])
-    values = np.r_[np.full(n, 4.), np.full(sum(map(len, rows)) - n, -1.)]
+    values = np.r_[np.full(n, 4.0), np.full(sum(map(len, rows)) - n, -1.0)]
     matrix = coo_matrix((values, (np.concatenate(rows), np.concatenate(cols)))).tocsc()
     out = picture.copy()
     out[:, y, x] = spsolve(matrix, right.T).reshape(n, -1).T
     return out
 
 # %% ../nbs/30_implant.ipynb #44f60758
-def _hard(picture, patch, mask, rng): return np.where(mask, patch, picture)
+def _hard(picture, patch, mask, rng):
+    return np.where(mask, patch, picture)
+
 
 def _feather(picture, patch, mask, rng):
     "Mixed over one to three pixels, inside and outside."
-    sigma = rng.uniform(.6, 1.6)
+    sigma = rng.uniform(0.6, 1.6)
     soft = ndimage.gaussian_filter(mask.astype(np.float32), sigma, truncate=3 / sigma)
     return picture + soft * (patch - picture)
 
-def _poisson(picture, patch, mask, rng): return poisson_blend(picture, patch, mask)
+
+def _poisson(picture, patch, mask, rng):
+    return poisson_blend(picture, patch, mask)
+
 
 BLENDS = {"hard": _hard, "feather": _feather, "poisson": _poisson}
 
@@ -125,16 +141,17 @@ BLENDS = {"hard": _hard, "feather": _feather, "poisson": _poisson}
 def _copy(image, donor, y, x, k, rng):
     "A `k x k` patch for the place `(y, x)` out of `donor`: moved, turned, flipped, its brightness changed."
     h, w = donor.shape[1:]
-    far = np.exp(rng.uniform(np.log(3), np.log(max(4., min(h, w) / 2))))
+    far = np.exp(rng.uniform(np.log(3), np.log(max(4.0, min(h, w) / 2))))
     way = rng.uniform(0, 2 * np.pi)
-    turn = rng.uniform(0, 2 * np.pi) if rng.random() < .3 else np.pi / 2 * rng.integers(4)
+    turn = rng.uniform(0, 2 * np.pi) if rng.random() < 0.3 else np.pi / 2 * rng.integers(4)
     flip = rng.choice([-1, 1])
     v, u = np.mgrid[:k, :k] - (k - 1) / 2
     sy = y + (k - 1) / 2 + far * np.sin(way) + v * np.cos(turn) - u * np.sin(turn) * flip
     sx = x + (k - 1) / 2 + far * np.cos(way) + v * np.sin(turn) + u * np.cos(turn) * flip
     iy, ix = (_reflect(np.rint(s).astype(int), n) for s, n in ((sy, h), (sx, w)))
     patch = donor[:, iy, ix]
-    return (patch - patch.mean()) * rng.uniform(.8, 1.2) + patch.mean() + rng.normal(0, .04)
+    return (patch - patch.mean()) * rng.uniform(0.8, 1.2) + patch.mean() + rng.normal(0, 0.04)
+
 
 def _reflect(i, n):
     "Indices folded back into 0 to n-1, like a mirror at both ends."
@@ -145,24 +162,44 @@ def _reflect(i, n):
 def _texture(image, donor, y, x, k, rng):
     "Grey texture: a random brightness, Perlin waves, and the noise of the picture; more or less opaque."
     waves = perlin((k, k), (int(rng.integers(1, 5)),) * 2, rng)
-    grey = rng.uniform(0, 1) + rng.uniform(0, .5) * waves + noise_level(image) * rng.standard_normal((k, k))
-    beta = rng.uniform(.2, 1)
+    grey = (
+        rng.uniform(0, 1)
+        + rng.uniform(0, 0.5) * waves
+        + noise_level(image) * rng.standard_normal((k, k))
+    )
+    beta = rng.uniform(0.2, 1)
     return (1 - beta) * image[:, y : y + k, x : x + k] + beta * grey
+
 
 def _tone(image, donor, y, x, k, rng):
     "The same place with another brightness and contrast."
     here = image[:, y : y + k, x : x + k]
-    return here.mean() + (here - here.mean()) * rng.uniform(.3, 1.3) + rng.choice([-1, 1]) * rng.uniform(.05, .35)
+    return (
+        here.mean()
+        + (here - here.mean()) * rng.uniform(0.3, 1.3)
+        + rng.choice([-1, 1]) * rng.uniform(0.05, 0.35)
+    )
+
 
 def _island(size, rng):
     "A mask of Perlin noise, above 0.2, inside a smooth shape of that size."
     shape = smooth_shape(size, rng, rng.choice([1, 1, 2]))
-    island = shape & (perlin(shape.shape, (int(rng.choice([1, 2, 4])),) * 2, rng) > rng.choice([-.1, .2]))
+    island = shape & (
+        perlin(shape.shape, (int(rng.choice([1, 2, 4])),) * 2, rng) > rng.choice([-0.1, 0.2])
+    )
     return island if island.sum() >= 9 else shape
 
-def _blob(size, rng): return smooth_shape(size, rng, min(8, 1 + rng.exponential(.8)))
 
-IMPLANTS = {"copy": (_blob, _copy), "other": (_blob, _copy), "perlin": (_island, _texture), "tone": (_blob, _tone)}
+def _blob(size, rng):
+    return smooth_shape(size, rng, min(8, 1 + rng.exponential(0.8)))
+
+
+IMPLANTS = {
+    "copy": (_blob, _copy),
+    "other": (_blob, _copy),
+    "perlin": (_island, _texture),
+    "tone": (_blob, _tone),
+}
 
 # %% ../nbs/30_implant.ipynb #0a02910e
 def _plant(image, donor, rng, kinds, blends, sizes):
@@ -172,11 +209,13 @@ def _plant(image, donor, rng, kinds, blends, sizes):
     shape = make_shape(np.exp(rng.uniform(*np.log(sizes))), rng)
     k, (h, w) = len(shape), image.shape[1:]
     y, x = int(rng.integers(h - k + 1)), int(rng.integers(w - k + 1))
-    m = 3                                                                # room for soft edges
+    m = 3  # room for soft edges
     win = np.s_[max(y - m, 0) : y + k + m, max(x - m, 0) : x + k + m]
     both = (slice(None), *win)
     patch, mask = image.copy(), np.zeros((h, w), bool)
-    patch[:, y : y + k, x : x + k] = make_patch(image, donor if kind == "other" else image, y, x, k, rng)
+    patch[:, y : y + k, x : x + k] = make_patch(
+        image, donor if kind == "other" else image, y, x, k, rng
+    )
     mask[y : y + k, x : x + k] = shape
     out = image.copy()
     out[both] = blend(image[both], patch[both], mask[win], rng)
@@ -184,93 +223,141 @@ def _plant(image, donor, rng, kinds, blends, sizes):
 
 # %% ../nbs/30_implant.ipynb #ab20c2d8
 def implant(
-    image, # clean, tensor `(c h w)` in [0, 1]
-    seed=0, # a number, or a numpy Generator that is used up as we go
-    donor=None, # another clean picture, for the kind "other"; None: the picture itself
-    kinds=tuple(IMPLANTS), # which implants, keys of `IMPLANTS`
-    blends=("feather", "feather", "poisson", "hard"), # keys of `BLENDS`; one that stands twice is twice as frequent
-    sizes=(6., 40.), # smallest and largest length, in pixels
-    n=(1, 3), # how many: at least, at most
-    tolerance:float|None=None, # of the label; None: by the noise of the picture
-) -> tuple: # picture float32 `(c h w)`, label int64 `(h w)` with 1 = really changed, mask int64 `(h w)` with 1 = pasted
+    image,  # clean, tensor `(c h w)` in [0, 1]
+    seed=0,  # a number, or a numpy Generator that is used up as we go
+    donor=None,  # another clean picture, for the kind "other"; None: the picture itself
+    kinds=tuple(IMPLANTS),  # which implants, keys of `IMPLANTS`
+    blends=(
+        "feather",
+        "feather",
+        "poisson",
+        "hard",
+    ),  # keys of `BLENDS`; one that stands twice is twice as frequent
+    sizes=(6.0, 40.0),  # smallest and largest length, in pixels
+    n=(1, 3),  # how many: at least, at most
+    tolerance: float | None = None,  # of the label; None: by the noise of the picture
+) -> tuple:  # picture float32 `(c h w)`, label int64 `(h w)` with 1 = really changed, mask int64 `(h w)` with 1 = pasted
     "Plant defects into a clean picture. Raises `InputError` for unknown names and pictures smaller than the implants."
     for name, table, got in (("implant", IMPLANTS, kinds), ("blend", BLENDS, blends)):
         wrong = [g for g in got if g not in table]
-        if wrong or not got: raise InputError(f"{name} {wrong[0] if wrong else ()!r} is not known; choose of {', '.join(table)}")
+        if wrong or not got:
+            raise InputError(
+                f"{name} {wrong[0] if wrong else ()!r} is not known; choose of {', '.join(table)}"
+            )
     a = check_image(image).numpy()
     if not 3 <= sizes[0] <= sizes[1] or min(a.shape[1:]) < sizes[1] + 3:
-        raise InputError(f"implant: sizes {sizes} in a picture of {a.shape[1]}x{a.shape[2]}; from 3 pixels up, and the picture at least 3 pixels larger")
+        raise InputError(
+            f"implant: sizes {sizes} in a picture of {a.shape[1]}x{a.shape[2]}; from 3 pixels up, and the picture at least 3 pixels larger"
+        )
     donor = a if donor is None else check_image(donor).numpy()
-    rng, tolerance = np.random.default_rng(seed), tolerance_of(a) if tolerance is None else tolerance
+    rng, tolerance = (
+        np.random.default_rng(seed),
+        tolerance_of(a) if tolerance is None else tolerance,
+    )
     out, pasted = a.astype(np.float32), np.zeros(a.shape[1:], bool)
     for _ in range(rng.integers(n[0], n[1] + 1)):
         out, mask = _plant(out, donor, rng, kinds, blends, sizes)
         pasted |= mask
     label = really_changed(a, out, pasted, tolerance)
-    return torch.from_numpy(out.astype(np.float32)), torch.from_numpy(label.astype(np.int64)), torch.from_numpy(pasted.astype(np.int64))
+    return (
+        torch.from_numpy(out.astype(np.float32)),
+        torch.from_numpy(label.astype(np.int64)),
+        torch.from_numpy(pasted.astype(np.int64)),
+    )
 
 # %% ../nbs/30_implant.ipynb #3edac1e6
 def decoy(
-    image, # clean, tensor `(c h w)` in [0, 1]
-    seed=0, # a number, or a numpy Generator
-    sizes=(6., 40.), # smallest and largest length, in pixels
-    n=(1, 3), # how many: at least, at most
-) -> tuple: # picture `(c h w)`, and the mask int64 `(h w)` of the shapes; the label is empty
+    image,  # clean, tensor `(c h w)` in [0, 1]
+    seed=0,  # a number, or a numpy Generator
+    sizes=(6.0, 40.0),  # smallest and largest length, in pixels
+    n=(1, 3),  # how many: at least, at most
+) -> tuple:  # picture `(c h w)`, and the mask int64 `(h w)` of the shapes; the label is empty
     "A clean picture with the seams of implants and none of their changes."
     a, rng = check_image(image).numpy(), np.random.default_rng(seed)
-    out, shapes, step = a.astype(np.float32), np.zeros(a.shape[1:], bool), .8 * tolerance_of(a)
+    out, shapes, step = a.astype(np.float32), np.zeros(a.shape[1:], bool), 0.8 * tolerance_of(a)
     for _ in range(rng.integers(n[0], n[1] + 1)):
         shape = _blob(np.exp(rng.uniform(*np.log(sizes))), rng)
         k, (h, w) = len(shape), a.shape[1:]
         y, x = int(rng.integers(h - k + 1)), int(rng.integers(w - k + 1))
         mask = np.zeros((h, w), bool)
         mask[y : y + k, x : x + k] = shape
-        soft = ndimage.gaussian_filter(out, (0, .7, .7))
+        soft = ndimage.gaussian_filter(out, (0, 0.7, 0.7))
         rim = ndimage.binary_dilation(mask) & ~ndimage.binary_erosion(mask)
-        if rng.random() < .5: out = np.where(rim, .5 * out + .5 * soft, out)
-        out = out + mask * rng.choice([-1, 1]) * rng.uniform(.5, 1) * step
+        if rng.random() < 0.5:
+            out = np.where(rim, 0.5 * out + 0.5 * soft, out)
+        out = out + mask * rng.choice([-1, 1]) * rng.uniform(0.5, 1) * step
         shapes |= mask
-    return torch.from_numpy(np.clip(out, 0, 1).astype(np.float32)), torch.from_numpy(shapes.astype(np.int64))
+    return torch.from_numpy(np.clip(out, 0, 1).astype(np.float32)), torch.from_numpy(
+        shapes.astype(np.int64)
+    )
 
 # %% ../nbs/30_implant.ipynb #827469cb
 class _Clean:
     "Clean pictures with empty masks, in the form that `Crops` reads; with references behind them as further channels."
+
     def __init__(self, images, references=None):
-        self.images = list(images) if references is None else [torch.cat(pair) for pair in zip(images, references)]
+        self.images = (
+            list(images)
+            if references is None
+            else [torch.cat(pair) for pair in zip(images, references)]
+        )
         self.own, self.channels = images[0].shape[0], self.images[0].shape[0]
-    def __len__(self): return len(self.images)
-    def __getitem__(self, i): return self.images[i], torch.zeros(self.images[i].shape[1:], dtype=torch.int64)
+
+    def __len__(self):
+        return len(self.images)
+
+    def __getitem__(self, i):
+        return self.images[i], torch.zeros(self.images[i].shape[1:], dtype=torch.int64)
+
 
 def _worn(image, rng):
     "Less sharp, in one of two cases, and noisier."
     a = image.numpy()
-    if rng.random() < .5: a = ndimage.gaussian_filter(a, (0, *[rng.uniform(.3, 1.4)] * 2))
-    return torch.from_numpy(np.clip(a + rng.uniform(.02, .14) * rng.standard_normal(a.shape, dtype=np.float32), 0, 1))
+    if rng.random() < 0.5:
+        a = ndimage.gaussian_filter(a, (0, *[rng.uniform(0.3, 1.4)] * 2))
+    return torch.from_numpy(
+        np.clip(a + rng.uniform(0.02, 0.14) * rng.standard_normal(a.shape, dtype=np.float32), 0, 1)
+    )
+
 
 class Implanted(Crops):
     "`n` random crops of clean pictures per epoch, as `(image, label)`: with implants, with decoys, or clean."
-    def __init__(self,
-        images, # clean pictures, tensors `(c h w)` in [0, 1] with the same c
-        size:int, # height and width of a crop, in pixels
-        n:int, # crops per epoch
-        seed:int=0, # same seed, same crops and implants
-        share:float=.5, # of the crops that get implants (DRAEM: half)
-        decoys:float=.15, # share of the crops that get decoys instead
-        augmented:bool=True, # vary the crops before anything is planted
-        honest:bool=True, # label what really changed; False: all that was pasted
-        n_implants=(1, 3), # in a crop that gets any: at least, at most
-        wear:float=0., # share of the crops with another dose and focus
-        references=None, # a picture of another die for each, aligned; appended as channels, in which nothing is planted
-        **how, # `kinds`, `blends`, `sizes`, `tolerance` of `implant`
+
+    def __init__(
+        self,
+        images,  # clean pictures, tensors `(c h w)` in [0, 1] with the same c
+        size: int,  # height and width of a crop, in pixels
+        n: int,  # crops per epoch
+        seed: int = 0,  # same seed, same crops and implants
+        share: float = 0.5,  # of the crops that get implants (DRAEM: half)
+        decoys: float = 0.15,  # share of the crops that get decoys instead
+        augmented: bool = True,  # vary the crops before anything is planted
+        honest: bool = True,  # label what really changed; False: all that was pasted
+        n_implants=(1, 3),  # in a crop that gets any: at least, at most
+        wear: float = 0.0,  # share of the crops with another dose and focus
+        references=None,  # a picture of another die for each, aligned; appended as channels, in which nothing is planted
+        **how,  # `kinds`, `blends`, `sizes`, `tolerance` of `implant`
     ):
-        self.pictures, self.size, self.n, self.augmented = _Clean(images, references), size, n, augmented
-        self.share, self.decoys, self.honest, self.wear, self.how = share, decoys, honest, wear, {**how, "n": n_implants}
+        self.pictures, self.size, self.n, self.augmented = (
+            _Clean(images, references),
+            size,
+            n,
+            augmented,
+        )
+        self.share, self.decoys, self.honest, self.wear, self.how = (
+            share,
+            decoys,
+            honest,
+            wear,
+            {**how, "n": n_implants},
+        )
         self.restart(seed)
 
     def _crop(self, i):
         "A clean crop: the picture itself, what lies behind it, and the mask."
         image, mask = (torch.Tensor(t) for t in super().__getitem__(i))
-        if self._generator().random() < self.wear: image = _worn(image, self._generator())
+        if self._generator().random() < self.wear:
+            image = _worn(image, self._generator())
         return image[: self.pictures.own], image[self.pictures.own :], mask.long()
 
     def __getitem__(self, i):
@@ -280,5 +367,6 @@ class Implanted(Crops):
         if luck < self.share:
             image, label, pasted = implant(image, rng, self._crop(i)[0], **self.how)
             mask = torch.where(mask == IGNORE, IGNORE, label if self.honest else pasted)
-        elif luck < self.share + self.decoys: image = decoy(image, rng, self.how.get("sizes", (6., 40.)))[0]
+        elif luck < self.share + self.decoys:
+            image = decoy(image, rng, self.how.get("sizes", (6.0, 40.0)))[0]
         return _typed(torch.cat([image, reference]), mask)

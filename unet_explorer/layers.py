@@ -15,115 +15,168 @@ from torch import nn
 
 from .images import InputError
 
+
 def layer_of(
-    name:str, # "Conv", "ConvTranspose", "MaxPool", "AvgPool" or "BatchNorm"
-    dims:int, # spatial axes: 1 (signals), 2 (images) or 3 (volumes)
-): # a class of `torch.nn`, for example `nn.Conv2d`
+    name: str,  # "Conv", "ConvTranspose", "MaxPool", "AvgPool" or "BatchNorm"
+    dims: int,  # spatial axes: 1 (signals), 2 (images) or 3 (volumes)
+):  # a class of `torch.nn`, for example `nn.Conv2d`
     "The torch layer `name` for `dims` spatial axes. Raises `InputError` for another number of axes, or a name torch does not have."
-    if dims not in (1, 2, 3): raise InputError(f"dims={dims!r}; layers exist for 1 (signals), 2 (images) and 3 (volumes): choose one of them")
+    if dims not in (1, 2, 3):
+        raise InputError(
+            f"dims={dims!r}; layers exist for 1 (signals), 2 (images) and 3 (volumes): choose one of them"
+        )
     layer = getattr(nn, f"{name}{dims}d", None)
-    if layer is None: raise InputError(f"layer_of: torch has no {name}{dims}d; use Conv, ConvTranspose, MaxPool, AvgPool or BatchNorm")
+    if layer is None:
+        raise InputError(
+            f"layer_of: torch has no {name}{dims}d; use Conv, ConvTranspose, MaxPool, AvgPool or BatchNorm"
+        )
     return layer
 
 # %% ../nbs/10_layers.ipynb #65063e1b
 def check_whole(
-    who:str, # whose numbers they are, for the message
-    least:int=1, # the smallest that is allowed
-    **values, # by name
+    who: str,  # whose numbers they are, for the message
+    least: int = 1,  # the smallest that is allowed
+    **values,  # by name
 ):
     "Raise `InputError` for the first of `values` that is not a whole number from `least` up."
     for name, value in values.items():
-        if not isinstance(value, Integral) or value < least: raise InputError(f"{who}: {name}={value!r}; it must be a whole number from {least} up")
+        if not isinstance(value, Integral) or value < least:
+            raise InputError(f"{who}: {name}={value!r}; it must be a whole number from {least} up")
 
 # %% ../nbs/10_layers.ipynb #167d8ca6
 class ConvNormAct(nn.Sequential):
     "Convolution, batch norm, activation: `(b in_ch *sizes)` to `(b out_ch *sizes)`. Raises `InputError` for an even kernel or a number below 1."
-    def __init__(self,
-        in_ch:int, # channels coming in
-        out_ch:int, # channels going out
-        kernel:int=3, # size of the kernel, odd
-        stride:int=1, # step between the places where the kernel is put
-        dilation:int=1, # distance between neighbouring entries of the kernel, in pixels
-        norm:bool=True, # batch norm; the convolution then has no bias of its own
-        act=nn.ReLU, # makes the activation; None leaves it out
-        dims:int=2, # spatial axes
-        padding:bool=True, # a rim of zeros, so that stride 1 keeps the size; False: the kernel stays inside
+
+    def __init__(
+        self,
+        in_ch: int,  # channels coming in
+        out_ch: int,  # channels going out
+        kernel: int = 3,  # size of the kernel, odd
+        stride: int = 1,  # step between the places where the kernel is put
+        dilation: int = 1,  # distance between neighbouring entries of the kernel, in pixels
+        norm: bool = True,  # batch norm; the convolution then has no bias of its own
+        act=nn.ReLU,  # makes the activation; None leaves it out
+        dims: int = 2,  # spatial axes
+        padding: bool = True,  # a rim of zeros, so that stride 1 keeps the size; False: the kernel stays inside
     ):
-        check_whole("ConvNormAct", in_ch=in_ch, out_ch=out_ch, kernel=kernel, stride=stride, dilation=dilation)
-        if kernel % 2 == 0: raise InputError(f"ConvNormAct: kernel={kernel} has no middle, so the size cannot be kept; use an odd kernel")
+        check_whole(
+            "ConvNormAct",
+            in_ch=in_ch,
+            out_ch=out_ch,
+            kernel=kernel,
+            stride=stride,
+            dilation=dilation,
+        )
+        if kernel % 2 == 0:
+            raise InputError(
+                f"ConvNormAct: kernel={kernel} has no middle, so the size cannot be kept; use an odd kernel"
+            )
         rim = dilation * (kernel - 1) // 2 if padding else 0
-        layers = [layer_of("Conv", dims)(in_ch, out_ch, kernel, stride, rim, dilation, bias=not norm)]
-        if norm: layers.append(layer_of("BatchNorm", dims)(out_ch))
-        if act: layers.append(act(inplace=True) if act is nn.ReLU else act())
+        layers = [
+            layer_of("Conv", dims)(in_ch, out_ch, kernel, stride, rim, dilation, bias=not norm)
+        ]
+        if norm:
+            layers.append(layer_of("BatchNorm", dims)(out_ch))
+        if act:
+            layers.append(act(inplace=True) if act is nn.ReLU else act())
         super().__init__(*layers)
 
 # %% ../nbs/10_layers.ipynb #b5fdb98c
 class DoubleConv(nn.Sequential):
     """Two 3x3 convolutions, each with ReLU: one block of a U-Net (Ronneberger et al. 2015).
     `(b in_ch *sizes)` to `(b out_ch *sizes)`; each side 4 shorter without padding."""
-    def __init__(self,
-        in_ch:int, # channels coming in
-        out_ch:int, # channels going out
-        padding:bool=True, # keep the size; False: valid convolutions, as in 2015
-        norm:bool=True, # batch norm between convolution and ReLU
-        dims:int=2, # spatial axes
+
+    def __init__(
+        self,
+        in_ch: int,  # channels coming in
+        out_ch: int,  # channels going out
+        padding: bool = True,  # keep the size; False: valid convolutions, as in 2015
+        norm: bool = True,  # batch norm between convolution and ReLU
+        dims: int = 2,  # spatial axes
     ):
-        super().__init__(ConvNormAct(in_ch, out_ch, norm=norm, dims=dims, padding=padding),
-                         ConvNormAct(out_ch, out_ch, norm=norm, dims=dims, padding=padding))
+        super().__init__(
+            ConvNormAct(in_ch, out_ch, norm=norm, dims=dims, padding=padding),
+            ConvNormAct(out_ch, out_ch, norm=norm, dims=dims, padding=padding),
+        )
 
 # %% ../nbs/10_layers.ipynb #ce6b475c
 class Field(NamedTuple):
     "A receptive field along one axis, in input pixels."
-    size: int # pixels that can influence one output pixel
-    jump: int # distance between the fields of two neighbouring output pixels
-    start: float # centre of the first output pixel's field; 0 is the centre of the first input pixel
+
+    size: int  # pixels that can influence one output pixel
+    jump: int  # distance between the fields of two neighbouring output pixels
+    start: (
+        float  # centre of the first output pixel's field; 0 is the centre of the first input pixel
+    )
+
 
 def receptive_field(
-    layers, # `(kernel, stride, dilation, padding)` per layer; what is left out is 1, 1, 1, 0
-) -> Field: # size, jump and start
+    layers,  # `(kernel, stride, dilation, padding)` per layer; what is left out is 1, 1, 1, 0
+) -> Field:  # size, jump and start
     "The receptive field of a chain of convolutions and poolings, by arithmetic. Raises `InputError` for impossible numbers."
-    size, jump, start = 1, 1, 0.
+    size, jump, start = 1, 1, 0.0
     for layer in layers:
-        whole = isinstance(layer, (tuple, list)) and 1 <= len(layer) <= 4 and all(isinstance(n, Integral) for n in layer)
+        whole = (
+            isinstance(layer, (tuple, list))
+            and 1 <= len(layer) <= 4
+            and all(isinstance(n, Integral) for n in layer)
+        )
         if not whole or min((1, *layer[:3])) < 1 or min((0, *layer[3:])) < 0:
-            raise InputError(f"receptive_field: layer {layer!r}; give (kernel, stride, dilation, padding) in whole numbers, the first three from 1 up, "
-                             "padding from 0 up; what is left out is 1, 1, 1, 0")
-        kernel, stride, dilation, padding = (*layer, *(1, 1, 1, 0)[len(layer):])
+            raise InputError(
+                f"receptive_field: layer {layer!r}; give (kernel, stride, dilation, padding) in whole numbers, the first three from 1 up, "
+                "padding from 0 up; what is left out is 1, 1, 1, 0"
+            )
+        kernel, stride, dilation, padding = (*layer, *(1, 1, 1, 0)[len(layer) :])
         reach = (kernel - 1) * dilation
         size, start, jump = size + reach * jump, start + (reach / 2 - padding) * jump, jump * stride
     return Field(size, jump, start)
 
 # %% ../nbs/10_layers.ipynb #caa230ad
 def measured_field(
-    net:nn.Module, # takes `(b in_ch *size)`; stays as it is, a copy is used
-    *size:int, # of the input, large enough that the field fits
-    in_ch:int=1, # channels of the input
-    draws:int=16, # random inputs, so that every pixel gets to win in a max-pooling
-    seed:int=0, # for these inputs
-) -> torch.Tensor: # float64 `size`: influence of each input pixel on the middle output pixel, 0 = not seen
+    net: nn.Module,  # takes `(b in_ch *size)`; stays as it is, a copy is used
+    *size: int,  # of the input, large enough that the field fits
+    in_ch: int = 1,  # channels of the input
+    draws: int = 16,  # random inputs, so that every pixel gets to win in a max-pooling
+    seed: int = 0,  # for these inputs
+) -> (
+    torch.Tensor
+):  # float64 `size`: influence of each input pixel on the middle output pixel, 0 = not seen
     """The receptive field of any network, measured by gradients through a copy with equal, positive weights.
     Raises `InputError` if the network does not take such an input."""
     net, g = copy.deepcopy(net).double().eval(), torch.Generator().manual_seed(seed)
     for m in net.modules():
-        if hasattr(m, "reset_running_stats"): m.reset_parameters()
+        if hasattr(m, "reset_running_stats"):
+            m.reset_parameters()
         elif isinstance(getattr(m, "weight", None), nn.Parameter):
             nn.init.constant_(m.weight, 1 / m.weight[0].numel())
-            if getattr(m, "bias", None) is not None: nn.init.zeros_(m.bias)
+            if getattr(m, "bias", None) is not None:
+                nn.init.zeros_(m.bias)
     total = torch.zeros(size, dtype=torch.double)
     for _ in range(draws):
-        x = (.5 + .5 * torch.rand(1, in_ch, *size, generator=g, dtype=torch.double)).requires_grad_()
-        try: y = net(x)
+        x = (
+            0.5 + 0.5 * torch.rand(1, in_ch, *size, generator=g, dtype=torch.double)
+        ).requires_grad_()
+        try:
+            y = net(x)
         except RuntimeError as e:
-            raise InputError(f"measured_field: the network takes no input of shape {tuple(x.shape)} ({str(e).splitlines()[0][:120]}); "
-                             "give its in_ch, one size for each spatial axis, and larger sizes if these are too small") from None
+            raise InputError(
+                f"measured_field: the network takes no input of shape {tuple(x.shape)} ({str(e).splitlines()[0][:120]}); "
+                "give its in_ch, one size for each spatial axis, and larger sizes if these are too small"
+            ) from None
         middle = y[(0, slice(None), *(n // 2 for n in y.shape[2:]))].sum()
         total += torch.autograd.grad(middle, x)[0].sum((0, 1)) / draws
     return total
 
+
 def extent(
-    influence:torch.Tensor, # from `measured_field`
-) -> list[tuple[int, int]]: # for each axis, the first pixel that is seen and how many are, up to the last
+    influence: torch.Tensor,  # from `measured_field`
+) -> list[
+    tuple[int, int]
+]:  # for each axis, the first pixel that is seen and how many are, up to the last
     "Where the receptive field begins and how large it is. Raises `InputError` if nothing is seen."
     seen = (influence != 0).nonzero()
-    if not len(seen): raise InputError("extent: no input pixel has any influence on the output; is the network connected?")
+    if not len(seen):
+        raise InputError(
+            "extent: no input pixel has any influence on the output; is the network connected?"
+        )
     return [(int(a), int(b - a + 1)) for a, b in zip(seen.amin(0), seen.amax(0))]

@@ -12,33 +12,45 @@ import numpy as np
 from .images import IGNORE, InputError
 
 # %% ../nbs/20_metrics.ipynb #0294f25b
-def _array(mask): return np.asarray(mask.detach().cpu() if hasattr(mask, "detach") else mask)
+def _array(mask):
+    return np.asarray(mask.detach().cpu() if hasattr(mask, "detach") else mask)
+
 
 def _counted(pred, truth, n_classes):
     "The pixels of `pred` and `truth` that count, as int64 arrays of one axis; `InputError` if they break the contract."
     pred, truth = _array(pred), _array(truth)
     if pred.shape != truth.shape:
-        raise InputError(f"prediction of shape {pred.shape} and truth of shape {truth.shape}; they must be equal, pixel by pixel")
+        raise InputError(
+            f"prediction of shape {pred.shape} and truth of shape {truth.shape}; they must be equal, pixel by pixel"
+        )
     for name, m in (("prediction", pred), ("truth", truth)):
         if m.dtype.kind not in "iub":
-            raise InputError(f"{name}: type {m.dtype}, but a mask holds class numbers; take the argmax over the classes first")
+            raise InputError(
+                f"{name}: type {m.dtype}, but a mask holds class numbers; take the argmax over the classes first"
+            )
     keep = truth != IGNORE
     pred, truth = pred[keep].astype(np.int64), truth[keep].astype(np.int64)
     for name, m in (("prediction", pred), ("truth", truth)):
         wrong = m[(m < 0) | (m >= n_classes)]
         if wrong.size:
-            raise InputError(f"{name}: class {wrong[0]} with {n_classes} classes; class numbers go from 0 to {n_classes - 1}")
+            raise InputError(
+                f"{name}: class {wrong[0]} with {n_classes} classes; class numbers go from 0 to {n_classes - 1}"
+            )
     return pred, truth
 
 # %% ../nbs/20_metrics.ipynb #cc6619d5
 def confusion(
-    pred, # `(h w)` predicted class numbers, tensor or array; any shape will do, for example a batch `(b h w)`
-    truth, # the same shape; `IGNORE` (255) marks pixels that do not count
-    n_classes:int, # classes, including background
-) -> np.ndarray: # int64 `(n_classes n_classes)`: rows are the truth, columns the prediction
+    pred,  # `(h w)` predicted class numbers, tensor or array; any shape will do, for example a batch `(b h w)`
+    truth,  # the same shape; `IGNORE` (255) marks pixels that do not count
+    n_classes: int,  # classes, including background
+) -> np.ndarray:  # int64 `(n_classes n_classes)`: rows are the truth, columns the prediction
     "How many pixels of each true class went to which predicted class. Raises `InputError` for unequal shapes and unknown classes."
     pred, truth = _counted(pred, truth, n_classes)
-    return np.bincount(truth * n_classes + pred, minlength=n_classes**2).reshape(n_classes, n_classes).astype(np.int64)
+    return (
+        np.bincount(truth * n_classes + pred, minlength=n_classes**2)
+        .reshape(n_classes, n_classes)
+        .astype(np.int64)
+    )
 
 # %% ../nbs/20_metrics.ipynb #131a646a
 def _ratio(a, b):
@@ -46,34 +58,41 @@ def _ratio(a, b):
     a, b = np.asarray(a, float), np.asarray(b, float)
     return np.divide(a, b, out=np.full(np.broadcast(a, b).shape, np.nan), where=b > 0)
 
+
 def iou(
-    cm:np.ndarray, # confusion matrix `(k k)`
-) -> np.ndarray: # float `(k)`: the score of each class; nan where truth and prediction both lack the class
+    cm: np.ndarray,  # confusion matrix `(k k)`
+) -> (
+    np.ndarray
+):  # float `(k)`: the score of each class; nan where truth and prediction both lack the class
     "Intersection over union of each class (Jaccard index): TP / (TP + FP + FN)."
     cm = np.asarray(cm)
     tp = np.diagonal(cm)
     return _ratio(tp, cm.sum(0) + cm.sum(1) - tp)
 
+
 def dice(
-    cm:np.ndarray, # confusion matrix `(k k)`
-) -> np.ndarray: # float `(k)`: the score of each class; nan where truth and prediction both lack the class
+    cm: np.ndarray,  # confusion matrix `(k k)`
+) -> (
+    np.ndarray
+):  # float `(k)`: the score of each class; nan where truth and prediction both lack the class
     "Dice score of each class (F1): 2 TP / (2 TP + FP + FN)."
     cm = np.asarray(cm)
     return _ratio(2 * np.diagonal(cm), cm.sum(0) + cm.sum(1))
 
+
 def pixel_accuracy(
-    cm:np.ndarray, # confusion matrix `(k k)`
-) -> float: # between 0 and 1; nan if no pixel counts
+    cm: np.ndarray,  # confusion matrix `(k k)`
+) -> float:  # between 0 and 1; nan if no pixel counts
     "Share of the pixels that are right, all classes together."
     cm = np.asarray(cm)
     return float(_ratio(np.trace(cm), cm.sum()))
 
 # %% ../nbs/20_metrics.ipynb #39fad2ca
 def pooled_iou(
-    pred, # `(h w)` class numbers, or `(n_classes h w)` booleans: the thresholded channels, of which several or none may be true
-    truth, # `(h w)` class numbers; `IGNORE` (255) marks pixels that do not count
-    n_classes:int, # classes, including background
-) -> float: # between 0 and 1; nan if no pixel counts
+    pred,  # `(h w)` class numbers, or `(n_classes h w)` booleans: the thresholded channels, of which several or none may be true
+    truth,  # `(h w)` class numbers; `IGNORE` (255) marks pixels that do not count
+    n_classes: int,  # classes, including background
+) -> float:  # between 0 and 1; nan if no pixel counts
     """One IoU over all channels of the one-hot masks of an image, as in NASA's benchmark (Stuckner et al. 2022).
 
     For class numbers it equals accuracy / (2 - accuracy). It is *not* the mean of the class IoUs: rare classes hardly count.
@@ -85,11 +104,15 @@ def pooled_iou(
         pred = pred == classes
     else:
         if pred.dtype.kind == "f" and not np.isin(pred, (0, 1)).all():
-            raise InputError(f"prediction: channels from {pred.min():g} to {pred.max():g}, not 0 and 1; "
-                             "threshold them first (probabilities > 0.5)")
+            raise InputError(
+                f"prediction: channels from {pred.min():g} to {pred.max():g}, not 0 and 1; "
+                "threshold them first (probabilities > 0.5)"
+            )
         if pred.shape != (n_classes, *truth.shape):
-            raise InputError(f"prediction of shape {pred.shape}; for {n_classes} classes and a truth of shape {truth.shape} "
-                             f"it must be {(n_classes, *truth.shape)}")
+            raise InputError(
+                f"prediction of shape {pred.shape}; for {n_classes} classes and a truth of shape {truth.shape} "
+                f"it must be {(n_classes, *truth.shape)}"
+            )
         pred = pred[:, truth != IGNORE].astype(bool)
         truth = _counted(truth, truth, n_classes)[1]
     truth = truth == classes
@@ -101,12 +124,13 @@ def _pairs(labels):
     n = np.unique(labels, return_counts=True)[1]
     return int((n * (n - 1)).sum())
 
+
 def rand_scores(
-    pred, # `(h w)` predicted class numbers
-    truth, # `(h w)` true class numbers; `IGNORE` (255) marks pixels that do not count
-    cell:int=0, # the class whose connected pieces are the objects; every other class separates them
-    grow:bool=True, # let the predicted cells grow into the predicted membrane first (border thinning)
-) -> dict: # "rand_f", "rand_split" and "rand_merge", each from 0 to 1 (1 is best); nan where nothing can be counted
+    pred,  # `(h w)` predicted class numbers
+    truth,  # `(h w)` true class numbers; `IGNORE` (255) marks pixels that do not count
+    cell: int = 0,  # the class whose connected pieces are the objects; every other class separates them
+    grow: bool = True,  # let the predicted cells grow into the predicted membrane first (border thinning)
+) -> dict:  # "rand_f", "rand_split" and "rand_merge", each from 0 to 1 (1 is best); nan where nothing can be counted
     """Foreground-restricted Rand F and its two halves, over pairs of pixels that are cell in the truth.
 
     rand_split falls when cells are split, rand_merge when they are merged; rand_f is their harmonic mean. Pieces are 4-connected.
@@ -114,10 +138,13 @@ def rand_scores(
     one pixel between grown cells. Raises `InputError` for unequal shapes."""
     from skimage.measure import label
     from skimage.segmentation import expand_labels
+
     pred, truth = _array(pred), _array(truth)
     if pred.shape != truth.shape or pred.ndim != 2:
-        raise InputError(f"prediction of shape {pred.shape} and truth of shape {truth.shape}; "
-                         "Rand F needs two masks (h w) of equal size")
+        raise InputError(
+            f"prediction of shape {pred.shape} and truth of shape {truth.shape}; "
+            "Rand F needs two masks (h w) of equal size"
+        )
     true_cells, cells = (label(m == cell, connectivity=1).astype(np.int64) for m in (truth, pred))
     if grow and cells.any():
         cells = expand_labels(cells, distance=sum(cells.shape)).astype(np.int64)
@@ -126,15 +153,19 @@ def rand_scores(
     alone = p == 0  # membrane that did not join a cell: each pixel for itself
     p[alone] = p.max(initial=0) + 1 + np.arange(alone.sum())
     both, in_truth, in_pred = _pairs(t * (p.max(initial=0) + 1) + p), _pairs(t), _pairs(p)
-    return {"rand_f": float(_ratio(2 * both, in_truth + in_pred)), "rand_split": float(_ratio(both, in_truth)),
-            "rand_merge": float(_ratio(both, in_pred))}
+    return {
+        "rand_f": float(_ratio(2 * both, in_truth + in_pred)),
+        "rand_split": float(_ratio(both, in_truth)),
+        "rand_merge": float(_ratio(both, in_pred)),
+    }
+
 
 def rand_f(
-    pred, # `(h w)` predicted class numbers
-    truth, # `(h w)` true class numbers
-    cell:int=0, # the class whose connected pieces are the objects
-    grow:bool=True, # let the predicted cells grow into the predicted membrane first
-) -> float: # 0 to 1, 1 is best
+    pred,  # `(h w)` predicted class numbers
+    truth,  # `(h w)` true class numbers
+    cell: int = 0,  # the class whose connected pieces are the objects
+    grow: bool = True,  # let the predicted cells grow into the predicted membrane first
+) -> float:  # 0 to 1, 1 is best
     "The foreground-restricted Rand F alone, see `rand_scores`."
     return rand_scores(pred, truth, cell, grow)["rand_f"]
 
@@ -142,36 +173,50 @@ def rand_f(
 def _rim(mask):
     "The pixels of `mask` that touch the outside at a side; the border of the image is no outside."
     from scipy.ndimage import binary_erosion
+
     return mask & ~binary_erosion(mask, border_value=1)
+
 
 def _two_masks(pred, truth, who):
     pred, truth = _array(pred), _array(truth)
     if pred.shape != truth.shape or pred.ndim != 2:
-        raise InputError(f"prediction of shape {pred.shape} and truth of shape {truth.shape}; {who} needs two masks (h w) of equal size")
+        raise InputError(
+            f"prediction of shape {pred.shape} and truth of shape {truth.shape}; {who} needs two masks (h w) of equal size"
+        )
     return pred, truth
 
+
 def boundary_f1(
-    pred, # `(h w)` predicted class numbers
-    truth, # `(h w)` true class numbers; contours at `IGNORE` (255) do not count
-    tolerance:float=2., # how far apart two contours may be and still agree, in pixels
-    cls:int=1, # the class whose contour is compared
-) -> float: # 0 to 1, 1 is best; nan if neither mask has a contour
+    pred,  # `(h w)` predicted class numbers
+    truth,  # `(h w)` true class numbers; contours at `IGNORE` (255) do not count
+    tolerance: float = 2.0,  # how far apart two contours may be and still agree, in pixels
+    cls: int = 1,  # the class whose contour is compared
+) -> float:  # 0 to 1, 1 is best; nan if neither mask has a contour
     "Boundary F1 of one class (Csurka et al. 2013). Raises `InputError` for unequal shapes."
     from scipy.ndimage import binary_dilation, distance_transform_edt
+
     pred, truth = _two_masks(pred, truth, "boundary F1")
     unknown = truth == IGNORE
     p, t = (_rim((m == cls) & ~unknown) & ~binary_dilation(unknown) for m in (pred, truth))
-    if not (p.any() or t.any()): return float("nan")
-    if not (p.any() and t.any()): return 0.
-    precision, recall = ((distance_transform_edt(~b)[a] <= tolerance).mean() for a, b in ((p, t), (t, p)))
-    return float(_ratio(2 * precision * recall, precision + recall)) if precision + recall else 0.
+    if not (p.any() or t.any()):
+        return float("nan")
+    if not (p.any() and t.any()):
+        return 0.0
+    precision, recall = (
+        (distance_transform_edt(~b)[a] <= tolerance).mean() for a, b in ((p, t), (t, p))
+    )
+    return float(_ratio(2 * precision * recall, precision + recall)) if precision + recall else 0.0
 
 # %% ../nbs/20_metrics.ipynb #7f3d4afe
 def _pieces(mask, min_px=1):
     "The 4-connected pieces of `mask`, numbered from 1; those of fewer than `min_px` pixels are left out."
     from skimage.measure import label
+
     pieces = label(mask, connectivity=1)
-    return pieces if min_px == 1 else np.where(np.bincount(pieces.ravel())[pieces] < min_px, 0, pieces)
+    return (
+        pieces if min_px == 1 else np.where(np.bincount(pieces.ravel())[pieces] < min_px, 0, pieces)
+    )
+
 
 def _sharing(a, b, min_px):
     "Pairs (piece of a, piece of b) that share at least `min_px` pixels or half of the smaller one."
@@ -189,9 +234,16 @@ def _links(points, piece):
     from scipy.sparse import coo_matrix
     from scipy.sparse.csgraph import minimum_spanning_tree
     from scipy.spatial import Delaunay
-    far = [[-1e6, -1e6], [-1e6, 2e6], [2e6, -1e6]]                        # three corners far away: never too few points, never all in a row
+
+    far = [
+        [-1e6, -1e6],
+        [-1e6, 2e6],
+        [2e6, -1e6],
+    ]  # three corners far away: never too few points, never all in a row
     corners = Delaunay(np.concatenate([points, far])).simplices
-    ends = np.unique(np.sort(np.concatenate([corners[:, k] for k in ([0, 1], [1, 2], [0, 2])]), axis=1), axis=0)
+    ends = np.unique(
+        np.sort(np.concatenate([corners[:, k] for k in ([0, 1], [1, 2], [0, 2])]), axis=1), axis=0
+    )
     ends = ends[(ends < len(points)).all(1)]
     names, piece = np.unique(piece, return_inverse=True)
     pair = np.sort(piece[ends], axis=1) @ [len(names), 1]
@@ -201,8 +253,14 @@ def _links(points, piece):
     keys, pair = np.unique(pair, return_inverse=True)
     gap = np.full(len(keys), np.inf)
     np.minimum.at(gap, pair, length)
-    tree = minimum_spanning_tree(coo_matrix((gap, divmod(keys, len(names))), shape=[len(names)] * 2)).tocoo()
-    return [middle[(keys[pair] == key) & (length <= gap[pair] + 1)].mean(0) for key in tree.row * len(names) + tree.col]
+    tree = minimum_spanning_tree(
+        coo_matrix((gap, divmod(keys, len(names))), shape=[len(names)] * 2)
+    ).tocoo()
+    return [
+        middle[(keys[pair] == key) & (length <= gap[pair] + 1)].mean(0)
+        for key in tree.row * len(names) + tree.col
+    ]
+
 
 def _parted(a, b, i, j):
     "Places (y, x) where a piece of `a` is parted into several pieces of `b`; `i, j` are the pairs that share."
@@ -212,90 +270,168 @@ def _parted(a, b, i, j):
         here[axis], there[axis] = slice(-1), slice(1, None)
         for x, y in ((tuple(here), tuple(there)), (tuple(there), tuple(here))):
             touch = (lost[x] > 0) & (b[y] > 0) & (a[x] == a[y])
-            at = 2 * np.argwhere(touch) + [(s.start or 0) + (t.start or 0) for s, t in zip(x, y)]          # twice the place of their border
-            touches.append(np.column_stack([lost[x][touch], b[y][touch], a[x][touch], at]).astype(np.int64))
-    touches = np.unique(np.concatenate(touches), axis=0)                  # region, piece of b, piece of a, place; by region
+            at = 2 * np.argwhere(touch) + [
+                (s.start or 0) + (t.start or 0) for s, t in zip(x, y)
+            ]  # twice the place of their border
+            touches.append(
+                np.column_stack([lost[x][touch], b[y][touch], a[x][touch], at]).astype(np.int64)
+            )
+    touches = np.unique(
+        np.concatenate(touches), axis=0
+    )  # region, piece of b, piece of a, place; by region
     touches = touches[np.isin(touches[:, 2] * n + touches[:, 1], i * n + j)]
     regions = np.split(touches, np.flatnonzero(np.diff(touches[:, 0])) + 1)
-    return [place for r in regions if len(np.unique(r[:, 1])) > 1 for place in _links(r[:, 3:] / 2, r[:, 1])]
+    return [
+        place
+        for r in regions
+        if len(np.unique(r[:, 1])) > 1
+        for place in _links(r[:, 3:] / 2, r[:, 1])
+    ]
 
 # %% ../nbs/20_metrics.ipynb #04da0146
 def opens_shorts(
-    pred, # `(h w)` predicted class numbers
-    truth, # `(h w)` true class numbers; pixels of `IGNORE` (255) count as no metal in both
-    metal:int=1, # the class that conducts
-    min_px:int=1, # pieces, and overlaps, of fewer pixels are taken for noise
-) -> dict: # numbers "opens", "shorts", "missing", "extra", their "total", "pieces" in the truth, and "sites": dicts of "kind", "y", "x"
+    pred,  # `(h w)` predicted class numbers
+    truth,  # `(h w)` true class numbers; pixels of `IGNORE` (255) count as no metal in both
+    metal: int = 1,  # the class that conducts
+    min_px: int = 1,  # pieces, and overlaps, of fewer pixels are taken for noise
+) -> dict:  # numbers "opens", "shorts", "missing", "extra", their "total", "pieces" in the truth, and "sites": dicts of "kind", "y", "x"
     """Electrically significant differences between two masks of conductors (after Rothaug et al. 2023).
 
     A piece is 4-connected. A true piece seen as k pieces makes k-1 opens; k true pieces seen as one make k-1 shorts.
     Raises `InputError` for unequal shapes and `min_px` below 1."""
     from scipy.ndimage import center_of_mass
-    if min_px < 1: raise InputError(f"opens_shorts: min_px={min_px}; a piece has at least 1 pixel")
+
+    if min_px < 1:
+        raise InputError(f"opens_shorts: min_px={min_px}; a piece has at least 1 pixel")
     pred, truth = _two_masks(pred, truth, "counting opens and shorts")
     t, p = (_pieces((m == metal) & (truth != IGNORE), min_px) for m in (truth, pred))
     i, j = _sharing(t, p, min_px)
     alone = [np.setdiff1d(np.unique(m[m > 0]), k) for m, k in ((t, i), (p, j))]
-    counts = {"opens": len(i) - len(np.unique(i)), "shorts": len(j) - len(np.unique(j)), "missing": len(alone[0]), "extra": len(alone[1])}
-    where = {"open": _parted(t, p, i, j), "short": _parted(p, t, j, i), "missing": center_of_mass(t > 0, t, alone[0]), "extra": center_of_mass(p > 0, p, alone[1])}
-    sites = [{"kind": kind, "y": float(y), "x": float(x)} for kind, places in where.items() for y, x in places]
-    return {**counts, "total": sum(counts.values()), "pieces": len(np.unique(t[t > 0])), "sites": sites}
+    counts = {
+        "opens": len(i) - len(np.unique(i)),
+        "shorts": len(j) - len(np.unique(j)),
+        "missing": len(alone[0]),
+        "extra": len(alone[1]),
+    }
+    where = {
+        "open": _parted(t, p, i, j),
+        "short": _parted(p, t, j, i),
+        "missing": center_of_mass(t > 0, t, alone[0]),
+        "extra": center_of_mass(p > 0, p, alone[1]),
+    }
+    sites = [
+        {"kind": kind, "y": float(y), "x": float(x)}
+        for kind, places in where.items()
+        for y, x in places
+    ]
+    return {
+        **counts,
+        "total": sum(counts.values()),
+        "pieces": len(np.unique(t[t > 0])),
+        "sites": sites,
+    }
 
 # %% ../nbs/20_metrics.ipynb #8807267b
-def _plain(x): return None if np.isnan(x) else float(x)
+def _plain(x):
+    return None if np.isnan(x) else float(x)
+
 
 def _mean(values):
     "Mean of `values` without nan; nan if none is left."
     values = [v for v in values if not np.isnan(v)]
     return float(np.mean(values)) if values else np.nan
 
+
 def evaluate(
-    preds, # list of masks `(h w)`, one per image; sizes may differ
-    truths, # the true masks, in the same order
-    classes, # list of class names, class 0 first; a single name stands for "background" and that class
-    rand_f:bool=False, # also the Rand scores
-    cell:int=0, # the class whose connected pieces are the objects of Rand F
-) -> dict: # plain numbers, lists and dicts, ready for JSON; None where nothing can be counted
+    preds,  # list of masks `(h w)`, one per image; sizes may differ
+    truths,  # the true masks, in the same order
+    classes,  # list of class names, class 0 first; a single name stands for "background" and that class
+    rand_f: bool = False,  # also the Rand scores
+    cell: int = 0,  # the class whose connected pieces are the objects of Rand F
+) -> dict:  # plain numbers, lists and dicts, ready for JSON; None where nothing can be counted
     """All scores of this lesson.
 
     "iou", "dice" (by class name), "mean_iou", "mean_dice" (over the classes that occur), "accuracy" and "confusion" (rows are the truth)
     are pooled over all images. "pooled_iou" (NASA's) and, if asked for, "rand_f", "rand_split", "rand_merge" are means over images.
     "per_image" lists each image's own scores; "classes", "n_images", "n_pixels" (without ignored ones) say what was measured.
     Raises `InputError` for no images, unequal numbers or sizes, unknown classes and repeated class names."""
-    preds, truths, names = list(preds), list(truths), [str(c) for c in ([classes] if isinstance(classes, str) else classes)]
-    if len(names) == 1: names = ["background", *names]
+    preds, truths, names = (
+        list(preds),
+        list(truths),
+        [str(c) for c in ([classes] if isinstance(classes, str) else classes)],
+    )
+    if len(names) == 1:
+        names = ["background", *names]
     if len(set(names)) != len(names):
-        raise InputError(f"classes {', '.join(names)}: a name occurs twice; give each class its own name")
+        raise InputError(
+            f"classes {', '.join(names)}: a name occurs twice; give each class its own name"
+        )
     if len(preds) != len(truths) or not preds:
-        raise InputError(f"{len(preds)} predictions and {len(truths)} truths; there must be as many of each, and at least one")
+        raise InputError(
+            f"{len(preds)} predictions and {len(truths)} truths; there must be as many of each, and at least one"
+        )
     k, total, per_image = len(names), 0, []
     for i, (p, t) in enumerate(zip(preds, truths)):
         try:
             cm = confusion(p, t, k)
-            image = {"mean_iou": _mean(iou(cm)), "mean_dice": _mean(dice(cm)), "accuracy": pixel_accuracy(cm),
-                     "pooled_iou": pooled_iou(p, t, k)}
-            if rand_f: image.update(rand_scores(p, t, cell))
-        except InputError as e: raise InputError(f"image {i}: {e}") from None
+            image = {
+                "mean_iou": _mean(iou(cm)),
+                "mean_dice": _mean(dice(cm)),
+                "accuracy": pixel_accuracy(cm),
+                "pooled_iou": pooled_iou(p, t, k),
+            }
+            if rand_f:
+                image.update(rand_scores(p, t, cell))
+        except InputError as e:
+            raise InputError(f"image {i}: {e}") from None
         total = total + cm
         per_image.append(image)
-    means = {key: _plain(_mean([image[key] for image in per_image])) for key in per_image[0] if key.startswith(("pooled", "rand"))}
-    return {"iou": dict(zip(names, map(_plain, iou(total)))), "dice": dict(zip(names, map(_plain, dice(total)))),
-            "mean_iou": _plain(_mean(iou(total))), "mean_dice": _plain(_mean(dice(total))),
-            "accuracy": _plain(pixel_accuracy(total)), **means,
-            "confusion": total.tolist(), "classes": names, "n_images": len(preds), "n_pixels": int(total.sum()),
-            "per_image": [{key: _plain(v) for key, v in image.items()} for image in per_image]}
+    means = {
+        key: _plain(_mean([image[key] for image in per_image]))
+        for key in per_image[0]
+        if key.startswith(("pooled", "rand"))
+    }
+    return {
+        "iou": dict(zip(names, map(_plain, iou(total)))),
+        "dice": dict(zip(names, map(_plain, dice(total)))),
+        "mean_iou": _plain(_mean(iou(total))),
+        "mean_dice": _plain(_mean(dice(total))),
+        "accuracy": _plain(pixel_accuracy(total)),
+        **means,
+        "confusion": total.tolist(),
+        "classes": names,
+        "n_images": len(preds),
+        "n_pixels": int(total.sum()),
+        "per_image": [{key: _plain(v) for key, v in image.items()} for image in per_image],
+    }
 
 # %% ../nbs/20_metrics.ipynb #ad6c94e3
 def as_table(
-    scores:dict, # what `evaluate` returns
-): # pandas DataFrame of strings: a row per class, and "all" for the image as a whole
+    scores: dict,  # what `evaluate` returns
+):  # pandas DataFrame of strings: a row per class, and "all" for the image as a whole
     "The scores as a small table to look at; `n/a` where nothing can be counted. In the row `all`, IoU and Dice are means over the classes."
     import pandas as pd
-    def show(x): return "n/a" if x is None else f"{x:.3f}"
+
+    def show(x):
+        return "n/a" if x is None else f"{x:.3f}"
+
     share = _ratio(np.sum(scores["confusion"], 1), scores["n_pixels"])
-    rows = {name: {"share of truth": show(_plain(s)), "IoU": show(scores["iou"][name]), "Dice": show(scores["dice"][name])}
-            for name, s in zip(scores["classes"], share)}
-    whole = {"IoU": "mean_iou", "Dice": "mean_dice", "accuracy": "accuracy", "pooled IoU": "pooled_iou",
-             "Rand F": "rand_f", "split": "rand_split", "merge": "rand_merge"}
+    rows = {
+        name: {
+            "share of truth": show(_plain(s)),
+            "IoU": show(scores["iou"][name]),
+            "Dice": show(scores["dice"][name]),
+        }
+        for name, s in zip(scores["classes"], share)
+    }
+    whole = {
+        "IoU": "mean_iou",
+        "Dice": "mean_dice",
+        "accuracy": "accuracy",
+        "pooled IoU": "pooled_iou",
+        "Rand F": "rand_f",
+        "split": "rand_split",
+        "merge": "rand_merge",
+    }
     rows["all"] = {title: show(scores[key]) for title, key in whole.items() if key in scores}
     return pd.DataFrame.from_dict(rows, orient="index").fillna("")

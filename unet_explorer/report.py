@@ -16,151 +16,261 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from .images import PALETTE, InputError, check_image, error_overlay, overlay, write_atomic
+from unet_explorer.images import (
+    PALETTE,
+    InputError,
+    check_image,
+    error_overlay,
+    overlay,
+    write_atomic,
+)
 
 # %% ../nbs/50_report.ipynb #a41772cd
 def _text(x, digits=None):
     "Any value as safe HTML: numbers short, missing ones as n/a, long lists folded. `digits`: decimals of a score."
-    if isinstance(x, dict): return ", ".join(f"{_text(k)} {_text(v, digits)}" for k, v in x.items()) or "none"
+    if isinstance(x, dict):
+        return ", ".join(f"{_text(k)} {_text(v, digits)}" for k, v in x.items()) or "none"
     if isinstance(x, (list, tuple, set, range)):
         items = [_text(v, digits) for v in x]
-        if len(items) <= 1: return items[0] if items else "none"
+        if len(items) <= 1:
+            return items[0] if items else "none"
         full = f"{len(items)}: {', '.join(items)}"
-        return full if len(items) <= 40 else f"<details><summary>{len(items)}: {items[0]} … {items[-1]}</summary>{full}</details>"
-    if hasattr(x, "item") and getattr(x, "ndim", 1) == 0: x = x.item()        # numbers of numpy and torch
-    if x is None or isinstance(x, float) and math.isnan(x): return "n/a"
-    if isinstance(x, bool): return "yes" if x else "no"
-    if isinstance(x, float): return f"{x:.{digits}f}" if digits else f"{x:.4g}"
+        return (
+            full
+            if len(items) <= 40
+            else f"<details><summary>{len(items)}: {items[0]} … {items[-1]}</summary>{full}</details>"
+        )
+    if hasattr(x, "item") and getattr(x, "ndim", 1) == 0:
+        x = x.item()  # numbers of numpy and torch
+    if x is None or isinstance(x, float) and math.isnan(x):
+        return "n/a"
+    if isinstance(x, bool):
+        return "yes" if x else "no"
+    if isinstance(x, float):
+        return f"{x:.{digits}f}" if digits else f"{x:.4g}"
     return html.escape(str(x))
+
 
 def _table(rows, head=None, digits=None, numeric=True):
     "Lists of values as a table; the first of each row is its name. `numeric` sets the other cells flush right."
-    def line(cells, tag): return "".join(f"<{tag}>{_text(c, digits)}</{tag}>" for c in cells)
-    top = f"<thead><tr>{''.join(f'<th scope=col>{_text(c)}</th>' for c in head)}</tr></thead>" if head else ""
+
+    def line(cells, tag):
+        return "".join(f"<{tag}>{_text(c, digits)}</{tag}>" for c in cells)
+
+    top = (
+        f"<thead><tr>{''.join(f'<th scope=col>{_text(c)}</th>' for c in head)}</tr></thead>"
+        if head
+        else ""
+    )
     body = "".join(f"<tr><th scope=row>{_text(r[0])}</th>{line(r[1:], 'td')}</tr>" for r in rows)
     return f"<div class=scroll><table{' class=num' if numeric else ''}>{top}<tbody>{body}</tbody></table></div>"
 
 # %% ../nbs/50_report.ipynb #97fe00d7
 PACKAGES = ("torch", "fastai", "segmentation-models-pytorch", "timm", "numpy")
 
+
 def _run(*command):
     "What a small program prints; nothing if it is missing or fails."
     import subprocess
-    try: return subprocess.run(command, capture_output=True, text=True, timeout=5, check=True).stdout.strip()
-    except (OSError, subprocess.SubprocessError): return ""
+
+    try:
+        return subprocess.run(
+            command, capture_output=True, text=True, timeout=5, check=True
+        ).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return ""
+
 
 def _cpu():
     import platform
-    try: lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError: lines = []
-    name = next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), "")
-    if platform.system() == "Darwin": name = _run("sysctl", "-n", "machdep.cpu.brand_string")
+
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        lines = []
+    name = next(
+        (line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), ""
+    )
+    if platform.system() == "Darwin":
+        name = _run("sysctl", "-n", "machdep.cpu.brand_string")
     return name or platform.processor() or platform.machine()
 
-def system_facts() -> dict: # names and values, all strings; no user name, no host name, no paths
+
+def system_facts() -> dict:  # names and values, all strings; no user name, no host name, no paths
     "The machine and the versions a result was made with: processor, memory, GPU, system, packages, date, commit of this project."
     import os
     import platform
     from datetime import datetime, timezone
     from importlib.metadata import PackageNotFoundError, version
     import unet_explorer
+
     facts = {"date": datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC"), "processor": _cpu()}
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     facts["cores"] = f"{cores} ({torch.get_num_threads()} threads used by torch)"
-    try: facts["memory"] = f"{os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') / 2**30:.0f} GiB"
-    except (AttributeError, ValueError, OSError): facts["memory"] = "n/a"
-    facts["GPU"] = torch.cuda.get_device_name() if torch.cuda.is_available() else "Apple MPS" if torch.backends.mps.is_available() else "none"
+    try:
+        facts["memory"] = (
+            f"{os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') / 2**30:.0f} GiB"
+        )
+    except (AttributeError, ValueError, OSError):
+        facts["memory"] = "n/a"
+    facts["GPU"] = (
+        torch.cuda.get_device_name()
+        if torch.cuda.is_available()
+        else "Apple MPS"
+        if torch.backends.mps.is_available()
+        else "none"
+    )
     facts["system"] = f"{platform.system()} {platform.release()}, {platform.machine()}"
     facts |= {"Python": platform.python_version(), "unet-explorer": unet_explorer.__version__}
     for name in PACKAGES:
-        try: facts[name] = version(name)
-        except PackageNotFoundError: facts[name] = "not installed"
+        try:
+            facts[name] = version(name)
+        except PackageNotFoundError:
+            facts[name] = "not installed"
     root = Path(unet_explorer.__file__).resolve().parent.parent
-    if (root/".git").exists():
+    if (root / ".git").exists():
         commit = _run("git", "-C", str(root), "rev-parse", "--short", "HEAD")
-        if commit: facts["commit"] = commit + (", with changes" if _run("git", "-C", str(root), "status", "--porcelain") else "")
+        if commit:
+            facts["commit"] = commit + (
+                ", with changes" if _run("git", "-C", str(root), "status", "--porcelain") else ""
+            )
     return facts
 
 # %% ../nbs/50_report.ipynb #b2426dbb
 W, H, LEFT, RIGHT, TOP, BOTTOM = 420, 264, 54, 14, 30, 44
-COLOURS = {"thin": "var(--thin, #9ac6e0)", "line": "var(--line, #0072b2)", "dots": "var(--dots, #d55e00)"}
+COLOURS = {
+    "thin": "var(--thin, #9ac6e0)",
+    "line": "var(--line, #0072b2)",
+    "dots": "var(--dots, #d55e00)",
+}
+
 
 def _points(xs, ys):
     "The finite pairs of `xs` and `ys`, as long as the shorter."
-    pairs = [(float(x), float("nan" if y is None else y)) for x, y in zip(*(() if v is None else v for v in (xs, ys)))]
+    pairs = [
+        (float(x), float("nan" if y is None else y))
+        for x, y in zip(*(() if v is None else v for v in (xs, ys)))
+    ]
     return [p for p in pairs if math.isfinite(p[0]) and math.isfinite(p[1])]
 
+
 def smooth(
-    points, # list of (x, y)
-    span:int|None=None, # how many points to average over, about; None: a twenty-fifth of all
-) -> list: # list of (x, y), as long as `points`
+    points,  # list of (x, y)
+    span: int | None = None,  # how many points to average over, about; None: a twenty-fifth of all
+) -> list:  # list of (x, y), as long as `points`
     "Running mean with exponentially falling weights, unbiased at the start."
     keep = 1 - 2 / ((span or max(1, len(points) // 25)) + 1)
-    out, total, weight = [], 0., 0.
+    out, total, weight = [], 0.0, 0.0
     for x, y in points:
         total, weight = keep * total + y, keep * weight + 1
         out.append((x, total / weight))
     return out
 
+
 def curve(
-    series, # list of (name, points, kind); kind is "thin", "line" or "dots"; points a list of (x, y)
-    xlabel:str, # what the x-axis shows, with its unit
-    ylabel:str, # the same for y
-    label:str="", # what the drawing says, for those who cannot see it
-) -> str: # an `<svg>` element, to be put into HTML
+    series,  # list of (name, points, kind); kind is "thin", "line" or "dots"; points a list of (x, y)
+    xlabel: str,  # what the x-axis shows, with its unit
+    ylabel: str,  # the same for y
+    label: str = "",  # what the drawing says, for those who cannot see it
+) -> str:  # an `<svg>` element, to be put into HTML
     "A small line chart with labelled axes, as SVG."
     from matplotlib.ticker import MaxNLocator
+
     shown = [(name, points, kind) for name, points, kind in series if points]
-    if not shown: return ""
-    calm = [y for _, points, kind in shown if kind != "thin" for _, y in points] or [y for _, points, _ in shown for _, y in points]
+    if not shown:
+        return ""
+    calm = [y for _, points, kind in shown if kind != "thin" for _, y in points] or [
+        y for _, points, _ in shown for _, y in points
+    ]
     spiky = [y for _, points, kind in shown if kind == "thin" for _, y in points]
-    high, low = max(calm + ([float(np.percentile(spiky, 99))] if spiky else [])), min(calm + spiky)    # one spike must not flatten the rest
-    if spiky: low = min(low, 0)
-    if high <= low: low, high = low - .5, high + .5
-    x0, x1 = min(p[0] for _, ps, _ in shown for p in ps), max(p[0] for _, ps, _ in shown for p in ps)
-    if x1 <= x0: x0, x1 = x0 - 1, x1 + 1
+    high, low = (
+        max(calm + ([float(np.percentile(spiky, 99))] if spiky else [])),
+        min(calm + spiky),
+    )  # one spike must not flatten the rest
+    if spiky:
+        low = min(low, 0)
+    if high <= low:
+        low, high = low - 0.5, high + 0.5
+    x0, x1 = (
+        min(p[0] for _, ps, _ in shown for p in ps),
+        max(p[0] for _, ps, _ in shown for p in ps),
+    )
+    if x1 <= x0:
+        x0, x1 = x0 - 1, x1 + 1
     yticks = MaxNLocator(5, steps=[1, 2, 5, 10]).tick_values(low, high)
     low, high = yticks[0], yticks[-1]
-    xticks = [t for t in MaxNLocator(5, integer=True, steps=[1, 2, 5, 10]).tick_values(x0, x1) if x0 <= t <= x1]
+    xticks = [
+        t
+        for t in MaxNLocator(5, integer=True, steps=[1, 2, 5, 10]).tick_values(x0, x1)
+        if x0 <= t <= x1
+    ]
+
     def at(p):
         y = min(max(p[1], low), high)
-        return LEFT + (p[0] - x0) / (x1 - x0) * (W - LEFT - RIGHT), TOP + (high - y) / (high - low) * (H - TOP - BOTTOM)
-    out = [f'<svg class="curve" viewBox="0 0 {W} {H}" role="img" aria-label="{html.escape(label)}" font-size="13" fill="currentColor">']
+        return LEFT + (p[0] - x0) / (x1 - x0) * (W - LEFT - RIGHT), TOP + (high - y) / (
+            high - low
+        ) * (H - TOP - BOTTOM)
+
+    out = [
+        f'<svg class="curve" viewBox="0 0 {W} {H}" role="img" aria-label="{html.escape(label)}" font-size="13" fill="currentColor">'
+    ]
     for t in yticks:
         y = at((x0, t))[1]
-        out.append(f'<line x1="{LEFT}" x2="{W - RIGHT}" y1="{y:.1f}" y2="{y:.1f}" stroke="currentColor" stroke-opacity=".18"/>'
-                   f'<text x="{LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{t:.4g}</text>')
-    out += [f'<text x="{at((t, low))[0]:.1f}" y="{H - BOTTOM + 18}" text-anchor="middle">{t:.0f}</text>' for t in xticks]
-    out.append(f'<text x="{(LEFT + W - RIGHT) / 2}" y="{H - 6}" text-anchor="middle">{html.escape(xlabel)}</text>'
-               f'<text transform="translate(13 {(TOP + H - BOTTOM) / 2}) rotate(-90)" text-anchor="middle">{html.escape(ylabel)}</text>')
+        out.append(
+            f'<line x1="{LEFT}" x2="{W - RIGHT}" y1="{y:.1f}" y2="{y:.1f}" stroke="currentColor" stroke-opacity=".18"/>'
+            f'<text x="{LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{t:.4g}</text>'
+        )
+    out += [
+        f'<text x="{at((t, low))[0]:.1f}" y="{H - BOTTOM + 18}" text-anchor="middle">{t:.0f}</text>'
+        for t in xticks
+    ]
+    out.append(
+        f'<text x="{(LEFT + W - RIGHT) / 2}" y="{H - 6}" text-anchor="middle">{html.escape(xlabel)}</text>'
+        f'<text transform="translate(13 {(TOP + H - BOTTOM) / 2}) rotate(-90)" text-anchor="middle">{html.escape(ylabel)}</text>'
+    )
     legend = LEFT
     for name, points, kind in shown:
-        stride = math.ceil(len(points) / 600)                              # a page needs no more than a point per pixel
+        stride = math.ceil(len(points) / 600)  # a page needs no more than a point per pixel
         xy = [at(p) for p in points[::stride]]
         style = f'style="stroke:{COLOURS[kind]};fill:none" stroke-width="{1 if kind == "thin" else 2.2}"'
         dash = ' stroke-dasharray="5 4"' if kind == "dots" else ""
-        out.append(f'<polyline points="{" ".join(f"{x:.1f},{y:.1f}" for x, y in xy)}" {style}{dash}/>')
+        out.append(
+            f'<polyline points="{" ".join(f"{x:.1f},{y:.1f}" for x, y in xy)}" {style}{dash}/>'
+        )
         dots = xy if kind == "dots" and len(xy) < 60 or len(xy) == 1 else []
         dots = [*dots, (legend + 10, 12)] if kind == "dots" else dots
-        out += [f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3.2" style="fill:{COLOURS[kind]}"/>' for x, y in dots]
-        out.append(f'<line x1="{legend}" x2="{legend + 20}" y1="12" y2="12" {style}{dash}/><text x="{legend + 25}" y="16">{html.escape(name)}</text>')
+        out += [
+            f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3.2" style="fill:{COLOURS[kind]}"/>'
+            for x, y in dots
+        ]
+        out.append(
+            f'<line x1="{legend}" x2="{legend + 20}" y1="12" y2="12" {style}{dash}/><text x="{legend + 25}" y="16">{html.escape(name)}</text>'
+        )
         legend += 25 + 7 * len(name) + 16
     return "".join(out) + "</svg>"
 
 # %% ../nbs/50_report.ipynb #aaf24a8b
 SIDE = 384  # pixels along the longer side of a picture on the page
 
+
 def _png(a):
     "The array `(h w)` or `(h w 3)` in [0, 1], averaged down to `SIDE`, as a `data:` address of a PNG with at most 256 colours."
     from PIL import Image
+
     picture = Image.fromarray((np.clip(a, 0, 1) * 255).round().astype(np.uint8))
     if max(picture.size) > SIDE:
         scale = SIDE / max(picture.size)
-        picture = picture.resize([max(1, round(n * scale)) for n in picture.size], Image.Resampling.BOX)
-    if picture.mode == "RGB": picture = picture.quantize(256, method=Image.Quantize.FASTOCTREE)      # a third of the size, hardly seen
+        picture = picture.resize(
+            [max(1, round(n * scale)) for n in picture.size], Image.Resampling.BOX
+        )
+    if picture.mode == "RGB":
+        picture = picture.quantize(
+            256, method=Image.Quantize.FASTOCTREE
+        )  # a third of the size, hardly seen
     buffer = io.BytesIO()
     picture.save(buffer, "PNG", optimize=True)
     return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
+
 
 def _sample(sample, number):
     "One sample as four captioned pictures."
@@ -169,34 +279,54 @@ def _sample(sample, number):
     truth, pred = (torch.as_tensor(sample[key]).detach().cpu() for key in ("truth", "pred"))
     for key, m in (("truth", truth), ("prediction", pred)):
         if m.shape != image.shape[-2:]:
-            raise InputError(f"{name}: {key} of shape {tuple(m.shape)} for an image of {tuple(image.shape[-2:])} pixels; "
-                             "they must be equal in size")
+            raise InputError(
+                f"{name}: {key} of shape {tuple(m.shape)} for an image of {tuple(image.shape[-2:])} pixels; "
+                "they must be equal in size"
+            )
     h, w = truth.shape
     step = max(1, max(h, w) // (4 * SIDE))
     image, truth, pred = image[:, ::step, ::step], truth[::step, ::step], pred[::step, ::step]
     plain = image.movedim(0, -1).numpy() if len(image) == 3 else image[0].numpy()
-    pictures = {"image": plain, "truth": overlay(image, truth), "prediction": overlay(image, pred),
-                "errors": error_overlay(image, pred, truth)}
+    pictures = {
+        "image": plain,
+        "truth": overlay(image, truth),
+        "prediction": overlay(image, pred),
+        "errors": error_overlay(image, pred, truth),
+    }
     small = " class=pixels" if max(h, w) < 128 else ""
-    figures = "".join(f'<figure><img{small} src="{_png(a)}" alt="{html.escape(f"{name}: {what}")}"><figcaption>{what}</figcaption></figure>'
-                      for what, a in pictures.items())
+    figures = "".join(
+        f'<figure><img{small} src="{_png(a)}" alt="{html.escape(f"{name}: {what}")}"><figcaption>{what}</figcaption></figure>'
+        for what, a in pictures.items()
+    )
     score = sample.get("score")
-    score = f": {_text(score, 3)}" if isinstance(score, (dict, str)) else f": score {_text(score, 3)}" if "score" in sample else ""
+    score = (
+        f": {_text(score, 3)}"
+        if isinstance(score, (dict, str))
+        else f": score {_text(score, 3)}"
+        if "score" in sample
+        else ""
+    )
     size = f"{w} x {h} pixels" + (f", shown at {SIDE / max(h, w):.0%}" if max(h, w) > SIDE else "")
     return f"<article><h3>{html.escape(name)}{score}</h3><p class=small>{size}</p><div class=four>{figures}</div></article>"
 
+
 def _legend(names):
     "What the colours of overlays and errors mean."
+
     def key(i, text):
         colour = ",".join(str(round(255 * v)) for v in PALETTE[i])
         return f'<span class=key><span class=chip style="background:rgb({colour})"></span>{html.escape(text)}</span>'
+
     classes = [key(1 + c % (len(PALETTE) - 1), n) for c, n in enumerate(names[1:])]
     errors = [key(6, "too much: predicted, not true"), key(5, "missed: true, not predicted")]
-    if len(names) > 2: errors.append(key(7, "one class taken for another"))
+    if len(names) > 2:
+        errors.append(key(7, "one class taken for another"))
     note = "; colours repeat after seven classes" if len(names) > len(PALETTE) else ""
-    return (f"<p class=legend><b>Truth and prediction</b> {' '.join(classes)} "
-            f"<span class=small>(not coloured: {html.escape(names[0])}, and ignored pixels){note}</span></p>"
-            f"<p class=legend><b>Errors</b> {' '.join(errors)}</p>")
+    return (
+        f"<p class=legend><b>Truth and prediction</b> {' '.join(classes)} "
+        f"<span class=small>(not coloured: {html.escape(names[0])}, and ignored pixels){note}</span></p>"
+        f"<p class=legend><b>Errors</b> {' '.join(errors)}</p>"
+    )
 
 # %% ../nbs/50_report.ipynb #cd22fc25
 CSS = """
@@ -229,130 +359,235 @@ OVERALL = {  # key in the scores: (name, what it is)
     "mean_iou": ("mean IoU", "mean over the classes, pooled over all images"),
     "mean_dice": ("mean Dice", "mean over the classes, pooled over all images"),
     "accuracy": ("pixel accuracy", "share of the pixels that are right"),
-    "pooled_iou": ("pooled IoU", "one IoU over all one-hot channels of an image, mean of the images; rare classes hardly count"),
-    "rand_f": ("Rand F", "pairs of pixels kept in one object, or apart, as in the truth; mean of the images"),
+    "pooled_iou": (
+        "pooled IoU",
+        "one IoU over all one-hot channels of an image, mean of the images; rare classes hardly count",
+    ),
+    "rand_f": (
+        "Rand F",
+        "pairs of pixels kept in one object, or apart, as in the truth; mean of the images",
+    ),
     "rand_split": ("Rand split", "low when objects were split"),
     "rand_merge": ("Rand merge", "low when objects were merged"),
 }
 
+
 def _scores(scores, baselines):
     "The tables of scores: by class, overall, confusion, and beside others."
-    names, cm = list(scores.get("classes", ())), np.array(scores.get("confusion", ()), dtype=np.int64)
+    names, cm = (
+        list(scores.get("classes", ())),
+        np.array(scores.get("confusion", ()), dtype=np.int64),
+    )
     out = []
     if names and len(cm) == len(names):
         share = cm.sum(1) / max(1, cm.sum())
-        rows = [(n, f"{s:.1%}", scores.get("iou", {}).get(n), scores.get("dice", {}).get(n)) for n, s in zip(names, share)]
-        out.append("<h3>By class</h3>" + _table(rows, ("class", "share of the truth", "IoU", "Dice"), 3))
+        rows = [
+            (n, f"{s:.1%}", scores.get("iou", {}).get(n), scores.get("dice", {}).get(n))
+            for n, s in zip(names, share)
+        ]
+        out.append(
+            "<h3>By class</h3>" + _table(rows, ("class", "share of the truth", "IoU", "Dice"), 3)
+        )
     rows = [(name, scores[key], what) for key, (name, what) in OVERALL.items() if key in scores]
-    if rows: out.append("<h3>Overall</h3>" + _table(rows, ("score", "value", "what it is"), 3, numeric=False))
+    if rows:
+        out.append(
+            "<h3>Overall</h3>" + _table(rows, ("score", "value", "what it is"), 3, numeric=False)
+        )
     if baselines:
         ours = {name: scores.get(key) for key, (name, _) in OVERALL.items()}
-        ours |= {f"{title} of {n}": v for key, title in (("iou", "IoU"), ("dice", "Dice")) for n, v in scores.get(key, {}).items()}
-        rows = [(b["name"], b["metric"], b["value"], ours.get(b["metric"]), b.get("source", "")) for b in baselines]
-        out.append("<h3>Beside others</h3>" + _table(rows, ("compared with", "score", "theirs", "this result", "source"), 3, numeric=False))
+        ours |= {
+            f"{title} of {n}": v
+            for key, title in (("iou", "IoU"), ("dice", "Dice"))
+            for n, v in scores.get(key, {}).items()
+        }
+        rows = [
+            (b["name"], b["metric"], b["value"], ours.get(b["metric"]), b.get("source", ""))
+            for b in baselines
+        ]
+        out.append(
+            "<h3>Beside others</h3>"
+            + _table(
+                rows,
+                ("compared with", "score", "theirs", "this result", "source"),
+                3,
+                numeric=False,
+            )
+        )
     if 1 < len(names) <= 12 and len(cm) == len(names):
         rows = [(n, *(f"{v:,}" for v in row)) for n, row in zip(names, cm.tolist())]
-        out.append("<h3>Confusion, in pixels</h3><p class=small>Rows are the truth, columns the prediction.</p>" + _table(rows, ("", *names)))
+        out.append(
+            "<h3>Confusion, in pixels</h3><p class=small>Rows are the truth, columns the prediction.</p>"
+            + _table(rows, ("", *names))
+        )
     return "".join(out) or "<p>No scores were recorded.</p>"
+
 
 def _training(history):
     "The curves, with a sentence; a plain sentence if nothing was recorded."
-    train, valid, score = (_points(history.get(x), history.get(y)) for x, y in
-                           (("step", "train_loss"), ("epoch_step", "valid_loss"), ("epoch_step", "valid_score")))
-    if not train + valid + score: return "<p>No training history was recorded.</p>"
+    train, valid, score = (
+        _points(history.get(x), history.get(y))
+        for x, y in (
+            ("step", "train_loss"),
+            ("epoch_step", "valid_loss"),
+            ("epoch_step", "valid_score"),
+        )
+    )
+    if not train + valid + score:
+        return "<p>No training history was recorded.</p>"
     said = ""
-    if train: said += f"Training loss {train[0][1]:.3g} at step {train[0][0]:.0f}, {smooth(train)[-1][1]:.3g} at step {train[-1][0]:.0f} (smoothed). "
+    if train:
+        said += f"Training loss {train[0][1]:.3g} at step {train[0][0]:.0f}, {smooth(train)[-1][1]:.3g} at step {train[-1][0]:.0f} (smoothed). "
     said += f"Lowest validation loss {min(y for _, y in valid):.3g}. " if valid else ""
     said += f"Best validation score {max(y for _, y in score):.3f}." if score else ""
-    losses = [("each step", train, "thin"), ("smoothed", smooth(train), "line"), ("validation", valid, "dots")]
-    curves = curve(losses, "step", "loss", "Loss. " + said) + curve([("validation", score, "dots")], "step", "score", "Score. " + said)
+    losses = [
+        ("each step", train, "thin"),
+        ("smoothed", smooth(train), "line"),
+        ("validation", valid, "dots"),
+    ]
+    curves = curve(losses, "step", "loss", "Loss. " + said) + curve(
+        [("validation", score, "dots")], "step", "score", "Score. " + said
+    )
     return f"<p>{said}</p><div class=two>{curves}</div>"
+
 
 def _page(path, title, headline, sections):
     "Write a page of `sections` (heading: HTML) to `path`; returns it."
-    body = "".join(f"<section><h2>{name}</h2>{content}</section>" for name, content in sections.items())
+    body = "".join(
+        f"<section><h2>{name}</h2>{content}</section>" for name, content in sections.items()
+    )
     page = f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
 <title>{html.escape(str(title))}</title><style>{CSS}</style></head>
 <body><header><h1>{html.escape(str(title))}</h1><p class=headline>{html.escape(headline)}</p></header><main>{body}</main></body></html>
 """
-    with write_atomic(path) as tmp: tmp.write_text(page, encoding="utf-8")
+    with write_atomic(path) as tmp:
+        tmp.write_text(page, encoding="utf-8")
     return Path(path)
 
+
 def write_report(
-    path, # the HTML file to be written
-    title:str, # what this is, in a few words
-    settings:dict, # name: value, as the model was trained; among them the seed
-    data:dict, # name: value; among them "name", "licence", "citation", and lists of names "train", "valid", "test"
-    history:dict, # lists: "step", "train_loss" (per step), "epoch_step", "valid_loss", "valid_score" (per epoch); may be empty
-    samples:list, # dicts: "image" `(c h w)`, "truth" `(h w)`, "pred" `(h w)`, "name", "score" (a number, or a dict of them)
-    scores:dict, # what `metrics.evaluate` returns, on held-out images
-    facts:dict, # name: value; `system_facts()`, and the time it took
-    notes:list=(), # sentences: what the reader should know, and what did not work
-    headline:str="", # the result in a sentence; made from the scores if empty
-    command:str="", # what to type to get this result again
-    baselines:list=(), # dicts: "name", "metric" (as on the page: "mean IoU", "Dice of membrane"), "value", "source"
-) -> Path: # `path`
+    path,  # the HTML file to be written
+    title: str,  # what this is, in a few words
+    settings: dict,  # name: value, as the model was trained; among them the seed
+    data: dict,  # name: value; among them "name", "licence", "citation", and lists of names "train", "valid", "test"
+    history: dict,  # lists: "step", "train_loss" (per step), "epoch_step", "valid_loss", "valid_score" (per epoch); may be empty
+    samples: list,  # dicts: "image" `(c h w)`, "truth" `(h w)`, "pred" `(h w)`, "name", "score" (a number, or a dict of them)
+    scores: dict,  # what `metrics.evaluate` returns, on held-out images
+    facts: dict,  # name: value; `system_facts()`, and the time it took
+    notes: list = (),  # sentences: what the reader should know, and what did not work
+    headline: str = "",  # the result in a sentence; made from the scores if empty
+    command: str = "",  # what to type to get this result again
+    baselines: list = (),  # dicts: "name", "metric" (as on the page: "mean IoU", "Dice of membrane"), "value", "source"
+) -> Path:  # `path`
     """Write the report of a training as one self-contained HTML file: no script, nothing loaded from anywhere.
 
     Pictures are shown at most `SIDE` pixels large. Every text is escaped. Raises `InputError` if sizes do not fit or `path` cannot be written."""
     n = scores.get("n_images")
     where = f" on {n} held-out image{'s' * (n != 1)}" if n else ""
     where += f" of {data['name']}" if data.get("name") else ""
-    said = [f"{OVERALL[key][0]} {_text(scores[key], 3)}" for key in ("mean_iou", "accuracy") if key in scores]
+    said = [
+        f"{OVERALL[key][0]} {_text(scores[key], 3)}"
+        for key in ("mean_iou", "accuracy")
+        if key in scores
+    ]
     said = " and ".join(said)
-    headline = headline or (f"{said[0].upper()}{said[1:]}{where}." if said else "No scores were recorded.")
+    headline = headline or (
+        f"{said[0].upper()}{said[1:]}{where}." if said else "No scores were recorded."
+    )
     names = list(scores.get("classes", ())) or [f"class {c}" for c in range(2)]
     sections = {
-        "Settings": _table(settings.items(), numeric=False) if settings else "<p>No settings were recorded.</p>",
-        "Data and split": _table(data.items(), numeric=False) if data else "<p>No data were described.</p>",
+        "Settings": _table(settings.items(), numeric=False)
+        if settings
+        else "<p>No settings were recorded.</p>",
+        "Data and split": _table(data.items(), numeric=False)
+        if data
+        else "<p>No data were described.</p>",
         "Training": _training(history or {}),
-        "Held-out images": _legend(names) + "".join(_sample(s, i) for i, s in enumerate(samples)) if samples else "<p>No pictures were given.</p>",
+        "Held-out images": _legend(names) + "".join(_sample(s, i) for i, s in enumerate(samples))
+        if samples
+        else "<p>No pictures were given.</p>",
         "Scores": _scores(scores, baselines),
-        "Time, machine and versions": _table(facts.items(), numeric=False) if facts else "<p>Nothing was recorded.</p>",
-        "Do it again": f"<pre><code>{html.escape(command)}</code></pre>" if command else "<p>No command was recorded.</p>",
+        "Time, machine and versions": _table(facts.items(), numeric=False)
+        if facts
+        else "<p>Nothing was recorded.</p>",
+        "Do it again": f"<pre><code>{html.escape(command)}</code></pre>"
+        if command
+        else "<p>No command was recorded.</p>",
     }
-    if notes: sections["Notes"] = "<ul>" + "".join(f"<li>{_text(str(note))}</li>" for note in notes) + "</ul>"
+    if notes:
+        sections["Notes"] = (
+            "<ul>" + "".join(f"<li>{_text(str(note))}</li>" for note in notes) + "</ul>"
+        )
     return _page(path, title, headline, sections)
 
 # %% ../nbs/50_report.ipynb #77fbcf5e
 SHOWN = dict(alarms=100, pictures=12)  # how many the page shows
 
+
 def _heat(m, low, high):
     "An anomaly map as a colour picture: black at `low`, bright from `high` on."
     from matplotlib import colormaps
-    return colormaps["inferno"](np.clip((np.asarray(m, float) - low) / max(high - low, 1e-9), 0, 1))[..., :3]
+
+    return colormaps["inferno"](
+        np.clip((np.asarray(m, float) - low) / max(high - low, 1e-9), 0, 1)
+    )[..., :3]
+
 
 def _finding(sample, threshold):
     "One picture with an alarm: as it came, its map, the alarm over it."
     image, m = check_image(sample["image"], sample["name"]), np.asarray(sample["map"])
     plain = image.movedim(0, -1).numpy() if len(image) == 3 else image[0].numpy()
     low = float(np.median(m))
-    pictures = {"image": plain, "anomaly map": _heat(m, low, threshold + .5 * (threshold - low)), "alarm": overlay(image, torch.from_numpy((m > threshold).astype(np.int64)))}
+    pictures = {
+        "image": plain,
+        "anomaly map": _heat(m, low, threshold + 0.5 * (threshold - low)),
+        "alarm": overlay(image, torch.from_numpy((m > threshold).astype(np.int64))),
+    }
     name = str(sample["name"])
-    figures = "".join(f'<figure><img src="{_png(a)}" alt="{html.escape(f"{name}: {what}")}"><figcaption>{what}</figcaption></figure>' for what, a in pictures.items())
+    figures = "".join(
+        f'<figure><img src="{_png(a)}" alt="{html.escape(f"{name}: {what}")}"><figcaption>{what}</figcaption></figure>'
+        for what, a in pictures.items()
+    )
     return f"<article><h3>{html.escape(name)}</h3><div class=four>{figures}</div></article>"
 
+
 def write_findings(
-    path, # the HTML file to be written
-    title:str, # what this is, in a few words
-    alarms:list, # dicts of numbers and words, all with the same keys, strongest first
-    samples:list, # dicts: "image" `(c h w)`, "map" `(h w)`, "name"; pictures with an alarm, strongest first
-    threshold:float, # alarm is where a map is larger
-    n_images:int, # how many pictures were looked at
-    settings:dict, # name: value
-    facts:dict, # name: value; `system_facts()`
-    notes:list=(), # sentences: what the reader should know
-    command:str="", # what to type to get this result again
-) -> Path: # `path`
+    path,  # the HTML file to be written
+    title: str,  # what this is, in a few words
+    alarms: list,  # dicts of numbers and words, all with the same keys, strongest first
+    samples: list,  # dicts: "image" `(c h w)`, "map" `(h w)`, "name"; pictures with an alarm, strongest first
+    threshold: float,  # alarm is where a map is larger
+    n_images: int,  # how many pictures were looked at
+    settings: dict,  # name: value
+    facts: dict,  # name: value; `system_facts()`
+    notes: list = (),  # sentences: what the reader should know
+    command: str = "",  # what to type to get this result again
+) -> Path:  # `path`
     "Write what an inspection found as one self-contained HTML file. Every text is escaped."
     flagged = len({a["image"] for a in alarms})
     headline = f"{len(alarms)} alarm{'s' * (len(alarms) != 1)} in {flagged} of {n_images} picture{'s' * (n_images != 1)}."
-    more = f"<p class=small>The {SHOWN['alarms']} strongest of {len(alarms)}; all are in defects.csv.</p>" if len(alarms) > SHOWN["alarms"] else ""
-    table = _table([[i + 1, *a.values()] for i, a in enumerate(alarms[: SHOWN["alarms"]])], ("no.", *alarms[0])) if alarms else "<p>Nothing raised an alarm.</p>"
-    sections = {"Alarms": more + table, "Pictures": "".join(_finding(s, threshold) for s in samples[: SHOWN["pictures"]]) or "<p>No picture raised an alarm.</p>",
-                "Settings": _table(settings.items(), numeric=False), "Notes": "<ul>" + "".join(f"<li>{_text(str(note))}</li>" for note in notes) + "</ul>",
-                "Machine and versions": _table(facts.items(), numeric=False)}
-    if command: sections["Do it again"] = f"<pre><code>{html.escape(command)}</code></pre>"
+    more = (
+        f"<p class=small>The {SHOWN['alarms']} strongest of {len(alarms)}; all are in defects.csv.</p>"
+        if len(alarms) > SHOWN["alarms"]
+        else ""
+    )
+    table = (
+        _table(
+            [[i + 1, *a.values()] for i, a in enumerate(alarms[: SHOWN["alarms"]])],
+            ("no.", *alarms[0]),
+        )
+        if alarms
+        else "<p>Nothing raised an alarm.</p>"
+    )
+    sections = {
+        "Alarms": more + table,
+        "Pictures": "".join(_finding(s, threshold) for s in samples[: SHOWN["pictures"]])
+        or "<p>No picture raised an alarm.</p>",
+        "Settings": _table(settings.items(), numeric=False),
+        "Notes": "<ul>" + "".join(f"<li>{_text(str(note))}</li>" for note in notes) + "</ul>",
+        "Machine and versions": _table(facts.items(), numeric=False),
+    }
+    if command:
+        sections["Do it again"] = f"<pre><code>{html.escape(command)}</code></pre>"
     return _page(path, title, headline, sections)

@@ -12,72 +12,100 @@ import math
 from numbers import Integral, Real
 from typing import NamedTuple
 
+
 def _refuse(message):
     "Raise `InputError`. It lives in a module that imports torch, so it is imported only now."
-    try: from unet_explorer.images import InputError
-    except ImportError: InputError = ValueError
+    try:
+        from unet_explorer.images import InputError
+    except ImportError:
+        InputError = ValueError
     raise InputError(message)
+
 
 def _whole(name, value):
     "`value` as a whole number from 1 up."
-    if not isinstance(value, Integral) or value < 1: _refuse(f"{name} {value!r}; it must be a whole number from 1 up")
+    if not isinstance(value, Integral) or value < 1:
+        _refuse(f"{name} {value!r}; it must be a whole number from 1 up")
     return int(value)
+
 
 def _number(name, value, fits, rule):
     "Refuse a `value` that is no number, or that the function `fits` finds wrong."
-    if not isinstance(value, Real) or not fits(value): _refuse(f"{name}={value!r}; {rule}")
+    if not isinstance(value, Real) or not fits(value):
+        _refuse(f"{name}={value!r}; {rule}")
 
 # %% ../nbs/13_scaling.ipynb #9c7b2ca1
 class Scale(NamedTuple):
     "How much deeper and wider than B0, and for pictures of which size."
+
     depth: float
     width: float
-    resolution: int # pixels
+    resolution: int  # pixels
+
 
 MODES = ("compound", "depth", "width", "resolution")
 
+
 def growth(
-    phi:float, # the knob; 0 = B0
-    alpha:float=1.2, # depth at phi = 1
-    beta:float=1.1, # width at phi = 1
-    gamma:float=1.15, # resolution at phi = 1
+    phi: float,  # the knob; 0 = B0
+    alpha: float = 1.2,  # depth at phi = 1
+    beta: float = 1.1,  # width at phi = 1
+    gamma: float = 1.15,  # resolution at phi = 1
 ) -> float:
     "Factor by which the formula lets the MACs grow: `(alpha * beta**2 * gamma**2) ** phi`, about `2**phi`."
     for name, value in (("alpha", alpha), ("beta", beta), ("gamma", gamma)):
-        _number(name, value, lambda v: .1 <= v <= 10, "it must lie between 0.1 and 10 (EfficientNet: 1.2, 1.1, 1.15)")
-    _number("phi", phi, lambda v: -10 <= v <= 20, "it must lie between -10 and 20 (EfficientNet uses 0 to 7)")
+        _number(
+            name,
+            value,
+            lambda v: 0.1 <= v <= 10,
+            "it must lie between 0.1 and 10 (EfficientNet: 1.2, 1.1, 1.15)",
+        )
+    _number(
+        "phi",
+        phi,
+        lambda v: -10 <= v <= 20,
+        "it must lie between -10 and 20 (EfficientNet uses 0 to 7)",
+    )
     return (alpha * beta**2 * gamma**2) ** phi
 
 # %% ../nbs/13_scaling.ipynb #2c81a341
 def compound(
-    phi:float, # the knob; 0 = B0, need not be whole
-    alpha:float=1.2, # depth at phi = 1
-    beta:float=1.1, # width at phi = 1
-    gamma:float=1.15, # resolution at phi = 1
-    mode:str="compound", # one of `MODES`; all but "compound" give the whole budget to one handle
-    base:int=224, # resolution at phi = 0, in pixels
+    phi: float,  # the knob; 0 = B0, need not be whole
+    alpha: float = 1.2,  # depth at phi = 1
+    beta: float = 1.1,  # width at phi = 1
+    gamma: float = 1.15,  # resolution at phi = 1
+    mode: str = "compound",  # one of `MODES`; all but "compound" give the whole budget to one handle
+    base: int = 224,  # resolution at phi = 0, in pixels
 ) -> Scale:
     "Compound scaling (Tan & Le 2019, equation 3). Raises `InputError` for an unknown mode or a number out of range."
     g = growth(phi, alpha, beta, gamma)
-    handles = dict(compound=(alpha**phi, beta**phi, gamma**phi), depth=(g, 1., 1.), width=(1., g**.5, 1.), resolution=(1., 1., g**.5))
-    if mode not in handles: _refuse(f"mode {mode!r} is not known; use one of {', '.join(MODES)}")
+    handles = dict(
+        compound=(alpha**phi, beta**phi, gamma**phi),
+        depth=(g, 1.0, 1.0),
+        width=(1.0, g**0.5, 1.0),
+        resolution=(1.0, 1.0, g**0.5),
+    )
+    if mode not in handles:
+        _refuse(f"mode {mode!r} is not known; use one of {', '.join(MODES)}")
     depth, width, resolution = handles[mode]
     return Scale(depth, width, max(1, round(_whole("base", base) * resolution)))
 
 # %% ../nbs/13_scaling.ipynb #4e39abce
 def round_channels(
-    channels:int, # channels in B0
-    width:float, # factor
-) -> int: # a multiple of 8
+    channels: int,  # channels in B0
+    width: float,  # factor
+) -> int:  # a multiple of 8
     "`channels * width` rounded to the nearest multiple of 8, but not below 0.9 times itself. Raises `InputError` unless both are above 0."
-    for name, value in (("channels", channels), ("width", width)): _number(name, value, lambda v: 0 < v < math.inf, "it must be above 0")
+    for name, value in (("channels", channels), ("width", width)):
+        _number(name, value, lambda v: 0 < v < math.inf, "it must be above 0")
     exact = channels * width
     rounded = max(8, int(exact + 4) // 8 * 8)
-    return rounded + 8 if rounded < .9 * exact else rounded
+    return rounded + 8 if rounded < 0.9 * exact else rounded
+
 
 def round_repeats(
-    repeats:int, # blocks in B0
-    depth:float, # factor
+    repeats: int,  # blocks in B0
+    depth: float,  # factor
 ) -> int:
     "`repeats * depth`, rounded up."
     return math.ceil(repeats * depth)
@@ -85,11 +113,13 @@ def round_repeats(
 # %% ../nbs/13_scaling.ipynb #0eb17d79
 class Stage(NamedTuple):
     "A row of the table: `repeats` blocks, of which the first has the `stride`."
+
     kernel: int
     stride: int
-    expand: int # how many times wider a block is inside
+    expand: int  # how many times wider a block is inside
     channels: int
     repeats: int
+
 
 B0_STAGES = (  # Tan & Le 2019, table 1
     Stage(kernel=3, stride=1, expand=1, channels=16, repeats=1),
@@ -98,66 +128,102 @@ B0_STAGES = (  # Tan & Le 2019, table 1
     Stage(kernel=3, stride=2, expand=6, channels=80, repeats=3),
     Stage(kernel=5, stride=1, expand=6, channels=112, repeats=3),
     Stage(kernel=5, stride=2, expand=6, channels=192, repeats=4),
-    Stage(kernel=3, stride=1, expand=6, channels=320, repeats=1))
+    Stage(kernel=3, stride=1, expand=6, channels=320, repeats=1),
+)
 
 # %% ../nbs/13_scaling.ipynb #9494a01f
 class Variant(NamedTuple):
     "What tells one EfficientNet from another."
-    width: float             # factor for channels
-    depth: float             # factor for repeats
-    resolution: int = 224    # side of the pictures it was trained on, in pixels
-    dropout: float = .2      # before the classifier
-    lite: bool = False       # no squeeze-excite, ReLU6, fixed stem and head
+
+    width: float  # factor for channels
+    depth: float  # factor for repeats
+    resolution: int = 224  # side of the pictures it was trained on, in pixels
+    dropout: float = 0.2  # before the classifier
+    lite: bool = False  # no squeeze-excite, ReLU6, fixed stem and head
+
 
 VARIANTS = {
-    "b0": Variant(1.0, 1.0, 224, .2), "b1": Variant(1.0, 1.1, 240, .2),
-    "b2": Variant(1.1, 1.2, 260, .3), "b3": Variant(1.2, 1.4, 300, .3),
-    "b4": Variant(1.4, 1.8, 380, .4), "b5": Variant(1.6, 2.2, 456, .4),
-    "b6": Variant(1.8, 2.6, 528, .5), "b7": Variant(2.0, 3.1, 600, .5),
-    "lite0": Variant(1.0, 1.0, 224, .2, lite=True), "lite1": Variant(1.0, 1.1, 240, .2, lite=True),
-    "lite2": Variant(1.1, 1.2, 260, .3, lite=True), "lite3": Variant(1.2, 1.4, 280, .3, lite=True),
-    "lite4": Variant(1.4, 1.8, 300, .3, lite=True)}
+    "b0": Variant(1.0, 1.0, 224, 0.2),
+    "b1": Variant(1.0, 1.1, 240, 0.2),
+    "b2": Variant(1.1, 1.2, 260, 0.3),
+    "b3": Variant(1.2, 1.4, 300, 0.3),
+    "b4": Variant(1.4, 1.8, 380, 0.4),
+    "b5": Variant(1.6, 2.2, 456, 0.4),
+    "b6": Variant(1.8, 2.6, 528, 0.5),
+    "b7": Variant(2.0, 3.1, 600, 0.5),
+    "lite0": Variant(1.0, 1.0, 224, 0.2, lite=True),
+    "lite1": Variant(1.0, 1.1, 240, 0.2, lite=True),
+    "lite2": Variant(1.1, 1.2, 260, 0.3, lite=True),
+    "lite3": Variant(1.2, 1.4, 280, 0.3, lite=True),
+    "lite4": Variant(1.4, 1.8, 300, 0.3, lite=True),
+}
 
 # %% ../nbs/13_scaling.ipynb #10183972
 def find_variant(
-    spec, # a name in `VARIANTS`, or a `Variant` of your own
+    spec,  # a name in `VARIANTS`, or a `Variant` of your own
 ) -> Variant:
     "The row of `VARIANTS` for a name, or your own `Variant`, checked. Raises `InputError` for an unknown name or impossible numbers."
     if isinstance(spec, Variant):
         for name, value in (("width", spec.width), ("depth", spec.depth)):
-            _number(name, value, lambda v: 0 < v <= 1000, "it is a factor above 0 and up to 1000 (1 = as in B0)")
-        _number("dropout", spec.dropout, lambda v: 0 <= v < 1, "it is a probability, at least 0 and below 1")
+            _number(
+                name,
+                value,
+                lambda v: 0 < v <= 1000,
+                "it is a factor above 0 and up to 1000 (1 = as in B0)",
+            )
+        _number(
+            "dropout",
+            spec.dropout,
+            lambda v: 0 <= v < 1,
+            "it is a probability, at least 0 and below 1",
+        )
         return spec
-    if not isinstance(spec, str) or spec not in VARIANTS: _refuse(f"variant {spec!r} is not known; use one of {', '.join(VARIANTS)}")
+    if not isinstance(spec, str) or spec not in VARIANTS:
+        _refuse(f"variant {spec!r} is not known; use one of {', '.join(VARIANTS)}")
     return VARIANTS[spec]
 
 # %% ../nbs/13_scaling.ipynb #ca9f8fb0
 class Plan(NamedTuple):
     "A scaled network: channels of the stem, seven stages, channels of the head."
+
     stem: int
     stages: tuple
     head: int
 
+
 def plan(
-    spec="b0", # a name in `VARIANTS`, or a `Variant`
+    spec="b0",  # a name in `VARIANTS`, or a `Variant`
 ) -> Plan:
     "The channels and repeats of every stage, scaled and rounded."
     v, last = find_variant(spec), len(B0_STAGES) - 1
-    stages = tuple(s._replace(channels=round_channels(s.channels, v.width),
-                              repeats=s.repeats if v.lite and i in (0, last) else round_repeats(s.repeats, v.depth))
-                   for i, s in enumerate(B0_STAGES))
-    return Plan(32, stages, 1280) if v.lite else Plan(round_channels(32, v.width), stages, round_channels(1280, v.width))
+    stages = tuple(
+        s._replace(
+            channels=round_channels(s.channels, v.width),
+            repeats=s.repeats if v.lite and i in (0, last) else round_repeats(s.repeats, v.depth),
+        )
+        for i, s in enumerate(B0_STAGES)
+    )
+    return (
+        Plan(32, stages, 1280)
+        if v.lite
+        else Plan(round_channels(32, v.width), stages, round_channels(1280, v.width))
+    )
 
 # %% ../nbs/13_scaling.ipynb #14a5c74c
 class _Tally:
     "Follows a map of `ch` x `h` x `w` through the layers and adds up what they cost."
-    def __init__(self, ch, h, w): self.ch, self.h, self.w, self.params, self.macs, self.kept = ch, h, w, 0, 0, 0
 
-    def cost(self): return self.params, self.macs, self.kept
+    def __init__(self, ch, h, w):
+        self.ch, self.h, self.w, self.params, self.macs, self.kept = ch, h, w, 0, 0, 0
+
+    def cost(self):
+        return self.params, self.macs, self.kept
 
     def conv(self, out, kernel=1, stride=1, depthwise=False, act=True):
         "Convolution with SAME padding, no bias; batch norm; activation if `act`."
-        pad = [kernel - 2 + n % 2 if stride == 2 else 0 for n in (self.h, self.w)]   # with stride 1 no padded copy is made
+        pad = [
+            kernel - 2 + n % 2 if stride == 2 else 0 for n in (self.h, self.w)
+        ]  # with stride 1 no padded copy is made
         self.kept += self.ch * (self.h + pad[0]) * (self.w + pad[1])
         self.h, self.w = -(-self.h // stride), -(-self.w // stride)
         weights, pixels = out * (1 if depthwise else self.ch) * kernel**2, self.h * self.w
@@ -170,7 +236,8 @@ class _Tally:
 def _block(t, s, first, se):
     "Add an MBConv block of stage `s` to the tally `t`."
     reduced, mid = max(1, t.ch // 4), t.ch * s.expand
-    if s.expand > 1: t.conv(mid)
+    if s.expand > 1:
+        t.conv(mid)
     t.conv(mid, s.kernel, s.stride if first else 1, depthwise=True)
     if se:
         t.params += 2 * mid * reduced + reduced + mid
@@ -181,13 +248,17 @@ def _block(t, s, first, se):
 # %% ../nbs/13_scaling.ipynb #b77fe748
 def _size(res, own):
     "`(h, w)` from a number, a pair, or None for `own`."
-    pair = (own, own) if res is None else tuple(res) if isinstance(res, (tuple, list)) else (res, res)
-    if len(pair) != 2: _refuse(f"size {res}; give one number, or height and width")
+    pair = (
+        (own, own) if res is None else tuple(res) if isinstance(res, (tuple, list)) else (res, res)
+    )
+    if len(pair) != 2:
+        _refuse(f"size {res}; give one number, or height and width")
     return _whole("height", pair[0]), _whole("width", pair[1])
 
 # %% ../nbs/13_scaling.ipynb #91ba194b
 class Layer(NamedTuple):
     "A part of the network: `repeats` blocks, of which the first has the `stride`; its output is `(channels h w)`."
+
     name: str
     channels: int
     repeats: int
@@ -195,23 +266,25 @@ class Layer(NamedTuple):
     h: int
     w: int
     params: int
-    macs: int # for one picture
-    activations: int # numbers kept for the backward pass, for one picture
+    macs: int  # for one picture
+    activations: int  # numbers kept for the backward pass, for one picture
+
 
 class Cost(NamedTuple):
     "What a network costs: parameters; multiply-adds and kept numbers for one picture."
+
     params: int
     macs: int
     activations: int
 
 # %% ../nbs/13_scaling.ipynb #d3bcceaa
 def layers(
-    spec="b0", # a name in `VARIANTS`, or a `Variant` of your own
-    res=None, # side of the picture in pixels, or `(h, w)`; None = the variant's own
-    in_ch:int=3, # channels of the picture
-    n_classes:int=1000, # classes of the classifier
-    head:bool=True, # False: an encoder, without head and classifier
-) -> list: # `Layer` rows: stem, stage 1 to 7, head, classifier
+    spec="b0",  # a name in `VARIANTS`, or a `Variant` of your own
+    res=None,  # side of the picture in pixels, or `(h, w)`; None = the variant's own
+    in_ch: int = 3,  # channels of the picture
+    n_classes: int = 1000,  # classes of the classifier
+    head: bool = True,  # False: an encoder, without head and classifier
+) -> list:  # `Layer` rows: stem, stage 1 to 7, head, classifier
     """Count an EfficientNet part by part without building it; exact for any size, width and depth.
 
     MACs are those of convolutions and linear layers. Raises `InputError` for an unknown variant or a size below 1."""
@@ -222,7 +295,9 @@ def layers(
 
     def row(name, repeats=1, stride=1):
         nonlocal before
-        rows.append(Layer(name, t.ch, repeats, stride, t.h, t.w, *(a - b for a, b in zip(t.cost(), before))))
+        rows.append(
+            Layer(name, t.ch, repeats, stride, t.h, t.w, *(a - b for a, b in zip(t.cost(), before)))
+        )
         before = t.cost()
 
     t.conv(p.stem, 3, stride=2)
@@ -232,59 +307,72 @@ def layers(
         if s.repeats > 1:
             one = t.cost()
             _block(t, s, False, not v.lite)
-            t.params, t.macs, t.kept = (a + (s.repeats - 2) * (a - b) for a, b in zip(t.cost(), one))
+            t.params, t.macs, t.kept = (
+                a + (s.repeats - 2) * (a - b) for a, b in zip(t.cost(), one)
+            )
         row(f"stage {i}", s.repeats, s.stride)
     if head:
         t.conv(p.head)
         row("head")
         t.params, t.macs = t.params + (p.head + 1) * n_classes, t.macs + p.head * n_classes
-        t.kept += p.head * (2 if v.dropout else 1)               # the classifier's input, and the random mask of the dropout
+        t.kept += p.head * (
+            2 if v.dropout else 1
+        )  # the classifier's input, and the random mask of the dropout
         t.ch, t.h, t.w = n_classes, 1, 1
         row("classifier")
     return rows
 
 # %% ../nbs/13_scaling.ipynb #78885fde
 def count(
-    spec="b0", # a name in `VARIANTS`, or a `Variant` of your own
-    res=None, # side of the picture in pixels, or `(h, w)`; None = the variant's own
-    in_ch:int=3, # channels of the picture
-    n_classes:int=1000, # classes of the classifier
-    head:bool=True, # False: an encoder
+    spec="b0",  # a name in `VARIANTS`, or a `Variant` of your own
+    res=None,  # side of the picture in pixels, or `(h, w)`; None = the variant's own
+    in_ch: int = 3,  # channels of the picture
+    n_classes: int = 1000,  # classes of the classifier
+    head: bool = True,  # False: an encoder
 ) -> Cost:
     "The sum over `layers`, which see."
-    return Cost(*(sum(column) for column in list(zip(*layers(spec, res, in_ch, n_classes, head)))[-3:]))
+    return Cost(
+        *(sum(column) for column in list(zip(*layers(spec, res, in_ch, n_classes, head)))[-3:])
+    )
 
 # %% ../nbs/13_scaling.ipynb #b03f80f0
 def training_bytes(
-    cost:Cost, # from `count`
-    batch:int=1, # pictures per step
-    states:int=2, # numbers the optimiser keeps per parameter: 2 for Adam, 1 for momentum, 0 for plain descent
-    size:int=4, # bytes per number: 4 for float32
-) -> int: # bytes
+    cost: Cost,  # from `count`
+    batch: int = 1,  # pictures per step
+    states: int = 2,  # numbers the optimiser keeps per parameter: 2 for Adam, 1 for momentum, 0 for plain descent
+    size: int = 4,  # bytes per number: 4 for float32
+) -> int:  # bytes
     """Memory that a training step must hold at the turn from forward to backward: weights, gradients, optimiser, activations.
 
     A lower bound: gradients of activations, workspaces of convolutions and the allocator's slack come on top."""
     return size * ((2 + states) * cost.params + _whole("batch", batch) * cost.activations)
 
 # %% ../nbs/13_scaling.ipynb #63348ff3
-TOP1 = dict(b0=76.3, b1=78.8, b2=79.8, b3=81.1, b4=82.6, b5=83.3, b6=84.0, b7=84.4)  # %, ImageNet, Tan & Le 2019 (first version)
+TOP1 = dict(
+    b0=76.3, b1=78.8, b2=79.8, b3=81.1, b4=82.6, b5=83.3, b6=84.0, b7=84.4
+)  # %, ImageNet, Tan & Le 2019 (first version)
 
 # %% ../nbs/13_scaling.ipynb #56c810c9
 def _word(x, y, text, size=13, at="start", more=""):
     "Text as SVG; `at` is start, middle or end."
     return f'<text x="{x:.1f}" y="{y:.1f}" font-size="{size}" text-anchor="{at}" fill="currentColor" {more}>{text}</text>'
 
-def _box(x, y, w, h, fill, more=""): return f'<rect x="{x:.1f}" y="{y:.1f}" width="{w:.1f}" height="{h:.1f}" fill="{fill}" {more}/>'
+
+def _box(x, y, w, h, fill, more=""):
+    return f'<rect x="{x:.1f}" y="{y:.1f}" width="{w:.1f}" height="{h:.1f}" fill="{fill}" {more}/>'
+
 
 def _line(points, colour="currentColor", width=1, more=""):
     return f'<polyline points="{" ".join(f"{x:.1f},{y:.1f}" for x, y in points)}" fill="none" stroke="{colour}" stroke-width="{width}" {more}/>'
+
 
 def _svg(*parts, height=330):
     "A picture 350 pixels wide: two fit side by side, and one fits on a phone."
     return f'<svg viewBox="0 0 350 {height}" width="350" font-family="system-ui, sans-serif">{"".join(parts)}</svg>'
 
 # %% ../nbs/13_scaling.ipynb #6fca6871
-_COLOUR = {2: "#f0e442", 4: "#e69f00", 8: "#009e73", 16: "#56b4e9", 32: "#0072b2"} # by stride
+_COLOUR = {2: "#f0e442", 4: "#e69f00", 8: "#009e73", 16: "#56b4e9", 32: "#0072b2"}  # by stride
+
 
 def _maps(rows, res, x, y, side):
     "The picture and its maps as nested squares, and the length to which they are drawn."
@@ -292,39 +380,83 @@ def _maps(rows, res, x, y, side):
     parts = [_box(x, y, res * scale, res * scale, "none", 'stroke="currentColor"')]
     for r in rows:
         stride *= r.stride if r.name != "stem" else 1
-        parts.append(_box(x, y, r.w * scale, r.h * scale, _COLOUR[stride], 'stroke="currentColor" stroke-width=".4"'))
+        parts.append(
+            _box(
+                x,
+                y,
+                r.w * scale,
+                r.h * scale,
+                _COLOUR[stride],
+                'stroke="currentColor" stroke-width=".4"',
+            )
+        )
     return "".join(parts)
+
 
 def _blocks(rows, x, y, w, h):
     "A bar for every block, as high as its channels are many, with two axes."
     n, widest, stride = sum(r.repeats for r in rows[1:]), max(r.channels for r in rows[1:]), 2
-    across, up = next(m for m in (64, 400, 1600) if n <= m), next(m for m in (720, 3200) if widest <= m)
+    across, up = (
+        next(m for m in (64, 400, 1600) if n <= m),
+        next(m for m in (720, 3200) if widest <= m),
+    )
     parts, at, step = [], 0, w / across
     for r in rows[1:]:
         stride *= r.stride
         tall = r.channels / up * h
-        if step > 2: parts += [_box(x + (at + k) * step, y + h - tall, step * .8, tall, _COLOUR[stride]) for k in range(r.repeats)]
-        else: parts.append(_box(x + at * step, y + h - tall, r.repeats * step, tall, _COLOUR[stride]))
+        if step > 2:
+            parts += [
+                _box(x + (at + k) * step, y + h - tall, step * 0.8, tall, _COLOUR[stride])
+                for k in range(r.repeats)
+            ]
+        else:
+            parts.append(_box(x + at * step, y + h - tall, r.repeats * step, tall, _COLOUR[stride]))
         at += r.repeats
-    axes = _line([(x - 3, y), (x - 3, y + h), (x + w, y + h)]) + _word(x - 6, y + 9, up, 11, "end") + _word(x - 6, y + h, 0, 11, "end")
-    return "".join(parts) + axes + _word(x + w, y + h + 14, f"{across} blocks", 11, "end") + _word(x, y - 4, "channels", 11)
+    axes = (
+        _line([(x - 3, y), (x - 3, y + h), (x + w, y + h)])
+        + _word(x - 6, y + 9, up, 11, "end")
+        + _word(x - 6, y + h, 0, 11, "end")
+    )
+    return (
+        "".join(parts)
+        + axes
+        + _word(x + w, y + h + 14, f"{across} blocks", 11, "end")
+        + _word(x, y - 4, "channels", 11)
+    )
 
 # %% ../nbs/13_scaling.ipynb #e80173bb
 def network_svg(
-    phi:float=1., # the knob; 0 = B0
-    mode:str="compound", # one of `MODES`
-) -> str: # SVG
+    phi: float = 1.0,  # the knob; 0 = B0
+    mode: str = "compound",  # one of `MODES`
+) -> str:  # SVG
     "B0 scaled by phi: the picture and its maps as nested squares, the blocks as bars, and what it costs"
     s, b0 = compound(phi, mode=mode), count("b0")
     spec = Variant(s.width, s.depth)
     rows, c = layers(spec, s.resolution, head=False), count(spec, s.resolution)
-    facts = [f"depth × {s.depth:.2f}: {sum(r.repeats for r in rows[1:])} blocks", f"width × {s.width:.2f}", f"pictures of {s.resolution} px", "",
-             f"{c.params / 1e6:.1f} million parameters", f"{c.macs / 1e9:.2f} GMAC a picture", f"{c.activations * 4 / 1e6:,.0f} MB kept per picture",
-             f"work × {c.macs / b0.macs:.2f}, 2^phi = {2**phi:.2f}"]
+    facts = [
+        f"depth × {s.depth:.2f}: {sum(r.repeats for r in rows[1:])} blocks",
+        f"width × {s.width:.2f}",
+        f"pictures of {s.resolution} px",
+        "",
+        f"{c.params / 1e6:.1f} million parameters",
+        f"{c.macs / 1e9:.2f} GMAC a picture",
+        f"{c.activations * 4 / 1e6:,.0f} MB kept per picture",
+        f"work × {c.macs / b0.macs:.2f}, 2^phi = {2**phi:.2f}",
+    ]
     words = "".join(_word(148, 42 + 17 * i, f, 13) for i, f in enumerate(facts))
-    strides = "".join(_box(40 + 62 * i, 317, 10, 10, f) + _word(54 + 62 * i, 326, f"stride {k}" if k == 2 else k, 11) for i, (k, f) in enumerate(_COLOUR.items()))
-    return _svg(f"<title>phi = {phi:g}, {mode}: {', '.join(f for f in facts if f)}</title>", _word(4, 18, f"The network at phi = {phi:g}, {mode}", 14, more='font-weight="600"'),
-                _maps(rows, s.resolution, 4, 32, 130), words, _blocks(rows, 40, 190, 304, 100), strides)
+    strides = "".join(
+        _box(40 + 62 * i, 317, 10, 10, f)
+        + _word(54 + 62 * i, 326, f"stride {k}" if k == 2 else k, 11)
+        for i, (k, f) in enumerate(_COLOUR.items())
+    )
+    return _svg(
+        f"<title>phi = {phi:g}, {mode}: {', '.join(f for f in facts if f)}</title>",
+        _word(4, 18, f"The network at phi = {phi:g}, {mode}", 14, more='font-weight="600"'),
+        _maps(rows, s.resolution, 4, 32, 130),
+        words,
+        _blocks(rows, 40, 190, 304, 100),
+        strides,
+    )
 
 # %% ../nbs/13_scaling.ipynb #e13da66c
 def _trail(mode, cache={}):
@@ -334,24 +466,65 @@ def _trail(mode, cache={}):
         cache[mode] = [count(Variant(s.width, s.depth), s.resolution) for s in scales]
     return cache[mode]
 
+
 def _chart(value, low, high, y, title, here, mode):
     "One chart of `cost_svg`: `value(cost)` between `low` and `high` over GMAC, both axes logarithmic."
-    def at(c): return 44 + 296 * math.log(c.macs / 3e8) / math.log(200), y + 120 - 120 * math.log(value(c) / low) / math.log(high / low)
-    trails = [_line(map(at, _trail(m)), "#0072b2" if m == mode else "currentColor", 3 if m == mode else .8) for m in sorted(MODES, key=mode.__eq__)]
+
+    def at(c):
+        return 44 + 296 * math.log(c.macs / 3e8) / math.log(200), y + 120 - 120 * math.log(
+            value(c) / low
+        ) / math.log(high / low)
+
+    trails = [
+        _line(
+            map(at, _trail(m)), "#0072b2" if m == mode else "currentColor", 3 if m == mode else 0.8
+        )
+        for m in sorted(MODES, key=mode.__eq__)
+    ]
     dots = [(k, *at(count(f"b{k}"))) for k in range(8)]
-    points = "".join(f'<circle cx="{a:.1f}" cy="{b:.1f}" r="3.5" fill="#d55e00"/>' + (_word(a, b + 17, f"B{k}", 11, "middle") if k in (0, 4, 7) else "") for k, a, b in dots)
-    ring = '<circle cx="{:.1f}" cy="{:.1f}" r="7" fill="none" stroke="currentColor" stroke-width="2.5"/>'.format(*at(here))
-    ticks = "".join(_word(40, y + (4 if v == high else 120), f"{v:,}", 11, "end") for v in (low, high))
-    return _line([(44, y), (44, y + 120), (340, y + 120)]) + ticks + _word(50, y + 4, title, 12) + "".join(trails) + points + ring
+    points = "".join(
+        f'<circle cx="{a:.1f}" cy="{b:.1f}" r="3.5" fill="#d55e00"/>'
+        + (_word(a, b + 17, f"B{k}", 11, "middle") if k in (0, 4, 7) else "")
+        for k, a, b in dots
+    )
+    ring = '<circle cx="{:.1f}" cy="{:.1f}" r="7" fill="none" stroke="currentColor" stroke-width="2.5"/>'.format(
+        *at(here)
+    )
+    ticks = "".join(
+        _word(40, y + (4 if v == high else 120), f"{v:,}", 11, "end") for v in (low, high)
+    )
+    return (
+        _line([(44, y), (44, y + 120), (340, y + 120)])
+        + ticks
+        + _word(50, y + 4, title, 12)
+        + "".join(trails)
+        + points
+        + ring
+    )
+
 
 def cost_svg(
-    phi:float=1., # the knob; 0 = B0
-    mode:str="compound", # one of `MODES`
-) -> str: # SVG
+    phi: float = 1.0,  # the knob; 0 = B0
+    mode: str = "compound",  # one of `MODES`
+) -> str:  # SVG
     "Parameters and memory against the work: the four modes as lines, the published B0 to B7 as points, a ring at the chosen network"
     s = compound(phi, mode=mode)
     here = count(Variant(s.width, s.depth), s.resolution)
-    x = [(44 + 296 * math.log(v / .3) / math.log(200), v) for v in (.3, 1, 4, 16, 60)]
-    scale = "".join(_word(a, 308, f"{v:g}", 11, "middle") for a, v in x) + _word(192, 325, "GMAC a picture; blue: this mode, orange: B0 to B7", 12, "middle")
-    return _svg(_word(4, 18, "The bill", 14, more='font-weight="600"'), scale, _chart(lambda c: c.params / 1e6, 1, 1000, 34, "million parameters", here, mode),
-                _chart(lambda c: c.activations * 4 / 1e6, 20, 50_000, 174, "MB kept per picture in training", here, mode))
+    x = [(44 + 296 * math.log(v / 0.3) / math.log(200), v) for v in (0.3, 1, 4, 16, 60)]
+    scale = "".join(_word(a, 308, f"{v:g}", 11, "middle") for a, v in x) + _word(
+        192, 325, "GMAC a picture; blue: this mode, orange: B0 to B7", 12, "middle"
+    )
+    return _svg(
+        _word(4, 18, "The bill", 14, more='font-weight="600"'),
+        scale,
+        _chart(lambda c: c.params / 1e6, 1, 1000, 34, "million parameters", here, mode),
+        _chart(
+            lambda c: c.activations * 4 / 1e6,
+            20,
+            50_000,
+            174,
+            "MB kept per picture in training",
+            here,
+            mode,
+        ),
+    )

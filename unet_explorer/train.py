@@ -16,7 +16,6 @@ import time
 import numpy as np
 import torch
 from fastai.callback.core import Callback, CancelFitException, CancelTrainException
-from fastai.callback.progress import ProgressCallback
 from fastai.callback.schedule import ParamScheduler  # noqa: F401  gives Learner its fit_one_cycle and lr_find
 from fastai.learner import Learner, Metric
 from fastai.torch_core import set_seed
@@ -33,75 +32,130 @@ class SegLoss(nn.Module):
     """Cross-entropy plus `dice` times the Dice loss (both from segmentation-models-pytorch), for logits `(b k h w)`
     and masks `(b h w)`. One logit means binary. Pixels of value 255 do not count.
     Raises `InputError` for a class without a logit; on a GPU, which would have to wait for the answer, only in the first batch."""
-    def __init__(self,
-        n_classes:int=1, # logits per pixel
-        dice:float=1., # weight of the Dice loss
+
+    def __init__(
+        self,
+        n_classes: int = 1,  # logits per pixel
+        dice: float = 1.0,  # weight of the Dice loss
     ):
         super().__init__()
-        from segmentation_models_pytorch.losses import DiceLoss, SoftBCEWithLogitsLoss, SoftCrossEntropyLoss
-        self.binary, self.weight, self.k, self.checked = n_classes == 1, dice, max(n_classes, 2), False
-        self.ce = SoftBCEWithLogitsLoss(ignore_index=IGNORE) if self.binary else SoftCrossEntropyLoss(ignore_index=IGNORE, smooth_factor=0.)
+        from segmentation_models_pytorch.losses import (
+            DiceLoss,
+            SoftBCEWithLogitsLoss,
+            SoftCrossEntropyLoss,
+        )
+
+        self.binary, self.weight, self.k, self.checked = (
+            n_classes == 1,
+            dice,
+            max(n_classes, 2),
+            False,
+        )
+        self.ce = (
+            SoftBCEWithLogitsLoss(ignore_index=IGNORE)
+            if self.binary
+            else SoftCrossEntropyLoss(ignore_index=IGNORE, smooth_factor=0.0)
+        )
         self.dice = DiceLoss("binary" if self.binary else "multiclass", ignore_index=IGNORE)
 
     def _check(self, mask):
         self.checked = True
         wrong = mask[((mask < 0) | (mask >= self.k)) & (mask != IGNORE)]
-        if len(wrong): raise InputError(f"mask: class {int(wrong[0])} for a model of {self.k} classes; class numbers go from 0 to {self.k - 1} ({IGNORE} = ignore); "
-                                        "make the model with n_classes, or map the values first")
+        if len(wrong):
+            raise InputError(
+                f"mask: class {int(wrong[0])} for a model of {self.k} classes; class numbers go from 0 to {self.k - 1} ({IGNORE} = ignore); "
+                "make the model with n_classes, or map the values first"
+            )
 
     def forward(self, logits, mask):
-        if mask.device.type == "cpu" or not self.checked: self._check(mask)
+        if mask.device.type == "cpu" or not self.checked:
+            self._check(mask)
         logits = logits.float()
-        if self.binary: mask = mask[:, None].float()
+        if self.binary:
+            mask = mask[:, None].float()
         loss = self.ce(logits, mask)
         return loss + self.weight * self.dice(logits, mask) if self.weight else loss
 
-    def activation(self, logits): return logits.sigmoid() if self.binary else logits.softmax(1)   # for fastai's get_preds
-    def decodes(self, probs):                                                                     # for fastai's show_results
-        return (probs[:, 0] > .5).long() if self.binary else probs.argmax(1)
+    def activation(self, logits):
+        return logits.sigmoid() if self.binary else logits.softmax(1)  # for fastai's get_preds
+
+    def decodes(self, probs):  # for fastai's show_results
+        return (probs[:, 0] > 0.5).long() if self.binary else probs.argmax(1)
 
 # %% ../nbs/21_train.ipynb #87a9a579
 class MeanDice(Metric):
     "Mean Dice of the classes from 1 up, pooled over all pixels of an epoch; for fastai's `Learner`."
-    def __init__(self,
-        n_classes:int=1, # logits per pixel
-    ): self.k = max(n_classes, 2)
-    def reset(self): self.cm = np.zeros((self.k, self.k), np.int64)
-    def accumulate(self, learn): self.cm += metrics.confusion(to_mask(learn.pred), learn.y, self.k)
+
+    def __init__(
+        self,
+        n_classes: int = 1,  # logits per pixel
+    ):
+        self.k = max(n_classes, 2)
+
+    def reset(self):
+        self.cm = np.zeros((self.k, self.k), np.int64)
+
+    def accumulate(self, learn):
+        self.cm += metrics.confusion(to_mask(learn.pred), learn.y, self.k)
+
     @property
     def value(self):
         scores = metrics.dice(self.cm)[1:]
         return float(np.nanmean(scores)) if np.isfinite(scores).any() else float("nan")
+
     @property
-    def name(self): return "dice"
+    def name(self):
+        return "dice"
 
 # %% ../nbs/21_train.ipynb #33f5b3ea
 class Layout(Callback):
     "Channels-last memory, and bf16 if `bf16`: in the forward pass alone; loss and weights stay float32."
+
     order = 5  # after fastai has moved the batch
-    def __init__(self, bf16:bool=False): self.bf16 = bf16
+
+    def __init__(self, bf16: bool = False):
+        self.bf16 = bf16
+
     def before_fit(self):
         self.model.to(memory_format=torch.channels_last)
-        self.model.amp = torch.bfloat16 if self.bf16 else None     # kept inside the model: a stopped training cannot leave it switched on elsewhere
-    def before_batch(self): self.learn.xb = tuple(x.contiguous(memory_format=torch.channels_last) for x in self.xb)
-    def after_fit(self): self.model.amp = None
+        self.model.amp = (
+            torch.bfloat16 if self.bf16 else None
+        )  # kept inside the model: a stopped training cannot leave it switched on elsewhere
+
+    def before_batch(self):
+        self.learn.xb = tuple(x.contiguous(memory_format=torch.channels_last) for x in self.xb)
+
+    def after_fit(self):
+        self.model.amp = None
+
 
 def measure(
-    model:EffUNet, # left untouched
-    size:int=256, # side of a crop
-    bs:int=4, # crops per batch
-    device=None, # where to measure; None = where the model is
-    steps:int=2, # timed training steps for each precision, after one to warm up
-) -> dict[str, float]: # "fp32" and, where the device has it, "bf16": seconds per training step
+    model: EffUNet,  # left untouched
+    size: int = 256,  # side of a crop
+    bs: int = 4,  # crops per batch
+    device=None,  # where to measure; None = where the model is
+    steps: int = 2,  # timed training steps for each precision, after one to warm up
+) -> dict[str, float]:  # "fp32" and, where the device has it, "bf16": seconds per training step
     "How long a training step takes in each precision."
     device = torch.device(device or next(model.parameters()).device)
     k = model.config["n_classes"]
     g = torch.Generator().manual_seed(0)
-    x = torch.rand(bs, model.config["in_ch"], size, size, generator=g).to(device).contiguous(memory_format=torch.channels_last)
+    x = (
+        torch.rand(bs, model.config["in_ch"], size, size, generator=g)
+        .to(device)
+        .contiguous(memory_format=torch.channels_last)
+    )
     y = torch.randint(0, max(k, 2), (bs, size, size), generator=g).to(device)
     sync = torch.cuda.synchronize if device.type == "cuda" else lambda: None
-    kinds = ["fp32"] + ["bf16"] * (device.type == "cpu" or device.type == "cuda" and torch.cuda.is_bf16_supported())
-    rng, twin, loss, seconds = torch.get_rng_state(), copy.deepcopy(model).to(device, memory_format=torch.channels_last).train(), SegLoss(k), {}
+    kinds = ["fp32"] + ["bf16"] * (
+        device.type == "cpu" or device.type == "cuda" and torch.cuda.is_bf16_supported()
+    )
+    rng, twin, loss, seconds = (
+        torch.get_rng_state(),
+        copy.deepcopy(model).to(device, memory_format=torch.channels_last).train(),
+        SegLoss(k),
+        {},
+    )
     for kind in kinds:
         times = []
         for _ in range(steps + 1):
@@ -117,81 +171,137 @@ def measure(
 # %% ../nbs/21_train.ipynb #be9ee3fb
 class OnTime(Callback):
     "Keep to a time budget: the schedule never lags behind the clock, and training ends when the time is up."
+
     order = 55  # before the scheduler (60) reads pct_train
-    def __init__(self, seconds:float): self.seconds, self.up = seconds, False
-    def before_fit(self): self.start = time.perf_counter()
+
+    def __init__(self, seconds: float):
+        self.seconds, self.up = seconds, False
+
+    def before_fit(self):
+        self.start = time.perf_counter()
+
     def before_batch(self):
-        if not self.training: return
+        if not self.training:
+            return
         passed = (time.perf_counter() - self.start) / self.seconds
-        self.learn.pct_train = min(1., max(self.pct_train, passed))
+        self.learn.pct_train = min(1.0, max(self.pct_train, passed))
         if passed >= 1:
             self.up = True
-            raise CancelTrainException()      # the epoch still validates
+            raise CancelTrainException()  # the epoch still validates
+
     def after_epoch(self):
-        if self.up: raise CancelFitException()
+        if self.up:
+            raise CancelFitException()
 
 # %% ../nbs/21_train.ipynb #72d3494a
 class KeepBest(Callback):
     "Keep the weights of the epoch with the best validation Dice, in memory, and on disk if there is a folder."
+
     order = 52  # after the Recorder (50), before OnTime (55) may end the training
-    def __init__(self,
-        folder=None, # where `effunet.save` writes
-        about:dict|None=None, # saved with the model: classes, pixel_nm, ...
-    ): self.folder, self.about, self.score, self.epoch_, self.weights = folder, about or {}, -1., None, None
-    def _searching(self): return getattr(self.learn, "lr_finder", None) is not None      # lr_find is no training
+
+    def __init__(
+        self,
+        folder=None,  # where `effunet.save` writes
+        about: dict | None = None,  # saved with the model: classes, pixel_nm, ...
+    ):
+        self.folder, self.about, self.score, self.epoch_, self.weights = (
+            folder,
+            about or {},
+            -1.0,
+            None,
+            None,
+        )
+
+    def _searching(self):
+        return getattr(self.learn, "lr_finder", None) is not None  # lr_find is no training
+
     def before_fit(self):
-        if not self._searching(): self.score, self.epoch_, self.weights = -1., None, None  # each training has its own best
+        if not self._searching():
+            self.score, self.epoch_, self.weights = (
+                -1.0,
+                None,
+                None,
+            )  # each training has its own best
+
     def after_epoch(self):
-        if self._searching() or not len(self.recorder.values): return
+        if self._searching() or not len(self.recorder.values):
+            return
         score = self.recorder.values[-1][-1]
         score = -1 if score is None or math.isnan(score) else score
-        if self.weights is not None and score <= self.score: return
+        if self.weights is not None and score <= self.score:
+            return
         self.score, self.epoch_ = score, self.epoch
         self.weights = {k: v.detach().cpu().clone() for k, v in self.model.state_dict().items()}
-        if self.folder: save(self.model, self.folder, **self.about, epoch=self.epoch, valid_dice=score)
+        if self.folder:
+            save(self.model, self.folder, **self.about, epoch=self.epoch, valid_dice=score)
+
     def bring_back(self):
         "Put the best weights into the model."
-        if self.weights is not None: self.model.load_state_dict(self.weights)
+        if self.weights is not None:
+            self.model.load_state_dict(self.weights)
 
 # %% ../nbs/21_train.ipynb #16f1ad1b
 class OneBar(Callback):
     "One tqdm bar over all steps, with loss, validation Dice and time left; where stderr is no terminal, a line per epoch."
+
     order = 53  # after KeepBest, before OnTime may end the training
+
     def before_fit(self):
         from tqdm import tqdm
-        self.bar = tqdm(total=self.n_epoch * len(self.dls.train), unit="step", desc="training", dynamic_ncols=True, disable=None)
+
+        self.bar = tqdm(
+            total=self.n_epoch * len(self.dls.train),
+            unit="step",
+            desc="training",
+            dynamic_ncols=True,
+            disable=None,
+        )
         self.seen, self.start = {}, time.perf_counter()
+
     def after_batch(self):
-        if not self.training: return
+        if not self.training:
+            return
         self.seen["loss"] = f"{float(self.smooth_loss):.3f}"
         self.bar.set_postfix(self.seen, refresh=False)
         self.bar.update()
+
     def after_epoch(self):
         self.seen["valid dice"] = f"{self.recorder.values[-1][-1]:.3f}"
-        if not self.bar.disable: return
+        if not self.bar.disable:
+            return
         done, passed = (self.epoch + 1) / self.n_epoch, time.perf_counter() - self.start
-        print(f"training: {done:4.0%}, loss {self.seen['loss']}, valid dice {self.seen['valid dice']}, about {passed / done - passed:.0f} s left", file=sys.stderr, flush=True)
-    def after_fit(self): self.bar.close()
+        print(
+            f"training: {done:4.0%}, loss {self.seen['loss']}, valid dice {self.seen['valid dice']}, about {passed / done - passed:.0f} s left",
+            file=sys.stderr,
+            flush=True,
+        )
+
+    def after_fit(self):
+        self.bar.close()
 
 # %% ../nbs/21_train.ipynb #0b05a57d
 def learner(
-    dls, # fastai `DataLoaders`, from `batches.dataloaders`
-    model:EffUNet|None=None, # None: EffUNet() with the channels of the data and `n_classes`
-    n_classes:int=1, # logits per pixel, if `model` is None
-    lr:float=3e-3, # highest learning rate
-    wd:float=1e-2, # weight decay
-    dice:float=1., # weight of the Dice loss beside cross-entropy
-    precision:str="auto", # "fp32", "bf16", or "auto": the faster of the two, measured
-    folder=None, # where the best model is kept; None = in memory only
-    about:dict|None=None, # saved with the model: classes, pixel_nm, ...
-    seed:int=0, # for the model's random start
-) -> Learner: # a fastai Learner: fit_one_cycle, lr_find, show_results work as usual
+    dls,  # fastai `DataLoaders`, from `batches.dataloaders`
+    model: EffUNet | None = None,  # None: EffUNet() with the channels of the data and `n_classes`
+    n_classes: int = 1,  # logits per pixel, if `model` is None
+    lr: float = 3e-3,  # highest learning rate
+    wd: float = 1e-2,  # weight decay
+    dice: float = 1.0,  # weight of the Dice loss beside cross-entropy
+    precision: str = "auto",  # "fp32", "bf16", or "auto": the faster of the two, measured
+    folder=None,  # where the best model is kept; None = in memory only
+    about: dict | None = None,  # saved with the model: classes, pixel_nm, ...
+    seed: int = 0,  # for the model's random start
+) -> Learner:  # a fastai Learner: fit_one_cycle, lr_find, show_results work as usual
     "A fastai `Learner` with our loss, Dice, channels-last memory, and the best epoch kept."
     import fastai.vision.learner  # noqa: F401  teaches fastai show_results for masks
-    if precision not in ("auto", "fp32", "bf16"): raise InputError(f"precision={precision!r} is not known; use 'auto', 'fp32' or 'bf16'")
+
+    if precision not in ("auto", "fp32", "bf16"):
+        raise InputError(f"precision={precision!r} is not known; use 'auto', 'fp32' or 'bf16'")
     source = dls.train.dataset
     if model is None:
-        channels = source.pictures.channels if isinstance(source, Crops) else dls.one_batch()[0].shape[1]
+        channels = (
+            source.pictures.channels if isinstance(source, Crops) else dls.one_batch()[0].shape[1]
+        )
         model = EffUNet(in_ch=channels, n_classes=n_classes, seed=seed)
     model = model.to(dls.device)
     k = model.config["n_classes"]
@@ -199,96 +309,150 @@ def learner(
     if precision == "auto":
         seconds = measure(model, getattr(source, "size", 256), dls.train.bs, dls.device)
         precision = min(seconds, key=seconds.get)
-    learn = Learner(dls, model, SegLoss(k, dice), metrics=MeanDice(k), lr=lr, wd=wd,
-                    path=tempfile.gettempdir(), model_dir="unet_explorer",      # where lr_find keeps its copy for a moment
-                    cbs=[Layout(precision == "bf16"), KeepBest(folder, about)])
+    learn = Learner(
+        dls,
+        model,
+        SegLoss(k, dice),
+        metrics=MeanDice(k),
+        lr=lr,
+        wd=wd,
+        path=tempfile.gettempdir(),
+        model_dir="unet_explorer",  # where lr_find keeps its copy for a moment
+        cbs=[Layout(precision == "bf16"), KeepBest(folder, about)],
+    )
     learn.precision, learn.seconds_per_step = precision, seconds
     return learn
 
 # %% ../nbs/21_train.ipynb #4462ca96
 def fit(
-    learn:Learner, # from `learner`
-    steps:int|None=None, # training steps; gives the same result every time on the same machine
-    minutes:float|None=None, # or: as many steps as fit into this time
-    seed:int=0, # same seed and steps: same result
-    bar:bool=True, # show progress
-    epochs:int|None=None, # how often to validate; None: about every 40 steps
-) -> dict: # what happened: steps, seconds, stopped ("" or why), and the history for `report`
+    learn: Learner,  # from `learner`
+    steps: int
+    | None = None,  # training steps; gives the same result every time on the same machine
+    minutes: float | None = None,  # or: as many steps as fit into this time
+    seed: int = 0,  # same seed and steps: same result
+    bar: bool = True,  # show progress
+    epochs: int | None = None,  # how often to validate; None: about every 40 steps
+) -> dict:  # what happened: steps, seconds, stopped ("" or why), and the history for `report`
     """Train with one cycle of the learning rate, and finish with the weights of the best epoch.
     Ctrl-C stops it and keeps the best so far. Raises `InputError` unless exactly one of `steps` and `minutes` is given."""
-    if (steps is None) == (minutes is None): raise InputError(f"fit: steps={steps}, minutes={minutes}; give one of the two")
-    if (steps if minutes is None else minutes) <= 0: raise InputError(f"fit: {steps if minutes is None else minutes} is not enough; give a number above 0")
+    if (steps is None) == (minutes is None):
+        raise InputError(f"fit: steps={steps}, minutes={minutes}; give one of the two")
+    if (steps if minutes is None else minutes) <= 0:
+        raise InputError(
+            f"fit: {steps if minutes is None else minutes} is not enough; give a number above 0"
+        )
     cbs, started = [], time.perf_counter()
     if minutes is not None:
         source = learn.dls.train.dataset
-        seconds = learn.seconds_per_step or measure(learn.model, getattr(source, "size", 256), learn.dls.train.bs)
+        seconds = learn.seconds_per_step or measure(
+            learn.model, getattr(source, "size", 256), learn.dls.train.bs
+        )
         left = minutes * 60 - (time.perf_counter() - started)
-        a_step = seconds.get(learn.precision) or max(seconds.values())  # bf16 is not measured everywhere; OnTime corrects the guess
-        steps = max(1, int(.93 * left / a_step))                        # the rest is for validation and augmentation
+        a_step = seconds.get(learn.precision) or max(
+            seconds.values()
+        )  # bf16 is not measured everywhere; OnTime corrects the guess
+        steps = max(1, int(0.93 * left / a_step))  # the rest is for validation and augmentation
         cbs.append(OnTime(max(left, 1)))
     epochs = epochs or max(1, round(steps / 40))
     per_epoch = math.ceil(steps / epochs)
     learn.dls.train.dataset.n = learn.dls.train.n = per_epoch * learn.dls.train.bs
     set_seed(seed)
-    if isinstance(learn.dls.train.dataset, Crops): learn.dls.train.dataset.restart(seed)
+    if isinstance(learn.dls.train.dataset, Crops):
+        learn.dls.train.dataset.restart(seed)
     best, stopped = next(cb for cb in learn.cbs if isinstance(cb, KeepBest)), ""
+
     def run():
         with learn.no_logging():
             if bar == "terminal":
-                with learn.no_bar(): learn.fit_one_cycle(epochs, cbs=[*cbs, OneBar()])
-            else: learn.fit_one_cycle(epochs, cbs=cbs)
+                with learn.no_bar():
+                    learn.fit_one_cycle(epochs, cbs=[*cbs, OneBar()])
+            else:
+                learn.fit_one_cycle(epochs, cbs=cbs)
+
     start = time.perf_counter()
     try:
-        if bar: run()
+        if bar:
+            run()
         else:
-            with learn.no_bar(): run()
-    except KeyboardInterrupt: stopped = "interrupted"
+            with learn.no_bar():
+                run()
+    except KeyboardInterrupt:
+        stopped = "interrupted"
     learn.model.amp = None
-    if any(cb.up for cb in cbs): stopped = "time is up"
+    if any(cb.up for cb in cbs):
+        stopped = "time is up"
     best.bring_back()
     done = len(learn.recorder.losses)
-    return dict(steps=done, planned=per_epoch * epochs, seconds=time.perf_counter() - start, stopped=stopped, precision=learn.precision,
-                best_epoch=best.epoch_, valid_dice=None if best.epoch_ is None else best.score, history=history(learn))
+    return dict(
+        steps=done,
+        planned=per_epoch * epochs,
+        seconds=time.perf_counter() - start,
+        stopped=stopped,
+        precision=learn.precision,
+        best_epoch=best.epoch_,
+        valid_dice=None if best.epoch_ is None else best.score,
+        history=history(learn),
+    )
+
 
 def history(
-    learn:Learner, # after training
-) -> dict: # lists: step, train_loss, epoch_step, valid_loss, valid_score
+    learn: Learner,  # after training
+) -> dict:  # lists: step, train_loss, epoch_step, valid_loss, valid_score
     "The course of a training, as plain numbers for JSON and `report`."
     r = learn.recorder
-    rows = [v for v in r.values if len(v) >= 2]      # the last epoch of a timed training has no training loss of its own
-    return dict(step=list(range(1, len(r.losses) + 1)), train_loss=[float(v) for v in r.losses],
-                epoch_step=[int(n) for n in r.iters][: len(rows)],
-                valid_loss=[float(v[-2]) for v in rows], valid_score=[float(v[-1]) for v in rows])
+    rows = [
+        v for v in r.values if len(v) >= 2
+    ]  # the last epoch of a timed training has no training loss of its own
+    return dict(
+        step=list(range(1, len(r.losses) + 1)),
+        train_loss=[float(v) for v in r.losses],
+        epoch_step=[int(n) for n in r.iters][: len(rows)],
+        valid_loss=[float(v[-2]) for v in rows],
+        valid_score=[float(v[-1]) for v in rows],
+    )
 
 # %% ../nbs/21_train.ipynb #06012e61
 def predict_all(
-    model:EffUNet, # is used in evaluation mode
-    ds, # a `Dataset` from `data.load`
-): # two lists of masks `(h w)`: predicted, true
+    model: EffUNet,  # is used in evaluation mode
+    ds,  # a `Dataset` from `data.load`
+):  # two lists of masks `(h w)`: predicted, true
     "Segment every image of `ds`."
     pairs = [sample(ds, i) for i in range(len(ds))]
     return [model.predict(image) for image, _ in pairs], [mask for _, mask in pairs]
 
 # %% ../nbs/21_train.ipynb #5abd16f5
 def simple_baseline(
-    train, # a `Dataset`: what the baseline may look at
-    test, # a `Dataset` to segment
-    n_classes:int, # classes, including background
-): # name of the method, list of predicted masks `(h w)`
+    train,  # a `Dataset`: what the baseline may look at
+    test,  # a `Dataset` to segment
+    n_classes: int,  # classes, including background
+):  # name of the method, list of predicted masks `(h w)`
     "Two classes: Otsu's threshold, bright or dark chosen on `train`. More: the most common class everywhere."
     from skimage.filters import threshold_otsu
+
     cms = np.zeros((2, 2, 2), np.int64) if n_classes == 2 else np.zeros(n_classes, np.int64)
+
     def otsu(image, dark):
         grey = image.mean(0)
-        above = grey > threshold_otsu(grey.numpy()) if grey.max() > grey.min() else torch.zeros_like(grey, dtype=torch.bool)
+        above = (
+            grey > threshold_otsu(grey.numpy())
+            if grey.max() > grey.min()
+            else torch.zeros_like(grey, dtype=torch.bool)
+        )
         return (above ^ bool(dark)).long()
+
     for i in range(len(train)):
         image, mask = sample(train, i)
         if n_classes == 2:
-            for dark in (0, 1): cms[dark] += metrics.confusion(otsu(image, dark), mask, 2)
-        else: cms += np.bincount(mask[mask != IGNORE].numpy().ravel(), minlength=n_classes)
+            for dark in (0, 1):
+                cms[dark] += metrics.confusion(otsu(image, dark), mask, 2)
+        else:
+            cms += np.bincount(mask[mask != IGNORE].numpy().ravel(), minlength=n_classes)
     pairs = [sample(test, i) for i in range(len(test))]
     if n_classes == 2:
         dark = int(np.nan_to_num(metrics.dice(cms[1])[1]) > np.nan_to_num(metrics.dice(cms[0])[1]))
-        return f"Otsu's threshold ({'darker' if dark else 'brighter'} is class 1)", [otsu(image, dark) for image, _ in pairs]
-    return "the most common class everywhere", [torch.full_like(mask, int(cms.argmax())) for _, mask in pairs]
+        return f"Otsu's threshold ({'darker' if dark else 'brighter'} is class 1)", [
+            otsu(image, dark) for image, _ in pairs
+        ]
+    return "the most common class everywhere", [
+        torch.full_like(mask, int(cms.argmax())) for _, mask in pairs
+    ]

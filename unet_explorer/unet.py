@@ -15,89 +15,118 @@ from torch import nn
 from .images import InputError
 from .layers import DoubleConv, check_whole, layer_of
 
+
 def valid_output(
-    n:int, # side of the picture, in pixels
-    levels:int=4, # times the picture is halved
-) -> int|None: # side of the result, in pixels; None if a pooling would meet an odd side, or nothing is left
+    n: int,  # side of the picture, in pixels
+    levels: int = 4,  # times the picture is halved
+) -> (
+    int | None
+):  # side of the result, in pixels; None if a pooling would meet an odd side, or nothing is left
     "What a U-Net of valid convolutions (Ronneberger et al. 2015) gives back for a picture of side `n`."
     for _ in range(levels):
         n -= 4
-        if n < 2 or n % 2: return None
+        if n < 2 or n % 2:
+            return None
         n //= 2
     n -= 4
-    for _ in range(levels): n = 2 * n - 4
+    for _ in range(levels):
+        n = 2 * n - 4
     return n if n > 0 else None
 
 # %% ../nbs/11_unet.ipynb #b455b4b3
 def nearest_legal(
-    n:int, # side of the picture, in pixels
-    levels:int=4, # times the picture is halved
-) -> tuple[int|None, int]: # the largest legal side up to `n` (None if there is none), the smallest from `n` on
+    n: int,  # side of the picture, in pixels
+    levels: int = 4,  # times the picture is halved
+) -> tuple[
+    int | None, int
+]:  # the largest legal side up to `n` (None if there is none), the smallest from `n` on
     "The sides nearest to `n` that fit a U-Net of valid convolutions."
-    step = 2 ** levels
+    step = 2**levels
     first = next(m for m in range(2, 20 * step) if valid_output(m, levels))
-    if n < first: return None, first
+    if n < first:
+        return None, first
     below = n - (n - first) % step
     return below, below if below == n else below + step
 
+
 def check_side(
-    n:int, # side of the picture, in pixels
-    levels:int=4, # times the picture is halved
+    n: int,  # side of the picture, in pixels
+    levels: int = 4,  # times the picture is halved
 ):
     "Raise `InputError`, naming the nearest sides that fit, if a U-Net of valid convolutions cannot take side `n`."
     if valid_output(n, levels) is None:
         below, above = nearest_legal(n, levels)
-        raise InputError(f"UNet: a side of {n} pixels; without padding every pooling must meet an even side and some pixels must be left: "
-                         f"{f'{above} is the smallest that fits' if below is None else f'{below} and {above} fit'}; "
-                         "crop or mirror the picture to that, or use padding=True")
+        raise InputError(
+            f"UNet: a side of {n} pixels; without padding every pooling must meet an even side and some pixels must be left: "
+            f"{f'{above} is the smallest that fits' if below is None else f'{below} and {above} fit'}; "
+            "crop or mirror the picture to that, or use padding=True"
+        )
 
 # %% ../nbs/11_unet.ipynb #a6893efe
 def padded_side(
-    n:int, # side of the picture, in pixels
-    levels:int=4, # times the picture is halved
-    least:int=1, # smallest side allowed at the bottom
-) -> int: # a multiple of `2**levels`
+    n: int,  # side of the picture, in pixels
+    levels: int = 4,  # times the picture is halved
+    least: int = 1,  # smallest side allowed at the bottom
+) -> int:  # a multiple of `2**levels`
     "To what side a U-Net with padding enlarges a picture before it goes down."
-    return 2 ** levels * max(least, -(-n // 2 ** levels))
+    return 2**levels * max(least, -(-n // 2**levels))
 
 # %% ../nbs/11_unet.ipynb #909215a1
 def crop_to(
-    x:torch.Tensor, # `(b c *larger)`
-    sizes, # spatial sizes wanted, none larger than those of `x`
-) -> torch.Tensor: # `(b c *sizes)`
+    x: torch.Tensor,  # `(b c *larger)`
+    sizes,  # spatial sizes wanted, none larger than those of `x`
+) -> torch.Tensor:  # `(b c *sizes)`
     "The middle of `x` (a view, nothing is copied). An odd pixel is cut off at the end. Raises `InputError` if `x` is too small or has other axes."
     if len(sizes) != x.ndim - 2 or any(n < m for n, m in zip(x.shape[2:], sizes)):
-        raise InputError(f"crop_to: {tuple(x.shape[2:])} cannot be cropped to {tuple(sizes)}; give one size for each axis, none larger than it is")
+        raise InputError(
+            f"crop_to: {tuple(x.shape[2:])} cannot be cropped to {tuple(sizes)}; give one size for each axis, none larger than it is"
+        )
     return x[(..., *(slice((n - m) // 2, (n - m) // 2 + m) for n, m in zip(x.shape[2:], sizes)))]
 
 # %% ../nbs/11_unet.ipynb #35f30d20
 def he_start(
-    layer:nn.Module, # convolutions and up-convolutions (kernel = stride) are set, others stay
+    layer: nn.Module,  # convolutions and up-convolutions (kernel = stride) are set, others stay
 ):
     "Weights with variance 2 / (inputs of one output), biases zero (He et al. 2015); for `Module.apply`."
     if isinstance(layer, nn.modules.conv._ConvNd):
         n = layer.in_channels * (1 if layer.transposed else math.prod(layer.kernel_size))
-        nn.init.normal_(layer.weight, std=(2 / n) ** .5)
-        if layer.bias is not None: nn.init.zeros_(layer.bias)
+        nn.init.normal_(layer.weight, std=(2 / n) ** 0.5)
+        if layer.bias is not None:
+            nn.init.zeros_(layer.bias)
 
 # %% ../nbs/11_unet.ipynb #5d4aed0f
 AXES = ("depth", "height", "width")
 
+
 def _check_config(in_ch, n_classes, widths, dims, **others):
     if not isinstance(widths, (tuple, list)) or len(widths) < 2:
-        raise InputError(f"UNet: widths={widths!r}; give a list of at least 2, one level and the bottleneck")
-    check_whole("UNet", in_ch=in_ch, n_classes=n_classes, **{f"widths[{i}]": c for i, c in enumerate(widths)})
+        raise InputError(
+            f"UNet: widths={widths!r}; give a list of at least 2, one level and the bottleneck"
+        )
+    check_whole(
+        "UNet",
+        in_ch=in_ch,
+        n_classes=n_classes,
+        **{f"widths[{i}]": c for i, c in enumerate(widths)},
+    )
     layer_of("Conv", dims)
+
 
 def _fitted(x, in_ch, widths, padding, norm, dims, **others):
     "`x` made to fit where the net may pad; refused with `InputError` where it does not fit."
     if x.ndim != 2 + dims or x.shape[1] != in_ch or 0 in x.shape:
-        raise InputError(f"UNet: input of shape {tuple(x.shape)}; expected (batch, {in_ch}, {', '.join(AXES[-dims:])}), "
-                         f"since the model was made with in_ch={in_ch} and dims={dims}")
-    if not x.is_floating_point(): raise InputError(f"UNet: input of type {x.dtype}; give floats in [0, 1], as `to_image` makes them")
+        raise InputError(
+            f"UNet: input of shape {tuple(x.shape)}; expected (batch, {in_ch}, {', '.join(AXES[-dims:])}), "
+            f"since the model was made with in_ch={in_ch} and dims={dims}"
+        )
+    if not x.is_floating_point():
+        raise InputError(
+            f"UNet: input of type {x.dtype}; give floats in [0, 1], as `to_image` makes them"
+        )
     levels, sizes = len(widths) - 1, x.shape[2:]
     if not padding:
-        for n in sizes: check_side(n, levels)
+        for n in sizes:
+            check_side(n, levels)
         return x
     rim = [r for n in reversed(sizes) for r in (0, padded_side(n, levels, 1 + norm) - n)]
     return F.pad(x, rim, mode="replicate") if any(rim) else x
@@ -108,26 +137,45 @@ class UNet(nn.Module):
 
     Pictures `(b in_ch *sizes)` in [0, 1] to logits `(b n_classes *sizes)`. With `padding=True` any size from 1 up fits. With
     `padding=False` the logits are smaller (572 gives 388), and a size that does not fit raises `InputError` naming those that do."""
-    def __init__(self,
-        in_ch:int=1, # channels of the picture
-        n_classes:int=2, # logits per pixel; 1 = binary
-        widths=(64, 128, 256, 512, 1024), # channels at each level, finest first; the last is the bottleneck
-        padding:bool=False, # keep the size; False: valid convolutions, as in 2015
-        skips:bool=True, # hand the maps of the way down across to the way up
-        norm:bool=False, # batch norm after each 3x3 convolution; not in the paper
-        dims:int=2, # spatial axes
-        seed:int|None=0, # for the random start; None = draw from torch's generator
+
+    def __init__(
+        self,
+        in_ch: int = 1,  # channels of the picture
+        n_classes: int = 2,  # logits per pixel; 1 = binary
+        widths=(
+            64,
+            128,
+            256,
+            512,
+            1024,
+        ),  # channels at each level, finest first; the last is the bottleneck
+        padding: bool = False,  # keep the size; False: valid convolutions, as in 2015
+        skips: bool = True,  # hand the maps of the way down across to the way up
+        norm: bool = False,  # batch norm after each 3x3 convolution; not in the paper
+        dims: int = 2,  # spatial axes
+        seed: int | None = 0,  # for the random start; None = draw from torch's generator
     ):
         super().__init__()
         _check_config(in_ch, n_classes, widths, dims)
-        self.config = dict(in_ch=in_ch, n_classes=n_classes, widths=list(widths), padding=padding, skips=skips, norm=norm, dims=dims)
+        self.config = dict(
+            in_ch=in_ch,
+            n_classes=n_classes,
+            widths=list(widths),
+            padding=padding,
+            skips=skips,
+            norm=norm,
+            dims=dims,
+        )
         block = lambda i, o: DoubleConv(i, o, padding=padding, norm=norm, dims=dims)
-        steps = list(zip(widths[1:], widths))[::-1]          # (from below, going out), coarsest first
+        steps = list(zip(widths[1:], widths))[::-1]  # (from below, going out), coarsest first
         with torch.random.fork_rng(devices=[], enabled=seed is not None):
-            if seed is not None: torch.manual_seed(seed)
+            if seed is not None:
+                torch.manual_seed(seed)
             self.down = nn.ModuleList(block(i, o) for i, o in zip((in_ch, *widths), widths[:-1]))
             self.bottom = block(*widths[-2:])
-            self.up = nn.ModuleList(layer_of("ConvTranspose", dims)(low, high, 2, stride=2) for low, high in steps)
+            self.up = nn.ModuleList(
+                layer_of("ConvTranspose", dims)(low, high, 2, stride=2) for low, high in steps
+            )
             self.mix = nn.ModuleList(block(2 * high if skips else high, high) for _, high in steps)
             self.head = layer_of("Conv", dims)(widths[0], n_classes, 1)
             self.apply(he_start)
@@ -135,28 +183,37 @@ class UNet(nn.Module):
 
     def stages(self, x):
         "Every tensor in turn, as `(name, tensor)`: the picture, down, the bottleneck, up, the logits."
+
         def block(layers, name):
             nonlocal x
-            for layer, n in zip(layers, (f"{name}, first", name)): x = layer(x); yield n, x
+            for layer, n in zip(layers, (f"{name}, first", name)):
+                x = layer(x)
+                yield n, x
+
         sizes, kept, bottom = x.shape[2:], [], len(self.down)
         x = _fitted(x, **self.config)
         yield "input, padded" if x.shape[2:] != sizes else "input", x
-        x = (x - .5) / .25
+        x = (x - 0.5) / 0.25
         for level, layers in enumerate(self.down):
             yield from block(layers, f"encoder, stride {2**level}")
             kept.append(x)
-            x = self.pool(x); yield f"pool, stride {2**(level + 1)}", x
+            x = self.pool(x)
+            yield f"pool, stride {2 ** (level + 1)}", x
         yield from block(self.bottom, f"bottleneck, stride {2**bottom}")
         for level, up, layers in zip(reversed(range(bottom)), self.up, self.mix):
             x, skip = up(x), kept.pop()
             yield f"up, stride {2**level}", x
-            if self.config["skips"]: x = torch.cat([crop_to(skip, x.shape[2:]), x], dim=1); yield f"joined, stride {2**level}", x
+            if self.config["skips"]:
+                x = torch.cat([crop_to(skip, x.shape[2:]), x], dim=1)
+                yield f"joined, stride {2**level}", x
             yield from block(layers, f"decoder, stride {2**level}")
         x = self.head(x)
         yield "logits", x[(..., *map(slice, sizes))] if self.config["padding"] else x
 
     def forward(self, x):
-        for _, y in self.stages(x): pass
+        for _, y in self.stages(x):
+            pass
         return y
 
-    def extra_repr(self): return ", ".join(f"{k}={v!r}" for k, v in self.config.items())
+    def extra_repr(self):
+        return ", ".join(f"{k}={v!r}" for k, v in self.config.items())

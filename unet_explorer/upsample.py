@@ -16,45 +16,52 @@ from .layers import check_whole
 
 # %% ../nbs/12_upsample.ipynb #4cf76b9d
 def coverage(
-    kernel:int, # size of the kernel, in pixels
-    stride:int, # step between stamps, in pixels
-) -> list[int]: # how many stamps reach a pixel of phase 0, 1, ..., stride-1
+    kernel: int,  # size of the kernel, in pixels
+    stride: int,  # step between stamps, in pixels
+) -> list[int]:  # how many stamps reach a pixel of phase 0, 1, ..., stride-1
     "Stamps per output pixel of a transposed convolution in one dimension, away from the borders. Raises `InputError` below 1."
     check_whole("coverage", kernel=kernel, stride=stride)
     return [len(range(phase, kernel, stride)) for phase in range(stride)]
 
 # %% ../nbs/12_upsample.ipynb #e4273d1d
 def pixel_shuffle(
-    x:torch.Tensor, # `(b, c * r**n, *sizes)` with n spatial axes
-    r:int, # how many times larger each spatial axis becomes
-) -> torch.Tensor: # `(b, c, *(r * s for s in sizes))`
+    x: torch.Tensor,  # `(b, c * r**n, *sizes)` with n spatial axes
+    r: int,  # how many times larger each spatial axis becomes
+) -> torch.Tensor:  # `(b, c, *(r * s for s in sizes))`
     """Re-file channels as pixels (Shi et al. 2016); in 2-D equal to `nn.PixelShuffle`.
 
     Raises `InputError` if the channels do not divide by `r**n`, or `x` has no spatial axis."""
     check_whole("pixel_shuffle", r=r)
-    if x.ndim < 3: raise InputError(f"pixel_shuffle: shape {tuple(x.shape)}; give (b, c, *sizes), with one size or more")
+    if x.ndim < 3:
+        raise InputError(
+            f"pixel_shuffle: shape {tuple(x.shape)}; give (b, c, *sizes), with one size or more"
+        )
     b, channels, *sizes = x.shape
     n = len(sizes)
     if channels % r**n:
-        raise InputError(f"pixel_shuffle: {channels} channels do not divide by {r}**{n} = {r**n}; "
-                         f"give the layer before it a multiple of {r**n} output channels")
-    x = x.reshape(b, channels // r**n, *[r] * n, *sizes)                    # b c i j h w
-    order = [axis for k in range(n) for axis in (2 + n + k, 2 + k)]         # h i w j
+        raise InputError(
+            f"pixel_shuffle: {channels} channels do not divide by {r}**{n} = {r**n}; "
+            f"give the layer before it a multiple of {r**n} output channels"
+        )
+    x = x.reshape(b, channels // r**n, *[r] * n, *sizes)  # b c i j h w
+    order = [axis for k in range(n) for axis in (2 + n + k, 2 + k)]  # h i w j
     return x.permute(0, 1, *order).reshape(b, channels // r**n, *[r * s for s in sizes])
 
 # %% ../nbs/12_upsample.ipynb #81e433ed
 def icnr_(
-    weight:torch.Tensor, # `(c * scale**n, in_ch, *kernel)`, weight of the convolution before the shuffle; changed in place
-    scale:int=2, # upscale factor of the shuffle
-    init=nn.init.kaiming_normal_, # fills one set of sub-kernels
-) -> torch.Tensor: # `weight`
+    weight: torch.Tensor,  # `(c * scale**n, in_ch, *kernel)`, weight of the convolution before the shuffle; changed in place
+    scale: int = 2,  # upscale factor of the shuffle
+    init=nn.init.kaiming_normal_,  # fills one set of sub-kernels
+) -> torch.Tensor:  # `weight`
     """ICNR (Aitken et al. 2017): all phases start with the same kernel, so `conv -> shuffle` starts out equal
     to `conv -> nearest-neighbour resize`. Raises `InputError` if the channels do not divide."""
     check_whole("icnr_", scale=scale)
     phases = scale ** (weight.ndim - 2)
     if weight.shape[0] % phases:
-        raise InputError(f"icnr_: {weight.shape[0]} output channels do not divide by {phases} (scale {scale}); "
-                         f"use a multiple of {phases}")
+        raise InputError(
+            f"icnr_: {weight.shape[0]} output channels do not divide by {phases} (scale {scale}); "
+            f"use a multiple of {phases}"
+        )
     sub = init(torch.empty(weight.shape[0] // phases, *weight.shape[1:]))
     with torch.no_grad():
         return weight.copy_(sub.repeat_interleave(phases, dim=0))
@@ -62,17 +69,22 @@ def icnr_(
 # %% ../nbs/12_upsample.ipynb #83f1c144
 class ShuffleUp(nn.Module):
     "Sub-pixel convolution: a convolution to `scale**2 * out_ch` channels, then PixelShuffle; starts by ICNR."
-    def __init__(self,
-        in_ch:int, # channels coming in
-        out_ch:int, # channels going out
-        scale:int=2, # how many times larger
-        kernel:int=1, # kernel of the convolution; `InputError` if even, since the map would change its size
-        icnr:bool=True, # start as nearest neighbour; False leaves torch's random start
-        blur:bool=False, # average each pixel with its neighbours above and to the left (Sugawara et al. 2019)
+
+    def __init__(
+        self,
+        in_ch: int,  # channels coming in
+        out_ch: int,  # channels going out
+        scale: int = 2,  # how many times larger
+        kernel: int = 1,  # kernel of the convolution; `InputError` if even, since the map would change its size
+        icnr: bool = True,  # start as nearest neighbour; False leaves torch's random start
+        blur: bool = False,  # average each pixel with its neighbours above and to the left (Sugawara et al. 2019)
     ):
         super().__init__()
         check_whole("ShuffleUp", in_ch=in_ch, out_ch=out_ch, scale=scale, kernel=kernel)
-        if kernel % 2 == 0: raise InputError(f"ShuffleUp: kernel={kernel}; an even kernel changes the size of the map, use {kernel - 1} or {kernel + 1}")
+        if kernel % 2 == 0:
+            raise InputError(
+                f"ShuffleUp: kernel={kernel}; an even kernel changes the size of the map, use {kernel - 1} or {kernel + 1}"
+            )
         self.conv = nn.Conv2d(in_ch, out_ch * scale**2, kernel, padding=kernel // 2)
         self.scale, self.blur = scale, blur
         if icnr:
@@ -86,49 +98,72 @@ class ShuffleUp(nn.Module):
             x = F.avg_pool2d(F.pad(x, (n - 1, 0, n - 1, 0), mode="replicate"), n, stride=1)
         return x
 
-    def extra_repr(self): return f"scale={self.scale}, blur={self.blur}"
+    def extra_repr(self):
+        return f"scale={self.scale}, blur={self.blur}"
 
 # %% ../nbs/12_upsample.ipynb #d11f1f68
 class ResizeUp(nn.Module):
     "Resize-convolution (Odena et al. 2016): enlarge, then a 3x3 convolution at the large size."
-    def __init__(self,
-        in_ch:int, # channels coming in
-        out_ch:int, # channels going out
-        scale:int=2, # how many times larger
-        mode:str="nearest", # "nearest" or "bilinear"
+
+    def __init__(
+        self,
+        in_ch: int,  # channels coming in
+        out_ch: int,  # channels going out
+        scale: int = 2,  # how many times larger
+        mode: str = "nearest",  # "nearest" or "bilinear"
     ):
         super().__init__()
         check_whole("ResizeUp", in_ch=in_ch, out_ch=out_ch, scale=scale)
         self.scale, self.mode = scale, mode
         self.conv = nn.Conv2d(in_ch, out_ch, 3, padding=1)
 
-    def forward(self, x): return self.conv(F.interpolate(x, scale_factor=self.scale, mode=self.mode))
-    def extra_repr(self): return f"scale={self.scale}, mode={self.mode!r}"
+    def forward(self, x):
+        return self.conv(F.interpolate(x, scale_factor=self.scale, mode=self.mode))
+
+    def extra_repr(self):
+        return f"scale={self.scale}, mode={self.mode!r}"
 
 # %% ../nbs/12_upsample.ipynb #340060f6
-def _transposed(in_ch, out_ch, scale=2): return nn.ConvTranspose2d(in_ch, out_ch, scale, stride=scale)
+def _transposed(in_ch, out_ch, scale=2):
+    return nn.ConvTranspose2d(in_ch, out_ch, scale, stride=scale)
+
+
 def _transposed_uneven(in_ch, out_ch, scale=2):
-    if scale < 2: raise InputError(f"transposed_uneven: scale={scale}; with stride 1 every kernel fits, use scale 2 or more, or 'transposed'")
+    if scale < 2:
+        raise InputError(
+            f"transposed_uneven: scale={scale}; with stride 1 every kernel fits, use scale 2 or more, or 'transposed'"
+        )
     return nn.ConvTranspose2d(in_ch, out_ch, scale + 1, stride=scale, padding=1, output_padding=1)
-def _nearest(in_ch, out_ch, scale=2): return ResizeUp(in_ch, out_ch, scale, "nearest")
-def _bilinear(in_ch, out_ch, scale=2): return ResizeUp(in_ch, out_ch, scale, "bilinear")
-def _shuffle_blur(in_ch, out_ch, scale=2): return ShuffleUp(in_ch, out_ch, scale, blur=True)
+
+
+def _nearest(in_ch, out_ch, scale=2):
+    return ResizeUp(in_ch, out_ch, scale, "nearest")
+
+
+def _bilinear(in_ch, out_ch, scale=2):
+    return ResizeUp(in_ch, out_ch, scale, "bilinear")
+
+
+def _shuffle_blur(in_ch, out_ch, scale=2):
+    return ShuffleUp(in_ch, out_ch, scale, blur=True)
+
 
 UPSAMPLERS = {
-    "transposed": _transposed,                 # kernel = scale: even coverage
-    "transposed_uneven": _transposed_uneven,   # kernel = scale + 1: the classic checkerboard
+    "transposed": _transposed,  # kernel = scale: even coverage
+    "transposed_uneven": _transposed_uneven,  # kernel = scale + 1: the classic checkerboard
     "nearest": _nearest,
     "bilinear": _bilinear,
     "shuffle": ShuffleUp,
     "shuffle_blur": _shuffle_blur,
 }
 
+
 def upsampler(
-    name:str, # a key of `UPSAMPLERS`
-    in_ch:int, # channels coming in
-    out_ch:int, # channels going out
-    scale:int=2, # how many times larger height and width become
-) -> nn.Module: # maps `(b in_ch h w)` to `(b out_ch scale*h scale*w)`
+    name: str,  # a key of `UPSAMPLERS`
+    in_ch: int,  # channels coming in
+    out_ch: int,  # channels going out
+    scale: int = 2,  # how many times larger height and width become
+) -> nn.Module:  # maps `(b in_ch h w)` to `(b out_ch scale*h scale*w)`
     "Make an upsampling layer by name. Raises `InputError` for an unknown name, or a number below 1."
     if name not in UPSAMPLERS:
         raise InputError(f"upsampler {name!r} is not known; choose one of {', '.join(UPSAMPLERS)}")
@@ -138,69 +173,89 @@ def upsampler(
 # %% ../nbs/12_upsample.ipynb #2545ccfa
 def _batch(who, y):
     "Raise `InputError` unless `y` is `(b c h w)`."
-    if y.ndim != 4: raise InputError(f"{who}: shape {tuple(y.shape)}; give (b c h w), such as y[None, None] for one map (h w)")
+    if y.ndim != 4:
+        raise InputError(
+            f"{who}: shape {tuple(y.shape)}; give (b c h w), such as y[None, None] for one map (h w)"
+        )
+
 
 def phase_variance(
-    y:torch.Tensor, # `(b c h w)`, response of an upsampler to a constant input
-    r:int=2, # the period of the pattern: the scale of the upsampler
-    margin:int=0, # rows and columns to leave out at each border (padding disturbs them)
-) -> float: # 0 = no pattern, up to 1 = nothing but pattern
+    y: torch.Tensor,  # `(b c h w)`, response of an upsampler to a constant input
+    r: int = 2,  # the period of the pattern: the scale of the upsampler
+    margin: int = 0,  # rows and columns to leave out at each border (padding disturbs them)
+) -> float:  # 0 = no pattern, up to 1 = nothing but pattern
     "How different the `r*r` phases of `y` are: variance of the phase averages over the mean square. Raises `InputError` if `y` is not 4-D or too small."
     _batch("phase_variance", y)
     check_whole("phase_variance", r=r)
     check_whole("phase_variance", 0, margin=margin)
-    if margin: y = y[..., margin:-margin, margin:-margin]
+    if margin:
+        y = y[..., margin:-margin, margin:-margin]
     y = y[..., : y.shape[-2] // r * r, : y.shape[-1] // r * r].detach().double()
-    if 0 in y.shape: raise InputError(f"phase_variance: nothing left of {tuple(y.shape)} at period {r} and margin {margin}; use a larger picture")
+    if 0 in y.shape:
+        raise InputError(
+            f"phase_variance: nothing left of {tuple(y.shape)} at period {r} and margin {margin}; use a larger picture"
+        )
     b, c, h, w = y.shape
     phases = y.reshape(b, c, h // r, r, w // r, r).mean((2, 4))
     return float(phases.var((-2, -1), unbiased=False).mean() / (y**2).mean().clamp_min(1e-30))
 
 # %% ../nbs/12_upsample.ipynb #89e9ab8a
 def nyquist_energy(
-    y:torch.Tensor, # `(b c h w)`, response of an upsampler to a smooth input
-    r:int=2, # the period of the pattern: the scale of the upsampler
-    width:float=1/16, # how near to the frequency of the pattern, in cycles per pixel
-) -> float: # between 0 and 1
+    y: torch.Tensor,  # `(b c h w)`, response of an upsampler to a smooth input
+    r: int = 2,  # the period of the pattern: the scale of the upsampler
+    width: float = 1 / 16,  # how near to the frequency of the pattern, in cycles per pixel
+) -> float:  # between 0 and 1
     "Share of the energy of `y`, its mean left out, near the frequencies of a pattern with period `r`. Raises `InputError` if `y` is not 4-D."
     _batch("nyquist_energy", y)
     check_whole("nyquist_energy", r=r)
     h, w = y.shape[-2:]
     y = y.detach().double()
     y = y - y.mean((-2, -1), keepdim=True)
-    window = torch.outer(torch.hann_window(h, dtype=torch.double), torch.hann_window(w, dtype=torch.double))
+    window = torch.outer(
+        torch.hann_window(h, dtype=torch.double), torch.hann_window(w, dtype=torch.double)
+    )
     energy = torch.fft.fft2(y * window).abs() ** 2
+
     def near(n):
         f = torch.fft.fftfreq(n, dtype=torch.double).abs()
         k = (f * r).round()
         return (k > 0) & ((f - k / r).abs() <= width)
+
     hit = near(h)[:, None] | near(w)[None, :]
     return float(energy[..., hit].sum() / energy.sum().clamp_min(1e-30))
 
 # %% ../nbs/12_upsample.ipynb #043d4ce9
 def smooth_noise(
-    channels:int, # how many pictures, as channels
-    size:int=32, # height and width in pixels
-    seed:int=0, # for the noise
-) -> torch.Tensor: # `(1 channels size size)`
+    channels: int,  # how many pictures, as channels
+    size: int = 32,  # height and width in pixels
+    seed: int = 0,  # for the noise
+) -> torch.Tensor:  # `(1 channels size size)`
     "Random pictures without fine detail: noise at 6x6, enlarged by bicubic interpolation."
     noise = torch.randn(1, channels, 6, 6, generator=torch.Generator().manual_seed(seed))
     return F.interpolate(noise, size=(size, size), mode="bicubic")
 
+
 @torch.no_grad()
 def checkerboard_score(
-    up:nn.Module, # enlarges `(b in_ch h w)` by `r`
-    in_ch:int, # channels it takes
-    r:int=2, # how many times larger its output is
-    size:int=32, # height and width of the inputs, in pixels
-    seed:int=0, # for the smooth input
-) -> dict[str, float]: # "phase": `phase_variance` for a constant; "nyquist": `nyquist_energy` for a smooth input. 0 = no checkerboard
+    up: nn.Module,  # enlarges `(b in_ch h w)` by `r`
+    in_ch: int,  # channels it takes
+    r: int = 2,  # how many times larger its output is
+    size: int = 32,  # height and width of the inputs, in pixels
+    seed: int = 0,  # for the smooth input
+) -> dict[
+    str, float
+]:  # "phase": `phase_variance` for a constant; "nyquist": `nyquist_energy` for a smooth input. 0 = no checkerboard
     """How much of a checkerboard a layer makes (phases after Odena et al. 2016), for inputs that have none. Raises `InputError` if
     the layer does not take `in_ch` channels or does not enlarge by `r`."""
     check_whole("checkerboard_score", in_ch=in_ch, r=r, size=size)
-    try: flat, smooth = up(torch.ones(1, in_ch, size, size)), up(smooth_noise(in_ch, size, seed))
+    try:
+        flat, smooth = up(torch.ones(1, in_ch, size, size)), up(smooth_noise(in_ch, size, seed))
     except RuntimeError as e:
-        raise InputError(f"checkerboard_score: the layer does not take in_ch={in_ch} ({str(e).splitlines()[0][:150]}); give the channels it was made for") from None
+        raise InputError(
+            f"checkerboard_score: the layer does not take in_ch={in_ch} ({str(e).splitlines()[0][:150]}); give the channels it was made for"
+        ) from None
     if flat.shape[-2:] != (r * size, r * size):
-        raise InputError(f"checkerboard_score: {size}x{size} became {'x'.join(map(str, flat.shape[-2:]))}, not {r} times larger; give the scale of the layer as r")
+        raise InputError(
+            f"checkerboard_score: {size}x{size} became {'x'.join(map(str, flat.shape[-2:]))}, not {r} times larger; give the scale of the layer as r"
+        )
     return dict(phase=phase_variance(flat, r, margin=4 * r), nyquist=nyquist_energy(smooth, r))
