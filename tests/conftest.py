@@ -28,7 +28,7 @@ def require_data():
 
     def need(name, **kwargs):
         from unet_explorer.data import load
-        from unet_explorer.images import InputError
+        from unet_explorer.contracts import InputError
 
         try:
             return load(name, **kwargs)

@@ -18,7 +18,7 @@ from unet_explorer.anomaly import (
 )
 from unet_explorer.baselines import Difference, Frozen, PaDiM, PatchCore, coreset
 from unet_explorer.effunet import EffUNet, restore, save
-from unet_explorer.images import InputError
+from unet_explorer.contracts import InputError
 from unet_explorer.simulate import inspection_set
 
 

@@ -15,7 +15,7 @@ from PIL import Image
 from test_lab import CHROMIUM, FLAGS, lab  # noqa: F401  (a fixture)
 
 from unet_explorer.explore import Control, _figure, _svg, bake
-from unet_explorer.images import InputError
+from unet_explorer.contracts import InputError
 
 KINDS = {"kernel": (1, 6), "mode": ["depth & <width>", "both"], "pad": True}
 

@@ -11,7 +11,8 @@ from PIL import Image
 from unet_explorer import data
 from unet_explorer.batches import Crops, dataloaders
 from unet_explorer.data import load, load_pairs, meta, sample, split
-from unet_explorer.images import InputError, load_image, load_mask, n_pages
+from unet_explorer.contracts import InputError
+from unet_explorer.images import load_image, load_mask, n_pages
 
 RNG = np.random.default_rng(0)
 

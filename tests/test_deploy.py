@@ -5,7 +5,7 @@ import torch
 
 from unet_explorer.deploy import Segmenter, to_onnx
 from unet_explorer.effunet import EffUNet
-from unet_explorer.images import InputError
+from unet_explorer.contracts import InputError
 
 
 @pytest.fixture(scope="module")

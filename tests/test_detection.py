@@ -15,7 +15,8 @@ from unet_explorer.detection import (
     match,
     precision_recall,
 )
-from unet_explorer.images import IGNORE, InputError
+from unet_explorer.contracts import InputError
+from unet_explorer.images import IGNORE
 
 
 def test_set(seed, n=5, ties=True):

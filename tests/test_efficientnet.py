@@ -19,7 +19,7 @@ from unet_explorer.efficientnet import (
     efficientnet,
     load_pretrained,
 )
-from unet_explorer.images import InputError
+from unet_explorer.contracts import InputError
 
 timm = pytest.importorskip("timm")
 

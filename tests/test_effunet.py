@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from unet_explorer.effunet import EffUNet, restore, save, to_mask
-from unet_explorer.images import InputError
+from unet_explorer.contracts import InputError
 from unet_explorer.upsample import phase_variance
 
 SMALL = dict(decoder=(16, 16, 8, 8), convs=1, pretrained=False)

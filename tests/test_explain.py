@@ -7,7 +7,8 @@ from torch import nn
 
 from unet_explorer import explain
 from unet_explorer.effunet import EffUNet
-from unet_explorer.images import IGNORE, InputError
+from unet_explorer.contracts import InputError
+from unet_explorer.images import IGNORE
 
 
 @pytest.fixture(scope="module")

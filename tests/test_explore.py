@@ -15,7 +15,7 @@ import pytest
 
 from unet_explorer import explore as X
 from unet_explorer.explore import Control, bake, explore
-from unet_explorer.images import InputError
+from unet_explorer.contracts import InputError
 
 
 def square(side=2, colour="red"):

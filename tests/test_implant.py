@@ -5,7 +5,8 @@ import pytest
 import torch
 from scipy import ndimage
 from unet_explorer.batches import Crops
-from unet_explorer.images import IGNORE, InputError
+from unet_explorer.contracts import InputError
+from unet_explorer.images import IGNORE
 from unet_explorer.implant import (
     BLENDS,
     IMPLANTS,

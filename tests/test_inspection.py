@@ -9,7 +9,8 @@ import pytest
 import tifffile
 import torch
 from test_cli import refused, unet_explorer
-from unet_explorer.images import InputError, load_image, load_mask, pixel_size_nm, save_image
+from unet_explorer.contracts import InputError
+from unet_explorer.images import load_image, load_mask, pixel_size_nm, save_image
 from unet_explorer.inspection import (
     alarms,
     find_folder,

@@ -10,7 +10,8 @@ from skimage.measure import label
 from skimage.metrics import adapted_rand_error
 from sklearn import metrics as sk
 
-from unet_explorer.images import IGNORE, InputError
+from unet_explorer.contracts import InputError
+from unet_explorer.images import IGNORE
 from unet_explorer.metrics import (
     as_table,
     confusion,

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from conftest import required
 from scipy import ndimage
-from unet_explorer.images import IGNORE, InputError
+from unet_explorer.contracts import InputError
+from unet_explorer.images import IGNORE
 from unet_explorer.metrics import boundary_f1, opens_shorts
 
 KINDS = ("opens", "shorts", "missing", "extra")

@@ -15,7 +15,7 @@ import torch
 from PIL import Image
 
 import unet_explorer
-from unet_explorer.images import InputError
+from unet_explorer.contracts import InputError
 from unet_explorer.metrics import evaluate
 from unet_explorer.report import SIDE, _points, curve, smooth, system_facts, write_report
 

@@ -11,7 +11,7 @@ import torch
 from conftest import ROOT
 from torch import nn
 from unet_explorer.efficientnet import EfficientNet
-from unet_explorer.images import InputError
+from unet_explorer.contracts import InputError
 from unet_explorer.scaling import (
     B0_STAGES,
     MODES,

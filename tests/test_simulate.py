@@ -11,7 +11,8 @@ from scipy import ndimage
 from skimage.draw import polygon
 
 from unet_explorer.data import cache_dir, meta, sample
-from unet_explorer.images import InputError, check_image, check_mask
+from unet_explorer.contracts import InputError
+from unet_explorer.images import check_image, check_mask
 from unet_explorer.layout import (
     LAYOUTS,
     Layout,

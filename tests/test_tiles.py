@@ -10,7 +10,8 @@ from torch import nn
 
 from unet_explorer.deploy import Segmenter
 from unet_explorer.effunet import EffUNet, to_mask
-from unet_explorer.images import InputError, save_image
+from unet_explorer.contracts import InputError
+from unet_explorer.images import save_image
 from unet_explorer.layers import ConvNormAct
 from unet_explorer.tiles import (
     BLENDS,

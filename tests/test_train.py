@@ -13,7 +13,7 @@ import torch
 from unet_explorer.batches import dataloaders
 from unet_explorer.data import load
 from unet_explorer.effunet import EffUNet, restore
-from unet_explorer.images import InputError
+from unet_explorer.contracts import InputError
 from unet_explorer.train import SegLoss, fit, learner, measure, simple_baseline
 
 TINY = dict(decoder=(16, 16, 8, 8), convs=1, pretrained=False)

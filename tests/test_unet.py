@@ -6,11 +6,11 @@ import pytest
 import torch
 from torch import nn
 
-from unet_explorer.images import InputError
+from unet_explorer.contracts import InputError
+from unet_explorer.contracts import check_whole
 from unet_explorer.layers import (
     ConvNormAct,
     DoubleConv,
-    check_whole,
     extent,
     layer_of,
     measured_field,

@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from unet_explorer.images import InputError, show_grid
+from unet_explorer.contracts import InputError
+from unet_explorer.images import show_grid
 from unet_explorer.upsample import (
     UPSAMPLERS,
     ShuffleUp,

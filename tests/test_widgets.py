@@ -9,7 +9,7 @@ import pytest
 from conftest import ROOT
 from test_browser import PAGE, chromium, normal, shown, visit  # noqa: F401  (fixtures)
 from unet_explorer.explore import _picture, _plan
-from unet_explorer.images import InputError
+from unet_explorer.contracts import InputError
 
 
 def baked(path):

@@ -20,7 +20,8 @@ from torch import nn
 
 from .batches import Crops, _typed
 from .effunet import EffUNet
-from .images import IGNORE, InputError, check_image
+from .contracts import InputError
+from .images import IGNORE, check_image
 from .implant import Implanted, implant
 from .train import fit, learner
 

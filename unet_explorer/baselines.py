@@ -13,7 +13,7 @@ from scipy import ndimage
 
 from .anomaly import align, check_clean
 from .effunet import EffUNet
-from .images import InputError
+from .contracts import InputError
 from .implant import _reflect
 
 # %% ../nbs/32_baselines.ipynb #6867ba5d

@@ -10,7 +10,8 @@ import numpy as np
 import torch
 
 from .data import sample
-from .images import IGNORE, InputError, to_image
+from .contracts import InputError
+from .images import IGNORE, to_image
 
 # %% ../nbs/19_batches.ipynb #afba3b38
 def pad_to(

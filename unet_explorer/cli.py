@@ -183,7 +183,7 @@ def parser() -> argparse.ArgumentParser:
 # %% ../nbs/54_cli.ipynb #c5a9fa5f
 def _out_folder(out, overwrite, *inputs):
     "The folder `out`, tried; `InputError` if it cannot be written to, or holds an earlier result or a folder of `inputs`."
-    from unet_explorer.images import InputError, write_atomic
+    from unet_explorer.contracts import InputError, write_atomic
 
     out = Path(out)
     if out.exists() and not out.is_dir():
@@ -225,7 +225,7 @@ _RULES = {  # option: what is right, and whether a value is
 
 def _check_options(a):
     "Raise `InputError` for an option out of range."
-    from unet_explorer.images import InputError
+    from unet_explorer.contracts import InputError
 
     for name, (rule, holds) in _RULES.items():
         value = getattr(a, name, None)
@@ -355,7 +355,7 @@ def _keep(out, model, about_model, done, ds, preds):
 def _write(out, result, about, ds, preds, truths):
     "metrics.json and report.html."
     from unet_explorer.data import sample
-    from unet_explorer.images import write_atomic
+    from unet_explorer.contracts import write_atomic
     from unet_explorer.report import write_report
 
     with write_atomic(out / "metrics.json") as tmp:
@@ -478,7 +478,7 @@ def _finish(a, ds, *words):
 def run_demo(a) -> int:
     "`unet-explorer demo`"
     from unet_explorer.data import SOURCES, load, meta
-    from unet_explorer.images import InputError
+    from unet_explorer.contracts import InputError
 
     if a.data not in SOURCES:
         raise InputError(
@@ -492,7 +492,7 @@ def run_demo(a) -> int:
 # %% ../nbs/54_cli.ipynb #698440a3
 def _values(text):
     "`0,128,255` as `{0: 0, 128: 1, 255: 2}`."
-    from unet_explorer.images import InputError
+    from unet_explorer.contracts import InputError
 
     try:
         return {int(v): k for k, v in enumerate(text.split(","))}
@@ -529,7 +529,8 @@ def run_train(a) -> int:
 # %% ../nbs/54_cli.ipynb #2a08df77
 def _to_segment(source, out):
     "`(path, name of the result)` for each image; `InputError` if there is none."
-    from unet_explorer.images import SUFFIXES, InputError
+    from unet_explorer.contracts import InputError
+    from unet_explorer.images import SUFFIXES
 
     if not source.exists():
         raise InputError(f"{source}: no such file or folder; check the spelling")
@@ -554,7 +555,8 @@ def _to_segment(source, out):
 def _segment_one(model, path, page, out, name, threshold):
     "Mask and overlay of one image."
     import torch
-    from unet_explorer.images import InputError, load_image, overlay, save_image, save_mask
+    from unet_explorer.contracts import InputError
+    from unet_explorer.images import load_image, overlay, save_image, save_mask
 
     image = load_image(path, page=page)
     try:
@@ -576,7 +578,8 @@ def run_segment(a) -> int:
     "`unet-explorer segment`"
     from tqdm import tqdm
     from unet_explorer.effunet import restore
-    from unet_explorer.images import InputError, n_pages
+    from unet_explorer.contracts import InputError
+    from unet_explorer.images import n_pages
 
     if not 0 < a.threshold < 1:
         raise InputError(
@@ -699,7 +702,7 @@ def main(
 
     warnings.filterwarnings("ignore", category=FutureWarning)
     warnings.filterwarnings("ignore", category=UserWarning)
-    from unet_explorer.images import InputError
+    from unet_explorer.contracts import InputError
 
     try:
         _check_options(a)

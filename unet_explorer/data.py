@@ -18,15 +18,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from unet_explorer.images import (
-    IGNORE,
-    SUFFIXES,
-    InputError,
-    _read,
-    load_image,
-    load_mask,
-    to_image,
-)
+from .contracts import InputError
+from .images import IGNORE, SUFFIXES, _read, load_image, load_mask, to_image
 from .simulate import simulate
 
 # %% ../nbs/09_data.ipynb #8dec0573

@@ -15,7 +15,8 @@ import torch
 from torch import nn
 
 from .effunet import EffUNet, restore, to_mask
-from .images import InputError, to_image, write_atomic
+from .contracts import InputError, write_atomic
+from .images import to_image
 
 # %% ../nbs/51_deploy.ipynb #19e19e1a
 def fused(

@@ -9,7 +9,8 @@ __all__ = ['auroc', 'precision_recall', 'aupro', 'match', 'detection_scores', 'a
 import numpy as np
 from scipy.integrate import trapezoid
 
-from .images import IGNORE, InputError
+from .contracts import InputError
+from .images import IGNORE
 from .metrics import _array, _plain, _ratio
 
 # %% ../nbs/24_detection.ipynb #8f9d94f3

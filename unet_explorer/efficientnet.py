@@ -15,8 +15,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from .images import InputError
-from .layers import check_whole
+from .contracts import InputError
+from .contracts import check_whole
 from unet_explorer.scaling import (
     B0_STAGES,
     VARIANTS,

@@ -17,8 +17,9 @@ import torch.nn.functional as F
 from torch import nn
 
 from .efficientnet import efficientnet
-from .images import InputError, to_image, write_atomic
-from .layers import check_whole
+from .contracts import InputError, write_atomic
+from .images import to_image
+from .contracts import check_whole
 from .upsample import UPSAMPLERS, ShuffleUp, upsampler
 
 # %% ../nbs/17_effunet.ipynb #696e319d

@@ -16,7 +16,8 @@ import torch.nn.functional as F
 from torch import nn
 
 from .effunet import evaluating
-from .images import IGNORE, InputError
+from .contracts import InputError
+from .images import IGNORE
 from .metrics import confusion, dice
 
 # %% ../nbs/23_explain.ipynb #62ef32da

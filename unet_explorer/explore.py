@@ -29,7 +29,7 @@ import numpy as np
 
 def _refuse(message):
     "Raise `InputError`. It lives in a module that imports torch, so it is imported only now."
-    from unet_explorer.images import InputError
+    from unet_explorer.contracts import InputError
 
     raise InputError(message)
 
@@ -377,7 +377,7 @@ def _frames(panel):
         _refuse(
             f"{panel.name}: {counts} = {panel.n} frames, but at most {MAX_FRAMES} go into a page; take {_coarser(panel, MAX_FRAMES)}"
         )
-    from unet_explorer.images import InputError
+    from unet_explorer.contracts import InputError
 
     kinds, pictures, errors, size = set(), [], {}, 0
     for i, setting in enumerate(panel.settings()):
@@ -566,7 +566,7 @@ def _html(panel, setting):
     try:
         kind, picture = _picture(panel, setting)
     except Exception as e:
-        from unet_explorer.images import InputError
+        from unet_explorer.contracts import InputError
 
         known = isinstance(e, InputError)
         more = (

@@ -12,7 +12,8 @@ import torch
 from scipy import ndimage
 
 from .batches import Crops, _typed
-from .images import IGNORE, InputError, check_image
+from .contracts import InputError
+from .images import IGNORE, check_image
 
 # %% ../nbs/30_implant.ipynb #88d74db3
 _BLIND = np.array(

@@ -16,16 +16,15 @@ import torch
 from .anomaly import FEWEST, anomaly_map, check_clean, fit_normal, pick_threshold
 from .data import _natural
 from .effunet import restore, save
+from .contracts import InputError, write_atomic
 from unet_explorer.images import (
     SUFFIXES,
-    InputError,
     load_image,
     n_pages,
     overlay,
     pixel_size_nm,
     save_image,
     save_mask,
-    write_atomic,
 )
 from .report import system_facts, write_findings
 

@@ -15,7 +15,8 @@ from pathlib import Path
 import numpy as np
 from scipy import fft, ndimage
 
-from .images import PALETTE, InputError
+from .contracts import InputError
+from .images import PALETTE
 
 # %% ../nbs/05_layout.ipynb #9c0791d2
 @dataclass(frozen=True, eq=False)

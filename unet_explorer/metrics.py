@@ -9,7 +9,8 @@ __all__ = ['confusion', 'iou', 'dice', 'pixel_accuracy', 'pooled_iou', 'rand_sco
 # %% ../nbs/20_metrics.ipynb #ec6dd503
 import numpy as np
 
-from .images import IGNORE, InputError
+from .contracts import InputError
+from .images import IGNORE
 
 # %% ../nbs/20_metrics.ipynb #0294f25b
 def _array(mask):

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import ndimage
 
-from .images import InputError
+from .contracts import InputError
 from .layout import Layout, changed
 
 # %% ../nbs/06_physical_defects.ipynb #73b78393

@@ -16,14 +16,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from unet_explorer.images import (
-    PALETTE,
-    InputError,
-    check_image,
-    error_overlay,
-    overlay,
-    write_atomic,
-)
+from .contracts import InputError, write_atomic
+from .images import PALETTE, check_image, error_overlay, overlay
 
 # %% ../nbs/50_report.ipynb #a41772cd
 def _text(x, digits=None):

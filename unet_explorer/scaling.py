@@ -16,7 +16,7 @@ from typing import NamedTuple
 def _refuse(message):
     "Raise `InputError`. It lives in a module that imports torch, so it is imported only now."
     try:
-        from unet_explorer.images import InputError
+        from unet_explorer.contracts import InputError
     except ImportError:
         InputError = ValueError
     raise InputError(message)

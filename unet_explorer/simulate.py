@@ -15,7 +15,7 @@ import torch
 from scipy import ndimage
 from scipy.signal import lfilter
 
-from .images import InputError
+from .contracts import InputError
 from .layout import LAYOUTS, Layout, Roughness, crop, random_layout, roughen
 from .physical_defects import DEFECTS, add_defect, extent, possible
 

@@ -15,7 +15,8 @@ import torch
 from torch import nn
 
 from .effunet import to_mask
-from .images import InputError, check_image, load_image
+from .contracts import InputError
+from .images import check_image, load_image
 
 # %% ../nbs/16_tiles.ipynb #3effc1ed
 def tile_spans(

@@ -25,7 +25,8 @@ from . import metrics
 from .batches import Crops
 from .data import sample
 from .effunet import EffUNet, restore, save, to_mask
-from .images import IGNORE, InputError
+from .contracts import InputError
+from .images import IGNORE
 
 # %% ../nbs/21_train.ipynb #722d86e0
 class SegLoss(nn.Module):

@@ -12,8 +12,9 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from .images import InputError
-from .layers import DoubleConv, check_whole, layer_of
+from .contracts import InputError
+from .contracts import check_whole
+from .layers import DoubleConv, layer_of
 
 
 def valid_output(

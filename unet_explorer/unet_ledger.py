@@ -16,7 +16,8 @@ import torch
 from torch import nn
 from torch.overrides import TorchFunctionMode
 
-from .images import PALETTE, InputError
+from .contracts import InputError
+from .images import PALETTE
 from .unet import UNet, _check_config, nearest_legal, padded_side
 
 # %% ../nbs/15_unet_ledger.ipynb #f0ad3238

@@ -11,8 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from .images import InputError
-from .layers import check_whole
+from .contracts import InputError
+from .contracts import check_whole
 
 # %% ../nbs/12_upsample.ipynb #4cf76b9d
 def coverage(
