@@ -43,9 +43,9 @@ def test_the_book_has_its_widgets():
         "15_unet_ledger",
         "12_upsample",
         "13_scaling",
-        "17_effunet",
+        "18_effunet",
         "20_metrics",
-        "16_tiles",
+        "17_tiles",
         "31_anomaly",
     } <= set(WIDGETS)
     assert len(WIDGETS["12_upsample"]) == 3
@@ -87,7 +87,7 @@ QUICK = (
 ELSE = (
     "04_explore",
     "12_upsample",
-    "16_tiles",
+    "17_tiles",
     "31_anomaly",
 )  # defines the engine itself; or shows a training, which another machine repeats only nearly
 
