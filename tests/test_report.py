@@ -17,7 +17,8 @@ from PIL import Image
 import unet_explorer
 from unet_explorer.contracts import InputError
 from unet_explorer.metrics import evaluate
-from unet_explorer.report import SIDE, _points, curve, smooth, system_facts, write_report
+from unet_explorer.machine import system_facts
+from unet_explorer.report import SIDE, _points, curve, smooth, write_report
 
 EVIL = "</style></title><script>alert(1)</script>\"'><img src=x onerror=alert(1)>&amp;"
 

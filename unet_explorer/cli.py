@@ -402,7 +402,7 @@ def train_and_report(
 ) -> dict:  # what stands in metrics.json
     "Train, measure on held-out images, and write model, masks, metrics.json and report.html. Raises `InputError` for unusable input."
     from unet_explorer.data import meta
-    from unet_explorer.report import system_facts
+    from unet_explorer.machine import system_facts
     from unet_explorer.train import fit
 
     out, about = _out_folder(out, overwrite), meta(ds)

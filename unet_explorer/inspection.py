@@ -26,7 +26,8 @@ from unet_explorer.images import (
     save_image,
     save_mask,
 )
-from .report import system_facts, write_findings
+from .machine import system_facts
+from .report import write_findings
 
 # %% ../nbs/53_inspection.ipynb #445b8205
 def alarms(
