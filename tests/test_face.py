@@ -1,0 +1,54 @@
+"The face: `import unet_explorer as ux` is instant, offers what the README uses, and says so."
+
+import ast
+import inspect
+import subprocess
+import sys
+
+import pytest
+from conftest import ROOT
+
+import unet_explorer as ux
+
+STUB = ast.parse((ROOT / "unet_explorer/__init__.pyi").read_text(encoding="utf-8"))
+NAMES = {a.name: n.module for n in STUB.body if isinstance(n, ast.ImportFrom) for a in n.names}
+
+
+def test_importing_loads_nothing_heavy():
+    code = (
+        "import sys, unet_explorer as ux\n"
+        "dir(ux)\n"
+        "heavy = {'torch', 'numpy', 'fastai', 'matplotlib', 'PIL', 'scipy'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+        "from unet_explorer import InputError\n"
+        "assert 'torch' not in sys.modules\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
+
+
+@pytest.mark.parametrize("name", sorted(NAMES))
+def test_each_name_is_there_and_explains_itself(name):
+    found = getattr(ux, name)
+    assert name in dir(ux) and name in ux.__all__
+    assert inspect.getmodule(found).__name__ == f"unet_explorer.{NAMES[name]}"
+    assert inspect.getdoc(found)
+
+
+def test_a_room_and_a_name_do_not_collide():
+    "`import unet_explorer.x` would set the attribute `x` of the package, over the function `x`."
+    rooms = {p.stem for p in (ROOT / "unet_explorer").glob("*.py")}
+    assert not rooms & set(NAMES), rooms & set(NAMES)
+
+
+def test_an_unknown_name_is_refused_as_python_does():
+    with pytest.raises(AttributeError, match="no_such_name"):
+        getattr(ux, "no_such_name")
+
+
+def test_the_names_of_the_readme_are_there():
+    "Every `ux.name` that a page or lesson uses."
+    import re
+
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    used = set(re.findall(r"\bux\.(\w+)", text))
+    assert used <= set(NAMES), used - set(NAMES)
