@@ -1,18 +1,21 @@
-"""The reference: what each module of the package exports, read from its source and not by importing it.
+"""The reference: what each module of the package exports, from its source and without importing it.
 
-Docments are the comments beside (or above) the arguments: `n:int, # classes, including background`."""
+griffe reads the source; Docments adds the comments beside (or above) the arguments, which are our
+documentation of them: `n: int, # classes, including background`."""
 
 import ast
 import html
 import io
 import re
-import textwrap
 import tokenize
 from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
 
+import griffe
 from docs_md import pre
 
-FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
+STARS = {griffe.ParameterKind.var_positional: "*", griffe.ParameterKind.var_keyword: "**"}
 
 
 @dataclass
@@ -29,226 +32,186 @@ class Symbol:
     @property
     def first_line(self):
         "The docstring's first sentence."
-        return (
-            re.split(r"(?<! al)\.(?: |$)", " ".join(self.doc.split("\n\n")[0].split()))[0]
-            if self.doc
-            else ""
-        )
+        first = " ".join(self.doc.split("\n\n")[0].split())
+        return re.split(r"(?<! al)\.(?: |$)", first)[0]
 
 
-def comments(source):
-    "`{line: (text, does it stand alone?)}` of Python source."
-    found = {}
-    for token in tokenize.generate_tokens(io.StringIO(source).readline):
-        if token.type == tokenize.COMMENT:
-            found[token.start[0]] = (
-                token.string.lstrip("# ").strip(),
-                not token.line[: token.start[1]].strip(),
-            )
-    return found
+class Docments(griffe.Extension):
+    """Gives what griffe finds `extra["docments"]`: the comment of each parameter by its name, of a
+    result as `return`; of a value its comment as `value` and its text as `source`."""
+
+    def on_instance(self, *, node, obj, agent, **_):
+        if isinstance(node, ast.Module):
+            tokens = tokenize.generate_tokens(io.StringIO(agent.code).readline)
+            said = [t for t in tokens if t.type == tokenize.COMMENT and t.string[:4] != "# %%"]
+            self.comments = {t.start[0]: t for t in said}
+        elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            notes = {name: self.at(line) for line, name in last_of_line(node).items()}
+            obj.extra["docments"] = notes
+        elif isinstance(node, (ast.Assign, ast.AnnAssign)):
+            said = self.at(node.end_lineno) or self.at(node.lineno)
+            text = ast.get_source_segment(agent.code, node)
+            obj.extra["docments"] = {"value": said, "source": text}
+
+    def at(self, line):
+        "The comment at the end of `line`, else those that stand alone right above it."
+        if line in self.comments and not self.alone(line):
+            return self.words(line)
+        above = []
+        while self.alone(line := line - 1):
+            above.insert(0, self.words(line))
+        return " ".join(above)
+
+    def alone(self, line):
+        return line in self.comments and self.comments[line].line.lstrip().startswith("#")
+
+    def words(self, line):
+        return self.comments[line].string.lstrip("# ").strip()
 
 
-def docment(line, said):
-    "The comment at the end of `line`, else those that stand alone right above it."
-    if line in said and not said[line][1]:
-        return said[line][0]
-    above = []
-    while (line := line - 1) in said and said[line][1]:
-        above.insert(0, said[line][0])
-    return " ".join(above)
-
-
-def arguments(node):
-    "`(shown name, ast.arg, default or None)` of a function."
+def last_of_line(node):
+    "`{line: name}`: of several parameters on a line, the comment is about the last, or the result."
     a = node.args
     plain = a.posonlyargs + a.args
-    rows = [
-        (p.arg, p, d) for p, d in zip(plain, [None] * (len(plain) - len(a.defaults)) + a.defaults)
-    ]
-    if a.vararg:
-        rows.append(("*" + a.vararg.arg, a.vararg, None))
-    elif a.kwonlyargs:
-        rows.append(("*", None, None))
-    rows += [(p.arg, p, d) for p, d in zip(a.kwonlyargs, a.kw_defaults)]
-    return rows + ([("**" + a.kwarg.arg, a.kwarg, None)] if a.kwarg else [])
+    defaults = [None] * (len(plain) - len(a.defaults)) + a.defaults
+    found = [*zip(plain, defaults), (a.vararg, None), *zip(a.kwonlyargs, a.kw_defaults)]
+    ends = {(d or p).end_lineno: p.arg for p, d in [*found, (a.kwarg, None)] if p}
+    return {**ends, node.returns.end_lineno: "return"} if node.returns else ends
 
 
-def unparse(node):
-    return ast.unparse(node) if node is not None else ""
+@lru_cache
+def read(source, package):
+    "The module as griffe sees it, with docments."
+    extensions = griffe.load_extensions(Docments)
+    return griffe.visit(package, Path(f"{package}.py"), source, extensions=extensions)
 
 
-def wrapped(head, parts, tail):
+def text(expression):
+    return "" if expression is None else str(expression)
+
+
+def wrapped(head, parts, tail=""):
     "A signature on one line, or an argument a line where that would be long."
-    one = head + "(" + ", ".join(parts) + ")" + tail
+    one = f"{head}({', '.join(parts)}){tail}"
     return (
-        one if len(one) < 84 else head + "(\n" + "".join(f"    {p},\n" for p in parts) + ")" + tail
+        one if len(one) < 84 else f"{head}(\n" + "".join(f"    {p},\n" for p in parts) + f"){tail}"
     )
 
 
-def function(node, said, name=None, bound=False):
+def shown(name, kind, default, _):
+    return name + (f": {kind}" if kind else "") + (f"={default}" if default else "")
+
+
+def function(obj, name, kind="function", bound=False):
     "The Symbol of a function; `bound`: without its first argument."
-    symbol = Symbol(name or node.name, "function", node.lineno, doc=ast.get_docstring(node) or "")
-    args, parts = arguments(node)[int(bound) :], []
-    for shown, arg, default in args:
-        parts.append(
-            shown
-            + (f": {unparse(arg.annotation)}" if arg is not None and arg.annotation else "")
-            + (f"={unparse(default)}" if default is not None else "")
-        )
-        if arg is not None:
-            # several on a line: its comment is about the last one, and the result comes after all arguments
-            line = (default or arg).end_lineno
-            last = (
-                max(a.col_offset for _, a, _ in args if a is not None and a.lineno == arg.lineno)
-                == arg.col_offset
-            )
-            last = last and (node.returns is None or node.returns.end_lineno != line)
-            symbol.rows.append(
-                (
-                    shown,
-                    unparse(arg.annotation),
-                    unparse(default),
-                    docment(line, said) if last else "",
-                )
-            )
-    if node.returns is not None:
-        symbol.returns = (unparse(node.returns), docment(node.returns.end_lineno, said))
-    tail = f" -> {unparse(node.returns)}" if node.returns is not None else ""
-    symbol.signature = wrapped(symbol.name, parts, tail)
-    return symbol
+    notes, rows, parts = obj.extra["docments"], [], []
+    for p in list(obj.parameters)[int(bound) :]:
+        stars = STARS.get(p.kind, "")
+        default = "" if stars else text(p.default)
+        if p.kind is griffe.ParameterKind.keyword_only and not any(x[0] == "*" for x in parts):
+            parts.append("*")
+        rows.append((stars + p.name, text(p.annotation), default, notes.get(p.name, "")))
+        parts.append(shown(*rows[-1]))
+    tail = f" -> {obj.returns}" if obj.returns is not None else ""
+    returns = (text(obj.returns), notes.get("return", ""))
+    return Symbol(name, kind, obj.lineno, wrapped(name, parts, tail), doc_of(obj), rows, returns)
 
 
-def klass(node, said):
+def doc_of(obj):
+    return obj.docstring.value if obj.docstring else ""
+
+
+def klass(obj):
     "The Symbol of a class: what makes one, then its public methods and properties."
-    symbol = Symbol(node.name, "class", node.lineno, doc=ast.get_docstring(node) or "")
-    symbol.signature = f"{node.name}({', '.join(map(unparse, node.bases))})".replace("()", "")
-    fields = [
-        n for n in node.body if isinstance(n, ast.AnnAssign) and isinstance(n.target, ast.Name)
-    ]
-    decorated = " ".join(map(unparse, node.decorator_list)) + " ".join(map(unparse, node.bases))
-    if fields and ("dataclass" in decorated or "NamedTuple" in decorated):
+    bases = ", ".join(map(str, obj.bases))
+    signature = f"{obj.name}({bases})" if bases else obj.name
+    symbol = Symbol(obj.name, "class", obj.lineno, signature, doc_of(obj))
+    if "dataclass" in obj.labels or "NamedTuple" in bases:
         symbol.rows = [
-            (f.target.id, unparse(f.annotation), unparse(f.value), docment(f.end_lineno, said))
-            for f in fields
+            (f.name, text(f.annotation), text(f.value), f.extra["docments"]["value"])
+            for f in obj.attributes.values()
+            if f.annotation is not None and "property" not in f.labels
         ]
-        symbol.signature = wrapped(
-            node.name, [f"{n}: {t}" + (f"={d}" if d else "") for n, t, d, _ in symbol.rows], ""
-        )
-    for n in node.body:
-        if not isinstance(n, FUNCTIONS):
-            continue
-        marks = [unparse(d) for d in n.decorator_list]
-        if n.name == "__init__":
-            made = function(n, said, node.name, bound=True)
-            symbol.signature, symbol.rows, symbol.doc = (
-                made.signature,
-                made.rows,
-                symbol.doc or made.doc,
-            )
-        elif not n.name.startswith("_") and ast.get_docstring(n):
-            member = function(n, said, f"{node.name}.{n.name}", bound="staticmethod" not in marks)
-            member.kind = (
-                "property"
-                if {"property", "cached_property"} & {m.split(".")[-1] for m in marks}
-                else "method"
-            )
-            if member.kind == "property":
-                member.signature = f"{member.name}" + (
-                    f" -> {unparse(n.returns)}" if n.returns is not None else ""
-                )
-            symbol.members.append(member)
+        symbol.signature = wrapped(obj.name, [shown(*row) for row in symbol.rows])
+    if "__init__" in obj.members:
+        made = function(obj.members["__init__"], obj.name, bound=True)
+        symbol.signature, symbol.rows = made.signature, made.rows
+        symbol.doc = symbol.doc or made.doc
+    for member in obj.members.values():
+        if member.is_public and member.docstring:
+            name = f"{obj.name}.{member.name}"
+            if member.is_function:
+                bound = "staticmethod" not in member.labels
+                symbol.members.append(function(member, name, "method", bound))
+            elif "property" in member.labels:
+                kind, note = text(member.annotation), member.extra["docments"].get("return", "")
+                made = name + (f" -> {kind}" if kind else "")
+                row = (name, "property", member.lineno, made, doc_of(member), [], (kind, note))
+                symbol.members.append(Symbol(*row))
     return symbol
 
 
-def value(node, name, source, said):
+def value(obj):
     "The Symbol of a constant: what it is set to, if that is short."
-    lines = ast.get_source_segment(source, node).splitlines()
-    shown = "\n".join(lines[:6]) + ("\n    ..." if len(lines) > 6 else "")
-    return Symbol(
-        name,
-        "value",
-        node.lineno,
-        signature=shown,
-        doc=docment(node.end_lineno, said) or docment(node.lineno, said),
-    )
+    notes = obj.extra["docments"]
+    lines = notes["source"].splitlines()
+    signature = "\n".join(lines[:6]) + ("\n    ..." if len(lines) > 6 else "")
+    return Symbol(obj.name, "value", obj.lineno, signature, notes["value"])
 
 
-def exported(source):
+def exported(source, package="unet_explorer"):
     "The Symbols in a module's `__all__`, in the order of its source."
-    tree, said, found, names = ast.parse(source), comments(source), {}, []
-    for node in tree.body:
-        if isinstance(node, FUNCTIONS):
-            found.setdefault(node.name, []).append(function(node, said))
-        elif isinstance(node, ast.ClassDef):
-            found.setdefault(node.name, []).append(klass(node, said))
-        elif isinstance(node, (ast.Assign, ast.AnnAssign)) and node.value is not None:
-            for target in node.targets if isinstance(node, ast.Assign) else [node.target]:
-                for t in target.elts if isinstance(target, ast.Tuple) else [target]:
-                    if getattr(t, "id", "") == "__all__":
-                        names = ast.literal_eval(node.value)
-                    elif isinstance(t, ast.Name):
-                        found.setdefault(t.id, []).append(value(node, t.id, source, said))
-    # the last definition counts, as when Python runs it
-    return sorted((found[n][-1] for n in names if n in found), key=lambda s: s.line)
+    module, found = read(source, package), []
+    for obj in map(module.members.get, module.exports or ()):
+        if obj is not None and not obj.is_alias:
+            make = {"function": function, "class": klass}.get(obj.kind.value, value)
+            found.append(function(obj, obj.name) if make is function else make(obj))
+    return sorted(found, key=lambda s: s.line)
 
 
 def imported(source, package):
     "`{name: module}` of the names in `__all__` that come from another module of the package."
-    tree, found, names = ast.parse(source), {}, []
-    for node in tree.body:
-        if isinstance(node, ast.ImportFrom) and (
-            node.level or (node.module or "").startswith(package + ".")
-        ):
-            found.update(
-                {a.asname or a.name: (node.module or a.name).split(".")[-1] for a in node.names}
-            )
-        elif isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "__all__":
-            names = ast.literal_eval(node.value)
-    return {n: found[n] for n in names if n in found}
+    module = read(source, package)
+    found = {n: module.imports[n].split(".") for n in module.exports or () if n in module.imports}
+    return {n: path[-2] for n, path in found.items() if path[0] == package and len(path) > 2}
 
 
 def tidy_doc(doc):
     "A docstring as markdown in which `<title>` is a word and no tag."
-    parts = re.split(r"(`+[^`]*`+)", textwrap.dedent(doc).strip())
+    parts = re.split(r"(`+[^`]*`+)", doc.strip())
     return "".join(p if i % 2 else p.replace("<", "&lt;") for i, p in enumerate(parts))
+
+
+def code(words):
+    return f"<code>{html.escape(words)}</code>" if words else ""
 
 
 def table(symbol):
     "Arguments and result as an HTML table; nothing where nothing is known about them."
-    if not any(t or d or n for _, t, d, n in symbol.rows) and not any(symbol.returns):
+    rows = [(code(n), code(t), code(d), inline(note)) for n, t, d, note in symbol.rows]
+    if any(symbol.returns):
+        kind, note = symbol.returns
+        rows.append(("<strong>returns</strong>", code(kind), "", inline(note)))
+    if not any(any(row[1:]) for row in rows):
         return ""
-    show = [("defaults", any(d for _, _, d, _ in symbol.rows))]
-    head = (
-        "<tr><th scope=col>Argument</th><th scope=col>Type</th>"
-        + ("<th scope=col>Default</th>" if show[0][1] else "")
-        + "<th scope=col>Details</th></tr>"
+    heads = ["Argument", "Type", "Default", "Details"]
+    keep = [i for i in range(4) if i != 2 or any(row[2] for row in rows)]
+    head = "".join(f"<th scope=col>{heads[i]}</th>" for i in keep)
+    body = "".join(
+        f"<tr><th scope=row>{row[0]}</th>{''.join(f'<td>{row[i]}</td>' for i in keep[1:])}</tr>"
+        for row in rows
     )
-    rows = list(symbol.rows) + (
-        [("returns", symbol.returns[0], "", symbol.returns[1])] if any(symbol.returns) else []
-    )
-    body = []
-    for name, kind, default, note in rows:
-        first = (
-            "<th scope=row><strong>returns</strong></th>"
-            if name == "returns"
-            else f"<th scope=row><code>{html.escape(name)}</code></th>"
-        )
-        cells = (
-            [f"<code>{html.escape(kind)}</code>" if kind else ""]
-            + ([f"<code>{html.escape(default)}</code>" if default else ""] if show[0][1] else [])
-            + [inline(note)]
-        )
-        body.append("<tr>" + first + "".join(f"<td>{c}</td>" for c in cells) + "</tr>")
-    return f'<div class="wide"><table class="docments"><thead>{head}</thead><tbody>{"".join(body)}</tbody></table></div>'
+    return wide(f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody>")
+
+
+def wide(rows):
+    "A table that scrolls by itself where the page is too narrow."
+    return f'<div class="wide"><table class="docments">{rows}</table></div>'
 
 
 def inline(note):
     "A comment as HTML: `code` is all the markup it may have."
-    parts = html.escape(note, quote=False).split("`")
-    return "".join(
-        f"<code>{p}</code>" if i % 2 and i < len(parts) - 1 else ("`" if i % 2 else "") + p
-        for i, p in enumerate(parts)
-    )
+    return re.sub(r"`([^`]*)`", r"<code>\1</code>", html.escape(note, quote=False))
 
 
 def raw(markup):
@@ -258,16 +221,14 @@ def raw(markup):
 
 def entry(symbol, level, source_url):
     "One symbol as markdown."
+    link = f'<a href="{source_url}#L{symbol.line}">source</a>'
+    kind = f'<p class="kind">{symbol.kind} · {link}</p>'
     out = [
         f"{'#' * level} `{symbol.name}` {{#{symbol.name}}}\n",
-        raw(
-            f'<p class="kind">{symbol.kind} · <a href="{source_url}#L{symbol.line}">source</a></p>'
-            + pre(symbol.signature)
-        ),
+        raw(kind + pre(symbol.signature)),
     ]
     if symbol.doc:
         out.append(tidy_doc(symbol.doc) + "\n")
-    rows = table(symbol)
-    if rows:
+    if rows := table(symbol):
         out.append(raw(rows))
     return "\n".join(out + [entry(m, level + 1, source_url) for m in symbol.members])
