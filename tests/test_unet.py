@@ -6,11 +6,11 @@ import pytest
 import torch
 from torch import nn
 
-from unet_explorer.contracts import InputError
-from unet_explorer.contracts import check_whole
+from unet_explorer.contracts import InputError, check_whole
 from unet_explorer.layers import (
     ConvNormAct,
     DoubleConv,
+    Stage,
     extent,
     layer_of,
     measured_field,
@@ -43,7 +43,7 @@ def one_line(error):
 
 def shapes(model, x):
     with torch.no_grad():
-        return [(name, tuple(y.shape[1:])) for name, y in model.stages(x)]
+        return [(s.label, tuple(s.tensor.shape[1:])) for s in model.stages(x)]
 
 
 # The network ------------------------------------------------------------------------------------------------------
@@ -207,7 +207,7 @@ def test_plan_has_the_parameters_of_the_net(dims, norm, skips, in_ch, k, widths)
     kw = dict(in_ch=in_ch, n_classes=k, widths=widths, norm=norm, skips=skips, dims=dims)
     model = UNet(**kw)
     plan = unet_plan(**kw)
-    assert sum(s.params for s in plan.stages) == sum(p.numel() for p in model.parameters())
+    assert sum(p.params for p in plan.parts) == sum(p.numel() for p in model.parameters())
     assert model_plan(model) == plan
 
 
@@ -221,7 +221,7 @@ def test_ledger_equals_real_shapes(dims, padding, skips, norm):
         ledger = shape_ledger(model, *size)
         real = shapes(model, torch.rand(1, 1, *size))
         assert [r.shape for r in ledger.rows] == [s for _, s in real]
-        assert [r.name for r in ledger.rows] == [n.replace(", padded", "") for n, _ in real]
+        assert [r.label for r in ledger.rows] == [label for label, _ in real]
         assert ledger.bytes == sum(4 * torch.Size(s).numel() for _, s in real)
         if not padding:
             assert not ledger.misfits and not any(ledger.pad)
@@ -270,7 +270,7 @@ def test_sizes_on_two_axes_are_independent():
 
 def test_too_small_for_valid_ends_early_and_says_how_much_is_missing():
     ledger = lay_out(unet_plan(), 20, 572)
-    assert ledger.pad == (168, 0) and ledger.misfits and len(ledger.rows) < len(ledger.plan.stages)
+    assert ledger.pad == (168, 0) and ledger.misfits and len(ledger.rows) < len(ledger.plan.parts)
     assert sides(unet_plan(), 1) == [1]
     assert "cure" in str(ledger)
 
@@ -296,8 +296,8 @@ class Flat(nn.Module):
 
     def stages(self, x):
         x = nn.functional.pad(x, (0, 1) * (x.ndim - 2))
-        yield "input, padded", x
-        yield "encoder, stride 2", self.conv(x)
+        yield Stage("input", 1, x)
+        yield Stage("encoder", 2, self.conv(x))
 
 
 @pytest.mark.parametrize("dims", (1, 2, 3))
@@ -333,10 +333,10 @@ def test_ledger_of_other_models():
     model = EffUNet(pretrained=False, decoder=(16, 12, 8, 8), n_classes=3).eval()
     plan = model_plan(model)
     assert isinstance(plan, Plan) and plan.skips == (1, 2, 3, 4) and plan.halving == "ceil"
-    assert sum(s.params for s in plan.stages) == sum(p.numel() for p in model.parameters())
-    of = {s.name: s.params for s in plan.stages}
-    assert of["logits"] == sum(p.numel() for p in model.head.parameters())
-    assert of["decoder, stride 16"] == sum(p.numel() for p in model.decoder[0].parameters())
+    assert sum(p.params for p in plan.parts) == sum(p.numel() for p in model.parameters())
+    of = {(p.name, 2**p.level): p.params for p in plan.parts}
+    assert of["logits", 1] == sum(p.numel() for p in model.head.parameters())
+    assert of["decoder", 16] == sum(p.numel() for p in model.decoder[0].parameters())
     for size in ((1, 1), (64, 64), (97, 250), (333, 31)):
         assert [r.shape for r in shape_ledger(plan, *size).rows] == [
             s for _, s in shapes(model, torch.rand(1, 1, *size))

@@ -32,7 +32,7 @@ def fused(
                 seq[i], seq[i + 1] = fuse_conv_bn_eval(seq[i], seq[i + 1]), nn.Identity()
     return twin.requires_grad_(False)
 
-# %% ../nbs/51_deploy.ipynb #1b479b7a
+# %% ../nbs/51_deploy.ipynb #7b4aa176
 class _Core(nn.Module):
     "The part of the model that is a plain graph."
 
@@ -41,9 +41,9 @@ class _Core(nn.Module):
         self.model = model
 
     def forward(self, x):
-        for _, y in self.model.stages(x):
+        for stage in self.model.stages(x):
             pass
-        return y
+        return stage.tensor
 
 
 def _need(package):

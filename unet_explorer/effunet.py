@@ -6,7 +6,7 @@
 __all__ = ['IMAGENET', 'DECODER', 'ENCODERS', 'FORMAT', 'DecoderBlock', 'evaluating', 'TimmEncoder', 'SmpEncoder', 'EffUNet',
            'to_mask', 'save', 'restore']
 
-# %% ../nbs/18_effunet.ipynb #60f06ae7
+# %% ../nbs/18_effunet.ipynb #f111c462
 import json
 from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
@@ -20,6 +20,7 @@ from .efficientnet import efficientnet
 from .contracts import InputError, write_atomic
 from .images import to_image
 from .contracts import check_whole
+from .layers import Stage
 from .upsample import UPSAMPLERS, ShuffleUp, upsampler
 
 # %% ../nbs/18_effunet.ipynb #696e319d
@@ -204,7 +205,7 @@ ENCODERS = {
     "smp": SmpEncoder,
 }  # each: (name, in_ch, pretrained) -> encoder
 
-# %% ../nbs/18_effunet.ipynb #5672945a
+# %% ../nbs/18_effunet.ipynb #04149735
 class EffUNet(nn.Module):
     """A U-Net (Ronneberger et al. 2015) with an EfficientNet encoder (Tan & Le 2019) and a PixelShuffle decoder
     (Shi et al. 2016) that starts by ICNR (Aitken et al. 2017).
@@ -289,7 +290,8 @@ class EffUNet(nn.Module):
             )
 
     def stages(self, x):
-        "Every stage in turn, as `(name, tensor)`: the padded input, the encoder's features, the decoder's steps, the logits."
+        """Every result in turn, as a `Stage` of name, stride and tensor: the padded "input", the features
+        of the "encoder", the steps of the "decoder", the "logits"."""
         if x.ndim != 4 or x.shape[1] != self.config["in_ch"] or 0 in x.shape:
             raise InputError(
                 f"EffUNet: input of shape {tuple(x.shape)}; expected (batch, {self.config['in_ch']}, height, width) without a 0, "
@@ -302,15 +304,15 @@ class EffUNet(nn.Module):
         )
         if torch.onnx.is_in_onnx_export() or bottom or right:
             x = F.pad(x, (0, right, 0, bottom), mode="replicate")
-        yield "input, padded", x
+        yield Stage("input", 1, x)
         skips = dict(zip(self.encoder.strides, self.encoder.features((x - self.mean) / self.std)))
         for stride, f in skips.items():
-            yield f"encoder, stride {stride}", f
+            yield Stage("encoder", stride, f)
         y = skips.pop(32)
         for block, stride in zip(self.decoder, (16, 8, 4, 2, 1)):
             y = block(y, skips.pop(stride, None))
-            yield f"decoder, stride {stride}", y
-        yield "logits", self.head(y)[..., :h, :w]
+            yield Stage("decoder", stride, y)
+        yield Stage("logits", 1, self.head(y)[..., :h, :w])
 
     def forward(self, x):
         if self.amp is None:
@@ -319,9 +321,9 @@ class EffUNet(nn.Module):
             return self._logits(x).float()
 
     def _logits(self, x):
-        for _, y in self.stages(x):
+        for stage in self.stages(x):
             pass
-        return y
+        return stage.tensor
 
     def summary(
         self,
@@ -329,33 +331,24 @@ class EffUNet(nn.Module):
         w: int = 256,  # width of the picture
     ) -> str:  # a table to print
         "The shape of every stage for one picture, and where the parameters are."
+
+        def count(module):
+            return f"{sum(p.numel() for p in module.parameters()):,}"
+
         with evaluating(self) as device, torch.no_grad():
-            shapes = [
-                (name, tuple(y.shape[1:]))
-                for name, y in self.stages(
-                    torch.zeros(1, self.config["in_ch"], h, w, device=device)
-                )
-            ]
-        count = lambda m: sum(p.numel() for p in m.parameters())
-        params = {"encoder, stride 32": count(self.encoder), "logits": count(self.head)}
-        params |= {
-            name: count(block)
-            for (name, _), block in zip(
-                [s for s in shapes if s[0].startswith("decoder")], self.decoder
-            )
-        }
+            stages = list(self.stages(torch.zeros(1, self.config["in_ch"], h, w, device=device)))
+        params = {("encoder", 32): count(self.encoder) + "*", ("logits", 1): count(self.head) + " "}
+        for block, stride in zip(self.decoder, (16, 8, 4, 2, 1)):
+            params["decoder", stride] = count(block) + " "
         lines = [
             f"EffUNet {self.config['encoder']}, upsampling by {self.config['up']}, picture {h}x{w}",
             f"{'stage':20}{'channels':>10}{'height':>8}{'width':>7}{'parameters':>14}",
         ]
-        for name, (c, sh, sw) in shapes:
-            n = (
-                f"{params[name]:,}" + ("*" if name == "encoder, stride 32" else " ")
-                if name in params
-                else ""
-            )
-            lines.append(f"{name:20}{c:>10}{sh:>8}{sw:>7}{n:>15}")
-        return "\n".join(lines + [f"{'total':45}{count(self):>14,}", "* the whole encoder"])
+        for stage in stages:
+            _, channels, height, width = stage.tensor.shape
+            n = params.get((stage.name, stage.stride), "")
+            lines.append(f"{stage.label:20}{channels:>10}{height:>8}{width:>7}{n:>15}")
+        return "\n".join(lines + [f"{'total':45}{count(self):>14}", "* the whole encoder"])
 
     def extra_repr(self):
         return ", ".join(f"{k}={v!r}" for k, v in self.config.items())

@@ -7,7 +7,7 @@ __all__ = ['REPLACEMENTS', 'feature_maps', 'clearest', 'auroc', 'input_gradient'
            'encode', 'decode', 'ablate', 'seg_cam', 'dihedral', 'undo_dihedral', 'Views', 'tta', 'Calibration',
            'calibration', 'ece']
 
-# %% ../nbs/23_explain.ipynb #836585f1
+# %% ../nbs/23_explain.ipynb #08168f85
 from typing import NamedTuple
 
 import numpy as np
@@ -18,9 +18,10 @@ from torch import nn
 from .effunet import evaluating
 from .contracts import InputError
 from .images import IGNORE
+from .layers import stage_label
 from .metrics import confusion, dice
 
-# %% ../nbs/23_explain.ipynb #62ef32da
+# %% ../nbs/23_explain.ipynb #720318b6
 def _fitting(model, x, axes="b c h w"):
     "`x`, if it is a tensor with these axes and the model's channels."
     config = getattr(model, "config", None)
@@ -36,12 +37,12 @@ def _fitting(model, x, axes="b c h w"):
 def _stages(model, x):
     if not hasattr(model, "stages"):
         raise InputError(
-            f"{type(model).__name__} has no stages(x); give an EffUNet, or add a method that yields (name, tensor), "
+            f"{type(model).__name__} has no stages(x); give an EffUNet, or add a method that yields layers.Stage, "
             "the input first and the logits last"
         )
     return model.stages(x)
 
-# %% ../nbs/23_explain.ipynb #351290ee
+# %% ../nbs/23_explain.ipynb #f3ae7bea
 def feature_maps(
     model,  # an `EffUNet`, or any model with `stages(x)`
     image: torch.Tensor,  # `(c h w)` in [0, 1]
@@ -52,8 +53,8 @@ def feature_maps(
     Raises `InputError` if it has no stages, or if the image does not fit it."""
     with evaluating(model) as device, torch.no_grad():
         return {
-            name: y[0].cpu()
-            for name, y in _stages(model, _fitting(model, image, "c h w")[None].to(device))
+            stage.label: stage.tensor[0].cpu()
+            for stage in _stages(model, _fitting(model, image, "c h w")[None].to(device))
         }
 
 # %% ../nbs/23_explain.ipynb #f9ac74c1
@@ -192,16 +193,16 @@ def field_side(
         raise InputError(f"field_side: share={share}; give a number above 0, and 1 at most")
     return 2 * int(np.searchsorted(field_shares(field, at), share - 1e-12)) + 1
 
-# %% ../nbs/23_explain.ipynb #6321de8c
+# %% ../nbs/23_explain.ipynb #181b7d61
 def encode(
     model,  # an `EffUNet`
     x: torch.Tensor,  # `(b c h w)`
 ) -> dict:  # stride -> the encoder's map `(b channels height width)`, finest first
     "The feature maps that the encoder hands to the decoder. Raises `InputError` for pictures that do not fit the model."
     features = {}
-    for name, y in _stages(model, _fitting(model, x)):
-        if name.startswith("encoder"):
-            features[int(name.split()[-1])] = y
+    for stage in _stages(model, _fitting(model, x)):
+        if stage.name == "encoder":
+            features[stage.stride] = stage.tensor
         elif features:
             break
     return features
@@ -223,7 +224,7 @@ def decode(
             y = changes[stride](y)
     return model.head(y)[..., : size[0], : size[1]]
 
-# %% ../nbs/23_explain.ipynb #b6ae2817
+# %% ../nbs/23_explain.ipynb #a28f2bf5
 REPLACEMENTS = {  # `(b c h w)` to the same shape
     "zeros": torch.zeros_like,
     "mean": lambda f: f.mean((2, 3), keepdim=True).expand_as(f),  # strength without place
@@ -255,13 +256,13 @@ def ablate(
         out = {("all", "kept"): score(features)}
         for name, change in (replacements or REPLACEMENTS).items():
             for stride, f in features.items():
-                out[f"encoder, stride {stride}", name] = score({**features, stride: change(f)})
+                out[stage_label("encoder", stride), name] = score({**features, stride: change(f)})
             for i in range(len(model.decoder)):
                 stride = max(features) >> i + 1
-                out[f"decoder, stride {stride}", name] = score(features, {stride: change})
+                out[stage_label("decoder", stride), name] = score(features, {stride: change})
     return out
 
-# %% ../nbs/23_explain.ipynb #3c258b6b
+# %% ../nbs/23_explain.ipynb #c8f91f22
 def seg_cam(
     model,  # an `EffUNet`, or any model with `stages(x)`
     image: torch.Tensor,  # `(c h w)` in [0, 1]
@@ -278,7 +279,8 @@ def seg_cam(
     if where is not None:
         _check_where(where, (h, w))
     with evaluating(model) as device, torch.enable_grad():
-        maps = dict(_stages(model, image[None].to(device).clone().requires_grad_()))
+        x = image[None].to(device).clone().requires_grad_()
+        maps = {s.label: s.tensor for s in _stages(model, x)}
         if stage not in maps:
             raise InputError(f"stage {stage!r} is not known; choose one of {', '.join(maps)}")
         first, logits = next(iter(maps.values())), list(maps.values())[-1]

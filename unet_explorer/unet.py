@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['AXES', 'valid_output', 'nearest_legal', 'check_side', 'padded_side', 'crop_to', 'he_start', 'UNet']
 
-# %% ../nbs/11_unet.ipynb #502a0deb
+# %% ../nbs/11_unet.ipynb #853b9b62
 import math
 
 import torch
@@ -14,7 +14,7 @@ from torch import nn
 
 from .contracts import InputError
 from .contracts import check_whole
-from .layers import DoubleConv, layer_of
+from .layers import DoubleConv, Stage, layer_of
 
 
 def valid_output(
@@ -132,7 +132,7 @@ def _fitted(x, in_ch, widths, padding, norm, dims, **others):
     rim = [r for n in reversed(sizes) for r in (0, padded_side(n, levels, 1 + norm) - n)]
     return F.pad(x, rim, mode="replicate") if any(rim) else x
 
-# %% ../nbs/11_unet.ipynb #40bd8bcb
+# %% ../nbs/11_unet.ipynb #f22d69d1
 class UNet(nn.Module):
     """The U-Net of Ronneberger, Fischer and Brox (2015), in 1, 2 or 3 dimensions.
 
@@ -183,38 +183,43 @@ class UNet(nn.Module):
         self.pool = layer_of("MaxPool", dims)(2)
 
     def stages(self, x):
-        "Every tensor in turn, as `(name, tensor)`: the picture, down, the bottleneck, up, the logits."
+        """Every tensor in turn, as a `Stage` of name, stride and tensor: "input", then "encoder" and
+        "pool" on the way down, "bottleneck", then "up", "joined" and "decoder" on the way up, "logits".
+        A block has two convolutions; what the first makes is called "encoder, first" and so on."""
 
         def block(layers, name):
             nonlocal x
-            for layer, n in zip(layers, (f"{name}, first", name)):
+            for layer, part in zip(layers, (f"{name}, first", name)):
                 x = layer(x)
-                yield n, x
+                yield Stage(part, stride, x)
 
-        sizes, kept, bottom = x.shape[2:], [], len(self.down)
+        sizes, kept, stride = x.shape[2:], [], 1
         x = _fitted(x, **self.config)
-        yield "input, padded" if x.shape[2:] != sizes else "input", x
+        yield Stage("input", 1, x)
         x = (x - 0.5) / 0.25
-        for level, layers in enumerate(self.down):
-            yield from block(layers, f"encoder, stride {2**level}")
+        for layers in self.down:
+            yield from block(layers, "encoder")
             kept.append(x)
             x = self.pool(x)
-            yield f"pool, stride {2 ** (level + 1)}", x
-        yield from block(self.bottom, f"bottleneck, stride {2**bottom}")
-        for level, up, layers in zip(reversed(range(bottom)), self.up, self.mix):
-            x, skip = up(x), kept.pop()
-            yield f"up, stride {2**level}", x
+            stride *= 2
+            yield Stage("pool", stride, x)
+        yield from block(self.bottom, "bottleneck")
+        for up, layers in zip(self.up, self.mix):
+            x = up(x)
+            stride //= 2
+            yield Stage("up", stride, x)
+            skip = kept.pop()
             if self.config["skips"]:
                 x = torch.cat([crop_to(skip, x.shape[2:]), x], dim=1)
-                yield f"joined, stride {2**level}", x
-            yield from block(layers, f"decoder, stride {2**level}")
+                yield Stage("joined", stride, x)
+            yield from block(layers, "decoder")
         x = self.head(x)
-        yield "logits", x[(..., *map(slice, sizes))] if self.config["padding"] else x
+        yield Stage("logits", 1, x[(..., *map(slice, sizes))] if self.config["padding"] else x)
 
     def forward(self, x):
-        for _, y in self.stages(x):
+        for stage in self.stages(x):
             pass
-        return y
+        return stage.tensor
 
     def extra_repr(self):
         return ", ".join(f"{k}={v!r}" for k, v in self.config.items())
