@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['Whole', 'Count', 'Seed', 'Number', 'Positive', 'NotNegative', 'Share', 'Probability', 'HeightWidth', 'InputError',
            'Rule', 'whole', 'number', 'instance', 'rule_of', 'check_value', 'shown', 'checked', 'check_whole', 'known',
-           'first_line', 'need', 'write_atomic']
+           'first_line', 'need', 'folder_with', 'Interrupted', 'write_atomic']
 
 # %% ../nbs/01_contracts.ipynb #e1586c8d
 import functools
@@ -198,6 +198,37 @@ def need(
         name = package.partition(".")[0]
         cure = f"'unet-explorer[{extra}]'" if extra else name
         raise InputError(f"{name} is not installed; pip install {cure}") from None
+
+# %% ../nbs/01_contracts.ipynb #f88bc8db
+def folder_with(
+    folder,  # a path
+    files,  # names of the files that must be in it
+    what: str,  # what the folder should be: "model", ...
+) -> Path:  # `folder`
+    "A folder that holds certain files. Raises `InputError` if it is none."
+    try:
+        folder = Path(folder)
+    except TypeError:
+        raise InputError(f"{what}={shown(folder)}; it must be a folder") from None
+    if not folder.is_dir():
+        raise InputError(f"{folder}: no such {what} folder; check the spelling")
+    missing = [name for name in files if not (folder / name).is_file()]
+    if missing:
+        raise InputError(
+            f"{folder}: not a {what} folder, {' and '.join(missing)} missing; "
+            "choose the folder that save() wrote"
+        )
+    return folder
+
+# %% ../nbs/01_contracts.ipynb #83acdcf0
+class Interrupted(Exception):
+    "Ctrl-C came before the first checkpoint: there is no model. The command line ends with 130."
+
+    def __init__(
+        self,
+        message: str = "interrupted before the first checkpoint; nothing was saved",  # one line
+    ):
+        super().__init__(message)
 
 # %% ../nbs/01_contracts.ipynb #80e6c976
 @contextmanager
