@@ -14,7 +14,7 @@ from unet_explorer.batches import dataloaders
 from unet_explorer.data import load
 from unet_explorer.effunet import EffUNet, restore
 from unet_explorer.contracts import InputError
-from unet_explorer.train import SegLoss, fit, learner, measure, simple_baseline
+from unet_explorer.train import SegLoss, Training, fit, learner, measure, simple_baseline
 
 TINY = dict(decoder=(16, 16, 8, 8), convs=1, pretrained=False)
 
@@ -121,11 +121,57 @@ def test_a_slow_machine_still_ends_on_time_with_a_low_learning_rate(ds):
 
 def test_options_that_cannot_be(ds):
     learn = small(ds)
-    for kwargs in (dict(), dict(steps=1, minutes=1), dict(steps=0), dict(minutes=-1)):
-        with pytest.raises(InputError):
+    for kwargs in (
+        dict(),
+        dict(steps=1, minutes=1),
+        dict(steps=0),
+        dict(steps=1.5),
+        dict(minutes=-1),
+        dict(minutes=float("nan")),
+        dict(steps=1, bar="wide"),
+        dict(steps=1, seed=-1),
+    ):
+        with pytest.raises(InputError, match="fit: "):
             fit(learn, **kwargs)
     with pytest.raises(InputError, match="bf16"):
         small(ds, precision="fp8")
+    with pytest.raises(InputError, match="a function of logits and mask"):
+        small(ds, loss="dice")
+    for no_learner in (None, "x", [], 3):
+        with pytest.raises(InputError, match="made by `learner`"):
+            fit(no_learner, steps=1)
+
+
+def test_a_training_keeps_what_was_asked_for():
+    with pytest.raises(InputError, match="give one of the two"):
+        Training(steps=1, minutes=1)
+    for wrong in (
+        dict(steps=0),
+        dict(steps=True),
+        dict(minutes=0),
+        dict(seed=-1),
+        dict(precision="fp8"),
+        dict(bar="wide"),
+        dict(size=32.5),
+        dict(bs="4"),
+        dict(lr=float("nan")),
+    ):
+        with pytest.raises(InputError, match=f"Training: {next(iter(wrong))}="):
+            Training(**wrong)
+    assert Training(steps=3).or_else(minutes=2, lr=1e-3) == Training(steps=3, lr=1e-3)
+    assert Training(minutes=3).or_else(steps=2, bs=4) == Training(minutes=3, bs=4)
+    assert Training(bs=2).or_else(minutes=2, bs=4) == Training(minutes=2, bs=2)
+    assert Training().or_else().steps is None
+    with pytest.raises(InputError, match="choose one of steps, minutes"):
+        Training().or_else(step=3)
+
+
+def test_the_loss_is_an_argument(ds):
+    def mine(logits, mask):
+        return (logits.float() ** 2).mean()
+
+    learn = small(ds, loss=mine)
+    assert learn.loss_func is mine and fit(learn, steps=1, bar=False)["steps"] == 1
 
 
 def test_measure_leaves_model_and_generator_alone():
