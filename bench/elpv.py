@@ -16,7 +16,7 @@ import torch
 from common import SEEDS, earlier, spread, write
 from unet_explorer.anomaly import PerPlace, anomaly_map, conformal, fit_normal
 from unet_explorer.baselines import PaDiM, PatchCore
-from unet_explorer.detection import auroc
+from unet_explorer.metrics import auroc
 
 QUICK = "--quick" in sys.argv
 BUDGET = dict(steps=2 if QUICK else 400)  # of 8 crops of 128x128: about two minutes

@@ -1,4 +1,5 @@
-"The scores for defects against scikit-learn and counting by force: ties, ignored pixels, images of different size, kinds, errors."
+"""The scores for defects against scikit-learn and counting by force: ties, ignored pixels, images
+of different size, kinds, errors."""
 
 import json
 
@@ -7,16 +8,16 @@ import pytest
 import torch
 from scipy import ndimage
 from sklearn import metrics as sk
+from unet_explorer.contracts import InputError
 from unet_explorer.detection import (
     as_detection_table,
     aupro,
-    auroc,
     detection_scores,
     match,
     precision_recall,
 )
-from unet_explorer.contracts import InputError
 from unet_explorer.images import IGNORE
+from unet_explorer.metrics import auroc
 
 
 def test_set(seed, n=5, ties=True):
@@ -49,9 +50,8 @@ def test_against_sklearn(seed, ties):
     np.testing.assert_allclose(sk.f1_score(b, a >= ours["threshold"]), ours["f1_max"])
     scores = detection_scores(maps, truths, 0.7, ("clean", "a", "b"))
     dirty = [bool(((t > 0) & (t < IGNORE)).any()) for t in truths]
-    np.testing.assert_allclose(
-        scores["image_auroc"], sk.roc_auc_score(dirty, [m.max() for m in maps])
-    )
+    by_image = sk.roc_auc_score(dirty, [m.max() for m in maps])
+    np.testing.assert_allclose(scores["image_auroc"], by_image)
     np.testing.assert_allclose(scores["iou"], sk.jaccard_score(b, a > 0.7))
     np.testing.assert_allclose(scores["pixel_fpr"], (a[~b] > 0.7).mean())
     np.testing.assert_allclose([scores["ap"], scores["auroc"]], [ours["ap"], auroc(s, y)])
@@ -84,19 +84,22 @@ def test_aupro(seed, limit):
 
 
 def test_every_defect_has_one_vote():
-    truth = np.zeros((40, 40), int)
-    truth[:20, :20], truth[30, 30] = 1, 1
-    only_large, only_small = (truth > 0) * 1.0, np.zeros((40, 40))
-    only_large[30, 30], only_small[30, 30] = 0, 1
-    assert aupro([only_large], [truth], 0.01) == pytest.approx(
-        aupro([only_small], [truth], 0.01), abs=0.02
-    )
+    large, small = np.zeros((2, 40, 40))
+    large[:20, :20] = 1
+    small[30, 30] = 1
+    truth = (large + small).astype(int)
+    want = pytest.approx(aupro([small], [truth], 0.01), abs=0.02)
+    assert aupro([large], [truth], 0.01) == want
 
 
 def test_match():
     truth, alarm = np.zeros((30, 30), int), np.zeros((30, 30), bool)
-    truth[5:9, 5:9], truth[20:24, 20:24], truth[5:9, 9:12] = 1, 2, 2  # two kinds touch: two defects
-    alarm[6, 6], alarm[27, 3], alarm[20:22, 24:27] = True, True, True
+    truth[5:9, 5:9] = 1
+    truth[5:9, 9:12] = 2  # two kinds touch: two defects
+    truth[20:24, 20:24] = 2
+    alarm[6, 6] = True
+    alarm[27, 3] = True
+    alarm[20:22, 24:27] = True
     defects, false = match(alarm, truth)
     assert [(d["kind"], d["area"], d["found"]) for d in defects] == [
         (1, 16, True),
@@ -104,43 +107,39 @@ def test_match():
         (2, 16, False),
     ]
     assert [(f["y"], f["x"], f["area"]) for f in false] == [(27, 3, 1)]
-    assert not match(alarm, truth, min_px=2)[1] and not any(
-        d["found"] for d in match(alarm, truth, min_px=2)[0]
-    )
-    assert not any(d["found"] for d in match(alarm, truth, overlap=0.2)[0])
+    assert not match(alarm, truth, min_px=2)[1]
+    for rules in (dict(min_px=2), dict(overlap=0.2)):
+        assert not any(d["found"] for d in match(alarm, truth, **rules)[0])
     assert len(match(alarm, truth, slack=0)[1]) == 2
-    assert match(np.zeros((4, 4)), np.zeros((4, 4), int)) == ([], [])
+    assert match(np.zeros((4, 4), bool), np.zeros((4, 4), int)) == ([], [])
+    with pytest.raises(InputError, match="compare with a threshold"):
+        match(np.zeros((4, 4)), np.zeros((4, 4), int))  # the map itself
 
 
 def test_kinds_sizes_and_false_alarms():
     truth, clean = np.zeros((50, 50), int), np.zeros((50, 50), int)
-    truth[5:11, 5:11], truth[20:40, 20:40] = 1, 2
+    truth[5:11, 5:11] = 1
+    truth[20:40, 20:40] = 2
     found, noisy = (truth == 2) * 1.0, clean * 1.0
     noisy[3, 3] = noisy[9, 9] = 1
     s = detection_scores(
         [found, noisy, clean], [truth, clean, clean], 0.5, ("clean", "pit", "particle")
     )
-    assert s["kinds"] == {"pit": {"found": 0, "n": 1}, "particle": {"found": 1, "n": 1}} and s[
-        "defects"
-    ] == {"found": 1, "n": 2}
-    assert s["sizes"]["under 8 px"] == {"found": 0, "n": 1} and s["sizes"]["16 to 32 px"] == {
-        "found": 1,
-        "n": 1,
-    }
+    assert s["kinds"] == {"pit": {"found": 0, "n": 1}, "particle": {"found": 1, "n": 1}}
+    assert s["defects"] == {"found": 1, "n": 2}
+    assert s["sizes"]["under 8 px"] == {"found": 0, "n": 1}
+    assert s["sizes"]["16 to 32 px"] == {"found": 1, "n": 1}
     assert s["false_alarms"] == 2 / 3 and s["false_images"] == 0.5 and s["n_clean"] == 2
     table = as_detection_table({"x": s})
-    assert (
-        table.loc["pit", "x"] == "0/1 (0%)" and table.loc["false alarms per image", "x"] == "0.67"
-    )
+    assert table.loc["pit", "x"] == "0/1 (0%)"
+    assert table.loc["false alarms per image", "x"] == "0.67"
 
 
 def test_nothing_to_count():
     clean = np.zeros((5, 5), int)
     s = detection_scores([clean * 1.0], [clean], 0.5)
-    assert (
-        s["ap"] is s["aupro"] is s["auroc"] is s["image_auroc"] is s["iou"] is None
-        and s["false_images"] == 0
-    )
+    assert s["ap"] is s["aupro"] is s["auroc"] is s["image_auroc"] is s["iou"] is None
+    assert s["false_images"] == 0
 
 
 @pytest.mark.parametrize(
@@ -151,6 +150,9 @@ def test_nothing_to_count():
         ([np.full((3, 3), np.inf)], [np.zeros((3, 3), int)], {}, "NaN or infinite"),
         ([np.zeros((3, 3))], [np.full((3, 3), 4)], {}, "class 4"),
         ([np.zeros((3, 3))], [np.zeros((3, 3), int)], dict(fpr=0), "fpr=0"),
+        ([np.zeros((3, 3))], [np.zeros((3, 3))], {}, "image 0: truth: type float64"),
+        ([np.zeros((3, 3))], [np.zeros((3, 3), int)], dict(bins=(8, 4)), "bins="),
+        ([np.zeros((3, 3))], [np.zeros((3, 3), int)], dict(image_scores=[1, 2]), "shape"),
     ],
 )
 def test_errors(maps, truths, kw, say):

@@ -1,4 +1,5 @@
-"The scores against scikit-learn, smp, scikit-image and counting by force, over many random masks; ignored pixels; absent classes; errors."
+"""The scores against scikit-learn, smp, scikit-image and counting by force, over many random masks;
+ignored pixels; absent classes; errors."""
 
 import json
 
@@ -14,6 +15,7 @@ from unet_explorer.contracts import InputError
 from unet_explorer.images import IGNORE
 from unet_explorer.metrics import (
     as_table,
+    auroc,
     confusion,
     dice,
     evaluate,
@@ -95,16 +97,13 @@ def test_rand_at_its_ends():
     truth = np.zeros((9, 9), int)
     truth[:, 4] = 1
     merged, split = rand_scores(0 * truth, truth), rand_scores(0 * truth + 1, truth)
-    assert merged["rand_split"] == 1 and merged["rand_merge"] == pytest.approx(
-        2 * 36 * 35 / (72 * 71)
-    )
-    assert (
-        split["rand_f"] == 0 and split["rand_split"] == 0 and np.isnan(split["rand_merge"])
-    )  # no cell at all
-    assert all(
-        np.isnan(v) for v in rand_scores(truth, 0 * truth + 1).values() if v != 0
-    )  # no cell in the truth
-    assert all(np.isnan(v) for v in rand_scores(truth, 0 * truth + IGNORE).values() if v != 0)
+    assert merged["rand_split"] == 1
+    assert merged["rand_merge"] == pytest.approx(2 * 36 * 35 / (72 * 71))
+    assert split["rand_f"] == split["rand_split"] == 0  # no cell at all
+    assert np.isnan(split["rand_merge"])
+    for no_cell in (1, IGNORE):  # in the truth
+        scores = rand_scores(truth, 0 * truth + no_cell).values()
+        assert all(np.isnan(v) for v in scores if v != 0)
     assert np.isnan(rand_f([[0]], [[0]]))  # one pixel makes no pair
 
 
@@ -125,13 +124,10 @@ def test_ignored_pixels_do_not_count():
     after = evaluate([pred], [truth], list("abc"))
     assert before == after and after["n_pixels"] == (truth != IGNORE).sum()
     nothing = evaluate([pred], [0 * truth + IGNORE], list("abc"), rand_f=True)
-    assert (
-        nothing["n_pixels"] == 0
-        and nothing["accuracy"] is nothing["mean_iou"] is nothing["rand_f"] is None
-    )
-    assert (
-        as_table(nothing).loc["a"] == ["n/a"] * 3 + [""] * (as_table(nothing).shape[1] - 3)
-    ).all()
+    assert nothing["n_pixels"] == 0
+    assert nothing["accuracy"] is nothing["mean_iou"] is nothing["rand_f"] is None
+    row = list(as_table(nothing).loc["a"])
+    assert row[:3] == ["n/a"] * 3 and not any(row[3:])
 
 
 def test_absent_class():
@@ -150,30 +146,21 @@ def test_evaluate_pools(seed):
     preds, truths = zip(*pairs)
     s = evaluate(preds, truths, ["a", "b", "c"], rand_f=True)
     total = sum(confusion(p, t, 3) for p, t in pairs)
-    assert s["confusion"] == total.tolist() and list(s["iou"].values()) == pytest.approx(
-        list(iou(total)), nan_ok=True
-    )
+    assert s["confusion"] == total.tolist()
+    assert list(s["iou"].values()) == pytest.approx(list(iou(total)), nan_ok=True)
     assert s["pooled_iou"] == pytest.approx(np.mean([pooled_iou(p, t, 3) for p, t in pairs]))
     assert s["rand_f"] == pytest.approx(np.nanmean([rand_f(p, t) for p, t in pairs]))
     assert s["n_images"] == 4 and len(s["per_image"]) == 4 and s["classes"] == ["a", "b", "c"]
     assert json.loads(json.dumps(s, allow_nan=False)) == s
     assert list(as_table(s).index) == ["a", "b", "c", "all"]
-    as_tensors = evaluate(
-        [torch.tensor(p) for p in preds],
-        [torch.tensor(t) for t in truths],
-        ["a", "b", "c"],
-        rand_f=True,
-    )
-    assert as_tensors == s
+    as_tensors = [[torch.tensor(m) for m in masks] for masks in (preds, truths)]
+    assert evaluate(*as_tensors, ["a", "b", "c"], rand_f=True) == s
 
 
 def test_one_name_means_background_and_that():
     m = np.array([[0, 1]])
-    assert (
-        evaluate([m], [m], ["metal"])["classes"]
-        == evaluate([m], [m], "metal")["classes"]
-        == ["background", "metal"]
-    )
+    for classes in ("metal", ["metal"]):
+        assert evaluate([m], [m], classes)["classes"] == ["background", "metal"]
 
 
 def test_types():
@@ -182,11 +169,17 @@ def test_types():
     many = np.arange(256, dtype=np.uint8)[None, :255]
     assert confusion(many, many, 255).trace() == 255  # truth * k + pred does not overflow a byte
     probabilities = torch.tensor([[[0.9, 0.2]], [[0.1, 0.8]]])
-    assert (
-        pooled_iou(probabilities > 0.5, torch.tensor([[0, 1]]), 2)
-        == pooled_iou((probabilities > 0.5).float(), [[0, 1]], 2)
-        == 1
-    )
+    assert pooled_iou(probabilities > 0.5, torch.tensor([[0, 1]]), 2) == 1
+    assert pooled_iou((probabilities > 0.5).float(), [[0, 1]], 2) == 1
+
+
+def test_auroc_has_one_rule():
+    scores, labels = [0.9, 0.4, 0.1, 0.5, 0.2, np.nan], [1, 1, 0, 0, 0, IGNORE]
+    want = pytest.approx(5 / 6)
+    assert auroc(scores, labels) == auroc(scores[:5], labels[:5]) == want
+    assert auroc(scores[:5], [2, 7, 0, 0, 0]) == auroc(scores[:5], [True] * 2 + [False] * 3) == want
+    assert auroc(torch.tensor(scores[:5]).bfloat16(), torch.tensor(labels[:5]).float()) == want
+    assert np.isnan(auroc([1, 2], [0, 0]))
 
 
 m = np.zeros((4, 5), int)
@@ -202,7 +195,11 @@ BAD = {
     "ignore in the prediction": (lambda: confusion(m + IGNORE, m, 2), "prediction: class 255"),
     "probabilities": (lambda: pooled_iou(np.full((2, 4, 5), 0.3), m, 2), "threshold"),
     "too few channels": (lambda: pooled_iou(np.zeros((2, 4, 5), bool), m, 3), "(3, 4, 5)"),
-    "a batch for Rand F": (lambda: rand_f(m[None], m[None]), "two masks (h w)"),
+    "a batch for Rand F": (lambda: rand_f(m[None], m[None]), "numbers (h w)"),
+    "labels between the classes": (lambda: auroc([0.1, 0.2], [1, 0.5]), "labels hold 0.5"),
+    "labels below the classes": (lambda: auroc([0.1, 0.2], [0, -1]), "labels hold -1"),
+    "NaN as a score": (lambda: auroc([0.1, np.nan], [1, 0]), "1 of 2 scores are NaN"),
+    "no scores": (lambda: auroc([], []), "at least one pixel"),
     "shapes for Rand F": (lambda: rand_f(m, m[:2]), "shape (2, 5)"),
     "no images": (lambda: evaluate([], [], list("ab")), "0 predictions"),
     "numbers": (lambda: evaluate([m], [m, m], list("ab")), "1 predictions and 2 truths"),
