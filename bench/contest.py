@@ -24,6 +24,7 @@ from unet_explorer.implant import Implanted
 from unet_explorer.layout import contacts, read_svg
 from unet_explorer.physical_defects import DEFECTS
 from unet_explorer.simulate import inspection_set
+from unet_explorer.train import Training
 
 QUICK = "--quick" in sys.argv
 N = (
@@ -112,15 +113,8 @@ def ours(steps=STEPS, **options):
             [r["reference"] for r in data["train"]] if reference else None,
         )
         pairs = [(r["image"], r["mask"]) for r in data["labelled"]] if labelled else None
-        return fit_normal(
-            clean,
-            references=refs,
-            labelled=pairs,
-            seed=seed,
-            steps=steps,
-            **({"size": 96} if QUICK else {}),
-            **options,
-        )
+        training = Training(steps=steps, seed=seed, bar=False, size=96 if QUICK else None)
+        return fit_normal(clean, training, references=refs, labelled=pairs, **options)
 
     return make, reference
 
@@ -151,7 +145,7 @@ METHODS = {  # name: (make from data and seed, whether it gets references)
     "ours with a reference": ours(reference=True),
     "ours, supervised": ours(labelled=True),
     "short: ours": ours(SHORT),
-    "short: with the contrast": ours(SHORT, contrast=0.1),
+    "short: with the contrast": ours(SHORT, contrast_weight=0.1),
     "short: without wear": ours(SHORT, wear=0.0),
     "short: without honest labels": ours(SHORT, honest=False),
     "short: without decoys": ours(SHORT, decoys=0.0),

@@ -17,13 +17,13 @@ from common import SEEDS, earlier, spread, write
 from unet_explorer.anomaly import PerPlace, anomaly_map, conformal, fit_normal
 from unet_explorer.baselines import PaDiM, PatchCore
 from unet_explorer.metrics import auroc
+from unet_explorer.train import Training
 
 QUICK = "--quick" in sys.argv
 BUDGET = dict(steps=2 if QUICK else 400)  # of 8 crops of 128x128: about two minutes
 SIZES = (6.0, 60.0)  # cracks are thin and dark areas large
-N_TRAIN, N_HELD, N_TEST, FPR = (
-    (8, 19, 4, 0.05) if QUICK else (200, 99, 150, 0.05)
-)  # N_TEST functional cells and as many defective ones
+# N_TEST functional cells and as many defective ones
+N_TRAIN, N_HELD, N_TEST, FPR = (8, 19, 4, 0.05) if QUICK else (200, 99, 150, 0.05)
 TRAINED = {}  # one network serves both of ours
 
 
@@ -33,10 +33,8 @@ def ours(clean, seed):
     if key not in TRAINED:
         TRAINED[key] = fit_normal(
             clean[: -(len(clean) // 4)] if len(clean) > 11 else clean,
-            seed=seed,
-            size=96 if QUICK else 128,
+            Training(seed=seed, size=96 if QUICK else 128, bar=False, **BUDGET),
             sizes=SIZES,
-            **BUDGET,
         )
     return TRAINED[key]
 

@@ -12,7 +12,7 @@ from common import SEEDS, earlier, spread, write
 from contest import FPR, STEPS, TEST, TRAIN, layers, ours, sem, timed
 from unet_explorer.simulate import inspection_set
 
-OPTIONS = {"contrast 0": dict(contrast=0.0), "contrast 0.1": dict(contrast=0.1)}
+OPTIONS = {"contrast 0": dict(contrast_weight=0.0), "contrast 0.1": dict(contrast_weight=0.1)}
 KEYS = (
     "ap",
     "aupro",

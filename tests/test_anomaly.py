@@ -20,10 +20,15 @@ from unet_explorer.baselines import Difference, Frozen, PaDiM, PatchCore, corese
 from unet_explorer.effunet import EffUNet, restore, save
 from unet_explorer.contracts import InputError
 from unet_explorer.simulate import inspection_set
+from unet_explorer.train import Training
 
 
 def small(**kw):
     return EffUNet(decoder=(16, 16, 8, 8), convs=1, pretrained=False, **kw)
+
+
+def quick(steps, bs=2, precision="fp32", **kw):
+    return Training(steps=steps, size=64, bs=bs, precision=precision, bar=False, **kw)
 
 
 @pytest.fixture(scope="module")
@@ -74,21 +79,19 @@ def test_contrast():
 
 
 @pytest.mark.parametrize(
-    "options",
+    "precision, options",
     [
-        dict(),
-        dict(contrast=0.0),
-        dict(loss="bce"),
-        dict(loss="focal+dice"),
-        dict(honest=False, decoys=0.0),
-        dict(precision="bf16"),
+        ("fp32", dict()),
+        ("fp32", dict(contrast_weight=0.0)),
+        ("fp32", dict(loss="bce")),
+        ("fp32", dict(loss="focal+dice")),
+        ("fp32", dict(honest=False, decoys=0.0)),
+        ("bf16", dict()),
     ],
     ids=str,
 )
-def test_fit_in_every_mode(clean, options):
-    model = fit_normal(
-        clean, **{"steps": 2, "size": 64, "bs": 2, "model": small(), "precision": "fp32", **options}
-    )
+def test_fit_in_every_mode(clean, precision, options):
+    model = fit_normal(clean, quick(2, precision=precision), model=small(), **options)
     m = anomaly_map(model, clean[0])
     assert (
         m.shape == (80, 80)
@@ -100,10 +103,7 @@ def test_fit_in_every_mode(clean, options):
 
 
 def test_same_seed_same_model_and_saved(clean, tmp_path):
-    a, b = (
-        fit_normal(clean, steps=2, size=64, bs=2, model=small(), precision="fp32", seed=3)
-        for _ in range(2)
-    )
+    a, b = (fit_normal(clean, quick(2, seed=3), model=small()) for _ in range(2))
     np.testing.assert_array_equal(anomaly_map(a, clean[0]), anomaly_map(b, clean[0]))
     save(a, tmp_path, threshold=1.5)
     back = restore(tmp_path)
@@ -186,9 +186,7 @@ def test_second_view_does_not_count_in_the_running_averages():
 
 def test_contrast_leaves_the_first_step_averages_alone(clean):
     one, other = (
-        fit_normal(
-            clean, steps=1, size=64, bs=4, model=small(), precision="fp32", contrast=c
-        ).state_dict()
+        fit_normal(clean, quick(1, bs=4), model=small(), contrast_weight=c).state_dict()
         for c in (0.0, 0.1)
     )
     averages = [k for k in one if k.endswith(("running_mean", "running_var"))]
@@ -197,40 +195,27 @@ def test_contrast_leaves_the_first_step_averages_alone(clean):
 
 
 def test_contrast_leaves_no_hook_behind(clean):
-    model = fit_normal(clean, steps=2, size=64, bs=4, model=small(), precision="fp32", contrast=0.1)
+    model = fit_normal(clean, quick(2, bs=4), model=small(), contrast_weight=0.1)
     assert not any(m._forward_hooks for m in model.modules())
 
 
 def test_reference_mode(rows, clean):
     refs = [r["reference"] for r in rows]
-    model = fit_normal(
-        clean, steps=2, references=refs, size=64, bs=2, model=small(in_ch=2), precision="fp32"
-    )
+    model = fit_normal(clean, quick(2), references=refs, model=small(in_ch=2))
     assert anomaly_map(model, clean[0], refs[0]).shape == (80, 80) and model.about["reference"]
     with pytest.raises(InputError, match="give one"):
         anomaly_map(model, clean[0])
     with pytest.raises(InputError, match="without references"):
-        anomaly_map(
-            fit_normal(clean, steps=1, size=64, bs=2, model=small(), precision="fp32"),
-            clean[0],
-            refs[0],
-        )
+        anomaly_map(fit_normal(clean, quick(1), model=small()), clean[0], refs[0])
     assert isinstance(pick_threshold(model, clean, 0.2, refs), float)
     with pytest.raises(InputError, match="one for each"):
-        fit_normal(clean, steps=1, references=refs[:3])
+        fit_normal(clean, quick(1), references=refs[:3])
 
 
 def test_supervised_mode(clean):
     masks = [(c[0] > 0.5).long() for c in clean[:4]]
-    model = fit_normal(
-        clean,
-        steps=2,
-        labelled=list(zip(clean[:4], masks)),
-        size=64,
-        bs=4,
-        model=small(),
-        precision="fp32",
-    )
+    pairs = list(zip(clean[:4], masks))
+    model = fit_normal(clean, quick(2, bs=4), labelled=pairs, model=small())
     assert model.about["supervised"] and anomaly_map(model, clean[0]).shape == (80, 80)
 
 
@@ -251,10 +236,27 @@ def test_unusable_clean_pictures(clean, spoil, say):
 
 
 def test_wrong_options(clean):
-    with pytest.raises(InputError, match="loss 'l2'.*" + "bce"):
-        fit_normal(clean, steps=1, loss="l2")
+    with pytest.raises(InputError, match="loss='l2'.*bce"):
+        fit_normal(clean, quick(1), loss="l2")
     with pytest.raises(InputError, match="multiple of 32"):
-        fit_normal(clean, steps=1, size=100)
+        fit_normal(clean, Training(steps=1, size=100))
+    with pytest.raises(InputError, match="give one of the two"):
+        fit_normal(clean, Training())
+    for no_training in (None, 3, dict(steps=1)):
+        with pytest.raises(InputError, match="must be a Training"):
+            fit_normal(clean, no_training)
+
+
+def test_interrupted_before_there_is_anything_to_keep(clean):
+    from unet_explorer.contracts import Interrupted
+
+    class CtrlC(EffUNet):
+        def forward(self, x):
+            raise KeyboardInterrupt
+
+    model = CtrlC(decoder=(16, 16, 8, 8), convs=1, pretrained=False)
+    with pytest.raises(Interrupted, match="nothing was saved"):
+        fit_normal(clean, quick(2), model=model)
     assert set(LOSSES) >= {"bce+dice", "focal+dice"}
 
 

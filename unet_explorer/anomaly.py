@@ -6,7 +6,7 @@
 __all__ = ['FEWEST', 'LOSSES', 'conformal', 'check_clean', 'contrast', 'Contrast', 'fit_normal', 'anomaly_map', 'pick_threshold',
            'align', 'PerPlace']
 
-# %% ../nbs/31_anomaly.ipynb #12065e01
+# %% ../nbs/31_anomaly.ipynb #3eb85891
 import math
 from contextlib import contextmanager
 from functools import partial
@@ -20,10 +20,17 @@ from torch import nn
 
 from .batches import Crops, _typed
 from .effunet import EffUNet
-from .contracts import InputError
+from unet_explorer.contracts import (
+    InputError,
+    Interrupted,
+    NotNegative,
+    checked,
+    instance,
+    known,
+)
 from .images import IGNORE, check_image
 from .implant import Implanted, implant
-from .train import fit, learner
+from .train import Model, Training, fit, learner
 
 # %% ../nbs/31_anomaly.ipynb #6e2a391a
 def conformal(
@@ -71,12 +78,12 @@ def check_clean(
             )
     return images
 
-# %% ../nbs/31_anomaly.ipynb #f9018676
+# %% ../nbs/31_anomaly.ipynb #dec64106
 class _Pairs:
     "Labelled pictures in the form that `Crops` reads."
 
-    def __init__(self, pairs, own):
-        self.pairs, self.own, self.channels = list(pairs), own, pairs[0][0].shape[0]
+    def __init__(self, pairs):
+        self.pairs, self.channels = list(pairs), pairs[0][0].shape[0]
 
     def __len__(self):
         return len(self.pairs)
@@ -239,76 +246,74 @@ def _planted(images, references, seed, sizes):
         out.append((planted if references is None else torch.cat([planted, references[i]]), label))
     return out
 
-# %% ../nbs/31_anomaly.ipynb #8ba53c7e
-def fit_normal(
-    clean,  # clean pictures, tensors `(c h w)` in [0, 1], all of one size
-    steps: int | None = None,  # training steps
-    minutes: float | None = None,  # or: as long as this
-    references=None,  # for each clean picture the same place of another die: reference mode. They are aligned here
-    labelled=None,  # pairs `(picture, mask)` with 1 = defect: supervised mode; in reference mode the picture has the reference as further channels
-    size: int = 128,  # side of a crop, in pixels; a multiple of 32
-    bs: int = 8,  # crops per step
-    loss: str = "bce",  # a key of `LOSSES`
-    contrast: float = 0.0,  # weight of the contrast of features; 0 leaves it out
-    seed: int = 0,  # same seed and steps: same result
-    bar=False,  # show progress
-    precision: str = "auto",  # as in `train.learner`
-    lr: float = 1e-3,  # highest learning rate
-    model: EffUNet | None = None,  # None: EffUNet(lite0) with one convolution per decoder block
-    **how,  # options of `implant.Implanted`; its `share`, `decoys`, `n_implants` and `wear` are .8, .05, (1, 4) and .6 here
-) -> EffUNet:  # one logit per pixel, larger is odder; `.about["task"]` is "anomaly"
-    "Train a U-Net to find what is not normal, from clean pictures. Raises `InputError` for unusable pictures and options."
+# %% ../nbs/31_anomaly.ipynb #b6cc37b1
+def _loaders(clean, references, labelled, training, how, device):
+    "Training crops, and fixed implants in the last tenth of the clean pictures for validation."
     from fastai.data.core import DataLoaders, TfmdDL
 
-    clean = check_clean(clean)
-    if loss not in LOSSES:
-        raise InputError(f"loss {loss!r} is not known; choose one of {', '.join(LOSSES)}")
-    if size % 32 or size < 64:
-        raise InputError(f"fit_normal: size={size}; crops are a multiple of 32, from 64 up")
-    if references is not None:
-        references = _aligned_all(clean, references)
-    n_valid, own = max(2, len(clean) // 10), clean[0].shape[0]
-    parts = [None, None] if references is None else [references[:-n_valid], references[-n_valid:]]
-    how = (
-        dict(share=0.8, decoys=0.05, n_implants=(1, 4), wear=0.6, sizes=(6.0, min(40.0, size / 3)))
-        | how
-    )
+    n = max(2, len(clean) // 10)
+    fit_on, judge_on = (None, None) if references is None else (references[:-n], references[-n:])
     data = _Mixed(
-        clean[:-n_valid],
-        size,
-        bs,
-        seed,
-        references=parts[0],
-        labelled=_Pairs(labelled, own) if labelled else None,
+        clean[:-n],
+        training.size,
+        training.bs,
+        training.seed,
+        references=fit_on,
+        labelled=_Pairs(labelled) if labelled else None,
         **how,
     )
-    valid = _Valid(_planted(clean[-n_valid:], parts[1], 1000 + seed, how["sizes"]))
-    model = model or EffUNet(
-        in_ch=own * (1 if references is None else 2), decoder=(128, 64, 32, 16), convs=1, seed=seed
-    )
-    dls = DataLoaders(
-        TfmdDL(data, bs=bs, num_workers=0),
+    valid = _Valid(_planted(clean[-n:], judge_on, 1000 + training.seed, how["sizes"]))
+    return DataLoaders(
+        TfmdDL(data, bs=training.bs, num_workers=0),
         TfmdDL(valid, bs=1, num_workers=0),
-        device=next(model.parameters()).device,
+        device=device,
     )
-    learn = learner(dls, model, lr=lr, precision=precision, seed=seed)
-    learn.loss_func = LOSSES[loss]
-    learn.add_cb(Contrast(contrast))
-    done = fit(learn, steps=steps, minutes=minutes, seed=seed, bar=bar)
+
+
+@checked
+def fit_normal(
+    clean,  # clean pictures, tensors `(c h w)` in [0, 1], all of one size
+    training: instance(Training),  # steps or minutes; `size` 128, `bs` 8, `lr` 0.001 if not given
+    *,
+    references=None,  # the same place of another die for each; aligned here: reference mode
+    labelled=None,  # pairs `(picture, mask)` with 1 = defect: supervised mode
+    loss: str = "bce",  # a key of `LOSSES`
+    contrast_weight: NotNegative = 0.0,  # of the contrast of features; 0 leaves it out
+    model: Model | None = None,  # None: EffUNet(lite0) with one convolution per decoder block
+    **how,  # options of `implant.Implanted`
+) -> EffUNet:  # one logit per pixel, larger is odder; `.about["task"]` is "anomaly"
+    """Train a U-Net to find what is not normal, from clean pictures. Of the options in `how`, `share`,
+    `decoys`, `n_implants` and `wear` are 0.8, 0.05, (1, 4) and 0.6 if not given. In reference mode
+    a labelled picture has its reference as further channels. Raises `InputError` for unusable
+    pictures and options, and `Interrupted` if Ctrl-C comes before there is anything to keep."""
+    t, clean = training.or_else(size=128, bs=8, lr=1e-3), check_clean(clean)
+    if t.size % 32 or t.size < 64:
+        raise InputError(f"fit_normal: size={t.size}; crops are a multiple of 32, from 64 up")
+    loss_function = known("loss", loss, LOSSES)
+    if references is not None:
+        references = _aligned_all(clean, references)
+    usual = dict(share=0.8, decoys=0.05, n_implants=(1, 4), wear=0.6)
+    how = usual | dict(sizes=(6.0, min(40.0, t.size / 3))) | how
+    if model is None:
+        channels = clean[0].shape[0] * (1 if references is None else 2)
+        model = EffUNet(in_ch=channels, decoder=(128, 64, 32, 16), convs=1, seed=t.seed)
+    device = next(model.parameters()).device
+    dls = _loaders(clean, references, labelled, t, how, device)
+    learn = learner(dls, model, loss=loss_function, lr=t.lr, precision=t.precision, seed=t.seed)
+    learn.add_cb(Contrast(contrast_weight))
+    done = fit(learn, steps=t.steps, minutes=t.minutes, seed=t.seed, bar=t.bar)
     if done["best_epoch"] is None:
-        raise KeyboardInterrupt(
-            "before the first checkpoint; nothing was saved"
-        )  # `fit` kept what there was; there was nothing
+        raise Interrupted
     model.about = dict(
         task="anomaly",
         reference=references is not None,
         supervised=bool(labelled),
         loss=loss,
-        contrast=contrast,
+        contrast=contrast_weight,
         steps=done["steps"],
         stopped=done["stopped"],
         valid_dice=done["valid_dice"],
-        size=size,
+        size=t.size,
     )
     return model.eval()
 

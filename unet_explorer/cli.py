@@ -403,13 +403,14 @@ def train_and_report(
     "Train, measure on held-out images, and write model, masks, metrics.json and report.html. Raises `InputError` for unusable input."
     from unet_explorer.data import meta
     from unet_explorer.machine import system_facts
+    from unet_explorer.contracts import Interrupted
     from unet_explorer.train import fit
 
     out, about = _out_folder(out, overwrite), meta(ds)
     learn, about_model = _build(ds, about, out, size, bs, encoder, precision, seed)
     done = fit(learn, steps=steps, minutes=minutes, seed=seed, bar=bar)
     if done["best_epoch"] is None:
-        raise KeyboardInterrupt("before the first checkpoint; nothing was saved")
+        raise Interrupted
     held_out = "test" if "test" in ds else "valid"
     preds, truths, scores, baselines = _judge(learn.model, ds, held_out, about)
     _keep(out, learn.model, about_model, done, ds[held_out], preds)
@@ -702,7 +703,7 @@ def main(
 
     warnings.filterwarnings("ignore", category=FutureWarning)
     warnings.filterwarnings("ignore", category=UserWarning)
-    from unet_explorer.contracts import InputError
+    from unet_explorer.contracts import InputError, Interrupted
 
     try:
         _check_options(a)
@@ -710,6 +711,6 @@ def main(
     except InputError as e:
         print(f"unet-explorer: {e}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt as e:
-        print(f"unet-explorer: interrupted {e}".rstrip(), file=sys.stderr)
+    except (Interrupted, KeyboardInterrupt) as e:
+        print(f"unet-explorer: {str(e) or 'interrupted'}", file=sys.stderr)
         return 130

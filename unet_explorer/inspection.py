@@ -28,6 +28,7 @@ from unet_explorer.images import (
 )
 from .machine import system_facts
 from .report import write_findings
+from .train import Training
 
 # %% ../nbs/53_inspection.ipynb #445b8205
 def alarms(
@@ -199,16 +200,10 @@ def fit_folder(
         raise InputError(
             f"--size {size}: crops are a multiple of 32, from 64 up, cut out of pictures of {images[0].shape[2]}x{images[0].shape[1]}; choose at most {smallest // 32 * 32}"
         )
-    model = fit_normal(
-        images[:-held],
-        steps=steps,
-        minutes=minutes,
-        seed=seed,
-        size=size,
-        precision=precision,
-        bar=bar,
-        **how,
+    training = Training(
+        steps=steps, minutes=minutes, seed=seed, precision=precision, bar=bar, size=size
     )
+    model = fit_normal(images[:-held], training, **how)
     threshold = pick_threshold(model, images[-held:], fpr)
     save(
         model,
