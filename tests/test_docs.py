@@ -272,8 +272,8 @@ def test_docments_as_fastcore_reads_them(module):
     live = importlib.import_module(f"unet_explorer.{module}")
     seen = 0
     for s in docs_api.exported(Path(live.__file__).read_text(encoding="utf-8")):
-        obj = getattr(live, s.name)
-        if not inspect.isfunction(obj) or hasattr(obj, "__wrapped__"):
+        obj = inspect.unwrap(getattr(live, s.name))
+        if not inspect.isfunction(obj):
             continue
         theirs = docments(obj, full=True, args_kwargs=True)
         assert (s.doc or None) == inspect.getdoc(obj)

@@ -21,7 +21,7 @@ from pathlib import Path
 
 import docs_md
 import jinja2
-from docs_source import THEME, Book, Page, lines_of
+from docs_source import TEMPLATES, THEME, Book, Page, lines_of
 from execnb.nbio import write_nb
 from readme import directives
 
@@ -37,13 +37,7 @@ class Site:
         self.book.sources()
         self.outs = {p.src: p.out for p in self.book.pages.values()}
         self.index, self.missing = [], []
-        env = jinja2.Environment(
-            loader=jinja2.FileSystemLoader(THEME),
-            autoescape=True,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
-        self.template = env.get_template("page.html.j2")
+        self.template = TEMPLATES.get_template("page.html.j2")
 
     # Links --------------------------------------------------------------------------------------------------------
 
@@ -206,7 +200,7 @@ class Site:
         shutil.copytree(
             THEME,
             self.out / "theme",
-            ignore=lambda _, names: [n for n in names if n.endswith((".j2", "ways_in.html"))],
+            ignore=shutil.ignore_patterns("*.j2"),
         )
         chain = [p for s in self.book.book for p in s["pages"]]
         modules = [
@@ -282,8 +276,7 @@ class Site:
     def not_found(self):
         "404.html is shown at any address, so its own addresses start at the site's root."
         page = Page(
-            "",
-            "404.html",
+            "404.qmd",
             "plain",
             "Nothing here",
             "The page may have moved, or the address may be mistyped.",
