@@ -5,12 +5,12 @@
 # %% auto #0
 __all__ = ['LIMITS', 'PACKAGES', 'cgroup_room', 'free_memory', 'has_bf16', 'system_facts']
 
-# %% ../nbs/16_machine.ipynb #6cd8669e
+# %% ../nbs/16_machine.ipynb #61de287d
 import math
 import os
 from pathlib import Path
 
-from .contracts import InputError, first_line
+from .contracts import InputError, shown
 
 # %% ../nbs/16_machine.ipynb #818e21c3
 LIMITS = {  # dialect: (the limit, in use, what `memory.stat` calls cached files)
@@ -54,7 +54,7 @@ def free_memory() -> int:  # bytes
     room = min((cgroup_room(g) for g in _groups()), default=math.inf)
     return int(min(psutil.virtual_memory().available, room))
 
-# %% ../nbs/16_machine.ipynb #61ca1031
+# %% ../nbs/16_machine.ipynb #58cd0bd1
 def has_bf16(
     device="cpu",  # a torch device, or its name
 ) -> bool:  # False too where nobody knows
@@ -63,9 +63,9 @@ def has_bf16(
 
     try:
         kind = torch.device(device).type
-    except (RuntimeError, TypeError) as e:
+    except (RuntimeError, TypeError):
         raise InputError(
-            f"device={device!r}: {first_line(e)}; use 'cpu', 'cuda' or 'mps'"
+            f"device={shown(device)} is not known; use 'cpu', 'cuda' or 'mps'"
         ) from None
     try:
         if kind == "cuda":

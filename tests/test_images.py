@@ -1,0 +1,112 @@
+"Pictures of any size: what is sliced equals what is loaded; what is refused, in one line."
+
+import numpy as np
+import pytest
+import tifffile
+import torch
+from PIL import Image
+
+from unet_explorer import images
+from unet_explorer.contracts import InputError
+from unet_explorer.images import Picture, as_picture, load_image, open_image, percentiles, to_image
+
+RNG = np.random.default_rng(0)
+KINDS = ["bool", "uint8", "int8", "uint16", "int16", "uint32", "float16", "float32", "float64"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("shape", [(1, 1), (61, 47), (33, 40, 3), (33, 40, 4)], ids=str)
+@pytest.mark.parametrize("channels", [None, 1, 3])
+def test_a_slice_equals_the_slice_of_the_whole(tmp_path, kind, shape, channels):
+    a = (RNG.random(shape) * (1 if kind == "bool" else 100)).round().astype(kind)
+    tifffile.imwrite(tmp_path / "a.tif", a, photometric="rgb" if len(shape) == 3 else "minisblack")
+    whole, opened = (
+        load_image(tmp_path / "a.tif", channels),
+        open_image(tmp_path / "a.tif", channels),
+    )
+    assert opened.shape == whole.shape and whole.dtype == torch.float32
+    for where in [(slice(0, 20), slice(3, 30)), (slice(5, None), slice(None)), (slice(None),) * 2]:
+        for cut in ((Ellipsis, *where), (slice(None), *where)):
+            torch.testing.assert_close(opened[cut], whole[cut], rtol=0, atol=1e-6)
+    assert 0 <= whole.min() and whole.max() <= 1
+    torch.testing.assert_close(to_image(opened), whole, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("kind", ["uint16", "int16", ">u2", "int32", "float32"])
+@pytest.mark.parametrize("n", [1, 2, 7, 1000, 30_001])
+def test_percentiles_are_those_of_numpy(kind, n):
+    a = (RNG.standard_normal((n, 1)) * 3000).clip(0 if "u" in kind else -32768).astype(kind)
+    shares = (0, 0.1, 12.5, 50, 99.9, 100)
+    np.testing.assert_allclose(percentiles(a, shares), np.percentile(a, shares), atol=1e-9)
+
+
+def test_a_plain_tiff_stays_on_the_disk_and_nothing_is_copied(tmp_path):
+    a = RNG.integers(0, 256, (300, 200), dtype=np.uint8)
+    tifffile.imwrite(tmp_path / "plain.tif", a)
+    tifffile.imwrite(tmp_path / "zip.tif", a, compression="zlib")
+    tifffile.imwrite(tmp_path / "white.tif", a, photometric="miniswhite")
+    tifffile.imwrite(tmp_path / "stack.tif", np.stack([a // 2, a]), photometric="minisblack")
+    plain = open_image(tmp_path / "plain.tif")
+    assert isinstance(plain.pixels, np.memmap) and not plain.pixels.flags.writeable
+    assert torch.equal(open_image(tmp_path / "zip.tif")[:], plain[:])
+    assert torch.equal(open_image(tmp_path / "stack.tif", page=1)[:], plain[:])
+    torch.testing.assert_close(1 - open_image(tmp_path / "white.tif")[:], plain[:])
+    colour = plain.with_channels(3)
+    assert colour.shape == (3, 300, 200) and plain.shape == (1, 300, 200)
+    assert np.shares_memory(colour.pixels, plain.pixels)
+    assert as_picture(plain) is plain and as_picture(plain, 3).channels == 3
+    assert as_picture(a).pixels.base is a
+
+
+def test_the_scale_of_a_part_is_that_of_the_whole(tmp_path):
+    a = np.full((50, 60), 1000, np.uint16)
+    a[:25] = 3000
+    tifffile.imwrite(tmp_path / "a.tif", a)
+    opened = open_image(tmp_path / "a.tif")
+    assert opened[:, :10].eq(1).all() and opened[:, 30:].eq(0).all()
+    assert open_image(tmp_path / "a.tif", scale="dtype")[:, :10].eq(3000 / 65535).all()
+
+
+def test_large_files_are_no_attack(tmp_path, monkeypatch):
+    Image.fromarray(np.zeros((40, 50), np.uint8)).save(tmp_path / "a.png")
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
+    assert open_image(tmp_path / "a.png").shape == (1, 40, 50)
+    assert Image.MAX_IMAGE_PIXELS == 100
+    import psutil
+
+    class Full:
+        available = 1999
+
+    monkeypatch.setattr(psutil, "virtual_memory", Full)
+    with pytest.raises(InputError, match="50x40 pixels do not fit into memory; save it as a TIFF"):
+        open_image(tmp_path / "a.png")
+
+
+@pytest.mark.parametrize("bad", [None, 3, np.nan, "x", [], [[1], [1, 2]], {}, np.zeros(3)], ids=str)
+def test_no_picture_at_all(bad, tmp_path):
+    for f in (to_image, as_picture, Picture, images.check_image):
+        with pytest.raises(InputError) as e:
+            f(bad)
+        assert "\n" not in str(e.value)
+    with pytest.raises(InputError):
+        images.show_grid([bad])
+    for f in (images.overlay, lambda a, b: images.error_overlay(a, b, b)):
+        with pytest.raises(InputError):
+            f(torch.zeros(1, 5, 5), bad)
+    with pytest.raises(InputError):
+        images.save_image(tmp_path / "a.png", bad)
+    with pytest.raises(InputError):
+        images.save_mask(tmp_path / "a.png", bad)
+
+
+@pytest.mark.parametrize("bad", [None, 3, np.nan, [], "no\0path"], ids=repr)
+def test_no_path_at_all(bad):
+    for f in (load_image, open_image, images.load_mask, images.n_pages, images.pixel_size_nm):
+        with pytest.raises(InputError):
+            f(bad)
+
+
+@pytest.mark.parametrize("where", [3, (0, 1, 2), (slice(None),) * 4, (None, slice(3))], ids=str)
+def test_only_slices(where):
+    with pytest.raises(InputError, match=r"use picture\[:, rows, cols\]"):
+        Picture(np.zeros((9, 9)))[where]
