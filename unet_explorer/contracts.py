@@ -4,8 +4,9 @@
 
 # %% auto #0
 __all__ = ['Whole', 'Count', 'Seed', 'Number', 'Positive', 'NotNegative', 'Share', 'Probability', 'HeightWidth', 'FilePath',
-           'InputError', 'Rule', 'whole', 'number', 'instance', 'rule_of', 'check_value', 'shown', 'checked',
-           'check_whole', 'known', 'first_line', 'need', 'folder_with', 'Interrupted', 'write_atomic']
+           'MODEL_FILES', 'InputError', 'Rule', 'whole', 'number', 'instance', 'rule_of', 'number_in', 'check_value',
+           'shown', 'checked', 'check_whole', 'known', 'first_line', 'need', 'model_folder', 'Interrupted',
+           'write_atomic']
 
 # %% ../nbs/01_contracts.ipynb #e1586c8d
 import functools
@@ -88,7 +89,7 @@ def _is_path(v):
 
 FilePath = Annotated[os.PathLike, Rule("a path, such as 'cells/one.png'", _is_path)]
 
-# %% ../nbs/01_contracts.ipynb #70882d4c
+# %% ../nbs/01_contracts.ipynb #9322af5b
 _KINDS = {
     int: Rule("a whole number", _is_whole),
     float: Rule("a finite number", _is_number),
@@ -115,6 +116,15 @@ def rule_of(
             lambda v: optional if v is None else any(r.holds(v) for r in rules),
         )
     return _KINDS.get(kind)
+
+
+def number_in(
+    kind,  # an annotation
+):  # `int` or `float`, or None if it takes no number
+    "The plain type of the numbers that an annotation takes."
+    kinds = get_args(kind) if get_origin(kind) in (Union, types.UnionType) else (kind,)
+    plain = (get_args(k)[0] if get_origin(k) is Annotated else k for k in kinds)
+    return next((k for k in plain if k in (int, float)), None)
 
 
 def check_value(
@@ -206,29 +216,30 @@ def need(
         cure = f"'unet-explorer[{extra}]'" if extra else name
         raise InputError(f"{name} is not installed; pip install {cure}") from None
 
-# %% ../nbs/01_contracts.ipynb #f88bc8db
-def folder_with(
+# %% ../nbs/01_contracts.ipynb #389a1343
+MODEL_FILES = ("config.json", "model.safetensors")  # what a saved model consists of
+
+
+def model_folder(
     folder,  # a path
-    files,  # names of the files that must be in it
-    what: str,  # what the folder should be: "model", ...
 ) -> Path:  # `folder`
-    "A folder that holds certain files. Raises `InputError` if it is none."
+    "A folder that holds a model. Raises `InputError` if it is none."
     try:
         folder = Path(folder)
     except TypeError:
-        raise InputError(f"{what}={shown(folder)}; it must be a folder") from None
+        raise InputError(f"model={shown(folder)}; it must be the folder of a model") from None
     if not folder.is_dir():
-        raise InputError(f"{folder}: no such {what} folder; check the spelling")
-    missing = [name for name in files if not (folder / name).is_file()]
+        raise InputError(f"{folder}: no such model folder; check the spelling, or train one first")
+    missing = [name for name in MODEL_FILES if not (folder / name).is_file()]
     if missing:
         raise InputError(
-            f"{folder}: not a {what} folder, {' and '.join(missing)} missing; "
+            f"{folder}: not a model folder, {' and '.join(missing)} missing; "
             "choose the folder that save() wrote"
         )
     return folder
 
-# %% ../nbs/01_contracts.ipynb #83acdcf0
-class Interrupted(Exception):
+# %% ../nbs/01_contracts.ipynb #2554a249
+class Interrupted(KeyboardInterrupt):
     "Ctrl-C came before the first checkpoint: there is no model. The command line ends with 130."
 
     def __init__(
