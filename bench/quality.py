@@ -1,7 +1,8 @@
 """How well does the model do on real images, trained for at most four minutes?
 
-For each data set and seed: train on the train part, choose the epoch on the valid part, measure once on the test part.
-The first seed is timed by the clock (four minutes); the others take the same number of steps, however long that is.
+For each data set and seed: train on the train part, choose the epoch on the valid part, measure
+once on the test part. The first seed is timed by the clock (four minutes); the others take the same
+number of steps, however long that is.
 Also draws nbs/images/result.png from the models of seed 0."""
 
 from pathlib import Path
@@ -11,15 +12,18 @@ import matplotlib
 
 matplotlib.use("Agg")
 from common import RESULTS, SPLIT, write
-from unet_explorer.cli import PUBLISHED, train_and_report
 from unet_explorer.data import load, meta, sample
 from unet_explorer.effunet import restore
 from unet_explorer.images import error_overlay, overlay, show_grid
+from unet_explorer.segmentation import PUBLISHED, train_and_report
+from unet_explorer.train import Training
 
 SEEDS, MINUTES = (0, 1, 2), 4  # the first by the clock
 COMPARE = {
-    "isbi2012": "a plain prototype of this architecture: Dice .791 after 200 steps, .806 after 400 (slices 0-23 train)",
-    "nasa_super1": "the published notebook: pooled IoU .942 (UNet++ / ResNet-50 / MicroNet weights, about 250 GPU epochs)",
+    "isbi2012": "a plain prototype of this architecture: Dice .791 after 200 steps, "
+    ".806 after 400 (slices 0-23 train)",
+    "nasa_super1": "the published notebook: pooled IoU .942 (UNet++ / ResNet-50 / "
+    "MicroNet weights, about 250 GPU epochs)",
 }
 
 
@@ -48,21 +52,20 @@ def main():
             for name, ds in data.items():
                 print(f"{name}, seed {seed}", flush=True)
                 steps, precision = plan.get(name, (None, "auto"))
-                result = train_and_report(
-                    ds,
-                    Path(tmp) / f"{name}{seed}",
-                    f"demo --data {name}",
-                    minutes=None if steps else MINUTES,
+                how = Training(
                     steps=steps,
+                    minutes=None if steps else MINUTES,
                     seed=seed,
                     precision=precision,
                     bar="terminal",
                 )
+                result = train_and_report(ds, Path(tmp) / f"{name}{seed}", how)
                 plan.setdefault(name, (result["steps"], result["settings"]["precision"]))
                 runs[name].append(short(result, seed))
                 s = runs[name][-1]["scores"]
                 print(
-                    f"  {result['steps']} steps in {result['seconds']:.0f} s: foreground Dice {s['mean_dice_foreground']:.4f}, "
+                    f"  {result['steps']} steps in {result['seconds']:.0f} s: "
+                    f"foreground Dice {s['mean_dice_foreground']:.4f}, "
                     f"pooled IoU {s['pooled_iou']:.4f}",
                     {c: round(v, 4) for c, v in s["iou"].items()},
                     flush=True,

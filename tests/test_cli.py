@@ -1,5 +1,6 @@
 "The command line as a user meets it: a real process, real files, one line per error."
 
+import html
 import io
 import json
 import os
@@ -17,8 +18,10 @@ import numpy as np
 import pytest
 import tifffile
 import torch
+from conftest import ROOT
 from PIL import Image
 
+from unet_explorer.contracts import Interrupted
 from unet_explorer.data import load, sample
 from unet_explorer.effunet import EffUNet, save
 from unet_explorer.images import load_image, load_mask, save_image, save_mask
@@ -41,7 +44,7 @@ def unet_explorer(*words, timeout=300, **env):
 
 
 def refused(*words, **env):
-    "The single line of an error with exit code 2. In this process, which saves the seconds that torch takes to load."
+    "The line of an error with exit code 2. In this process: it saves the loading of torch."
     from unet_explorer.cli import main
 
     out, err = io.StringIO(), io.StringIO()
@@ -76,7 +79,10 @@ def pairs(tmp_path_factory):
 
 
 def test_help_is_quick_and_loads_no_torch():
-    code = "import sys; from unet_explorer.cli import parser; parser().format_help(); assert 'torch' not in sys.modules"
+    code = (
+        "import sys; from unet_explorer.cli import parser; parser().format_help(); "
+        "assert 'torch' not in sys.modules"
+    )
     subprocess.run([sys.executable, "-c", code], check=True)
     code, out, _ = unet_explorer("--help")
     assert code == 0 and all(c in out for c in ("demo", "train", "segment"))
@@ -163,29 +169,38 @@ def test_same_command_same_result(pairs, tmp_path):
     assert scores[0] == scores[1]
 
 
-def test_the_command_in_the_report_can_be_typed_again(pairs, tmp_path, monkeypatch):
-    from unet_explorer import cli
-
-    seen = []
-
-    def stop(ds, out, command, *args, **kwargs):
-        seen.append(command)
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(cli, "train_and_report", stop)
+def test_the_command_in_the_report_runs_and_gives_the_same(pairs, tmp_path):
+    "As it stands there, in a folder with a blank in its name."
     shutil.copytree(pairs, tmp_path / "my pairs")
-    words = [
-        "train",
-        *(str(tmp_path / "my pairs" / part) for part in ("images", "masks")),
-        "--classes",
-        "gap,metal",
-        "--pixel-nm",
-        "2.5",
-        "--size",
-        "64",
-    ]
-    assert cli.main([*words, "--out", str(tmp_path / "out")]) == 130
-    assert shlex.split(seen[0]) == words
+    folders = (tmp_path / "my pairs" / part for part in ("images", "masks"))
+    words = ["--classes", "gap,metal", "--pixel-nm", 2.5, "--size", 64, "--steps", 2]
+    out = tmp_path / "out"
+    code, _, err = unet_explorer("train", *folders, *words, "--out", out)
+    assert code == 0, err
+    line = json.loads((out / "metrics.json").read_text())["command"]
+    assert line in html.unescape((out / "report.html").read_text())
+    program, *typed = shlex.split(line)
+    assert program == "unet-explorer"
+    code, _, err = unet_explorer(*typed)
+    assert code == 0, err
+    twin = tmp_path / "out-again"
+    assert (twin / "model.safetensors").read_bytes() == (out / "model.safetensors").read_bytes()
+    about = json.loads((twin / "config.json").read_text())["about"]
+    assert about["pixel_nm"] == 2.5 and about["classes"] == ["gap", "metal"]
+
+
+def test_a_wrong_model_is_refused_before_torch_is_loaded(tmp_path):
+    code = (
+        "import sys; from unet_explorer.cli import main\n"
+        "for words in (['segment', '.', '--model', 'gone', '--out', 'x'],\n"
+        "              ['defects', 'find', '.', '--model', '.', '--out', 'x'],\n"
+        "              ['train', 'a', 'b', '--out', 'x', '--steps', '-3']):\n"
+        "    assert main(words) == 2\n"
+        "slow = {'torch', 'numpy', 'fastai', 'matplotlib'} & set(sys.modules)\n"
+        "assert not slow, slow\n"
+    )
+    env = dict(os.environ, PYTHONPATH=str(ROOT))
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=tmp_path, env=env)
 
 
 def test_segment_every_format_and_skip_the_bad(model, tmp_path):
@@ -206,7 +221,7 @@ def test_segment_every_format_and_skip_the_bad(model, tmp_path):
     (d / "cut.tif").write_bytes((d / "c.tif").read_bytes()[:900])
     tifffile.imwrite(d / "nan.tif", np.full((9, 9), np.nan, np.float32))
     code, printed, err = unet_explorer("segment", d, "--model", model, "--out", tmp_path / "out")
-    assert code == 1 and "8 of 12" in printed, (printed, err)
+    assert code == 1 and "10 of 14" in printed, (printed, err)
     skipped = [line for line in err.strip().split("\n") if "skipped" in line]
     assert len(skipped) == 4 and all(
         any(n in line for line in skipped) for n in ("text.png", "cut.png", "cut.tif", "nan.tif")
@@ -268,7 +283,7 @@ def test_errors_are_one_line(model, pairs, tmp_path):
     assert "--threshold" in refused(
         "segment", picture, "--model", model, "--out", out, "--threshold", 2
     )
-    assert "such as 0.5" in refused(
+    assert "a finite number" in refused(
         "segment", picture, "--model", model, "--out", out, "--threshold", "nan"
     )
     for words in (
@@ -278,13 +293,13 @@ def test_errors_are_one_line(model, pairs, tmp_path):
         ("--minutes", "nan"),
         ("--size", 0),
     ):
-        assert "above 0, such as" in refused("demo", "--data", "simulated", *words, "--out", out)
+        assert "it must be a" in refused("demo", "--data", "simulated", *words, "--out", out)
     for seed in (-1, 2**31):
         assert "whole number from 0 to" in refused(
             "demo", "--data", "simulated", "--seed", seed, "--out", out
         )
     for nm in (0, -4, "nan", "inf"):
-        assert "such as 4" in refused(
+        assert "a number above 0" in refused(
             "train", pairs / "images", pairs / "masks", "--pixel-nm", nm, "--out", out
         )
     assert "results would mix" in refused(
@@ -300,6 +315,20 @@ def test_errors_are_one_line(model, pairs, tmp_path):
     assert not list(tmp_path.rglob("*.safetensors")) and not list(tmp_path.rglob(".part-*"))
     code, _, err = unet_explorer("demo", "--minutes", 1, "--steps", 3)
     assert code == 2 and "not allowed with" in err
+
+
+def test_ctrl_c_before_the_first_checkpoint_is_said(tmp_path, monkeypatch, capsys):
+    from unet_explorer import segmentation
+    from unet_explorer.cli import main
+
+    def stopped(*args, **how):
+        raise Interrupted()
+
+    monkeypatch.setattr(segmentation, "train_and_report", stopped)
+    words = ["demo", "--data", "simulated", "--steps", "1", "--out", str(tmp_path / "out")]
+    assert main(words) == 130
+    line = capsys.readouterr().err.strip().split("\n")[-1]
+    assert line == "unet-explorer: interrupted before the first checkpoint; nothing was saved"
 
 
 def test_demo_without_network_and_cache_says_so(tmp_path):
