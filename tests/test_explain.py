@@ -46,6 +46,13 @@ REFUSED = {
     "truth of classes": (lambda m: explain.calibration([0.2, 0.5], [1, 2]), "labels hold 2"),
     "nan": (lambda m: explain.calibration([0.1, np.nan], [1, 0]), "1 of 2 scores are NaN"),
     "half a bin": (lambda m: explain.calibration([0.2], [1], 2.5), "bins=2.5"),
+    "no model": (lambda m: explain.tta(None, X[0]), "model=None"),
+    "integers": (lambda m: explain.tta(m, X[0].int()), "float tensor"),
+    "a row alone": (lambda m: explain.effective_field(m, X, 3), "row and column"),
+    "no features": (lambda m: explain.decode(m, {}, (64, 64)), "encode returns"),
+    "a size alone": (lambda m: explain.decode(m, explain.encode(m, X), 64), "size=64"),
+    "seven views": (lambda m: explain.undo_dihedral(explain.dihedral(X)[:7]), "eight tensors"),
+    "no calibration": (lambda m: explain.ece(0.1), "a Calibration"),
     "bins as text": (lambda m: explain.calibration([0.2], [1], "3"), "bins='3'"),
 }
 
@@ -88,6 +95,6 @@ def test_any_model_will_do():
 def test_ablation_of_every_stage(model):
     masks = torch.randint(0, 2, (2, 64, 64), generator=torch.Generator().manual_seed(0))
     unchanged = explain.ablate(model, X, masks, {"same": lambda f: f})
-    stages = [n for n in explain.feature_maps(model, X[0]) if n.startswith(("encoder", "decoder"))]
+    stages = [s.label for s in model.stages(X) if s.name in ("encoder", "decoder")]
     assert set(unchanged) == {("all", "kept"), *((s, "same") for s in stages)}
     assert len(set(unchanged.values())) == 1

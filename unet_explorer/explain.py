@@ -7,7 +7,7 @@ __all__ = ['REPLACEMENTS', 'feature_maps', 'clearest', 'input_gradient', 'effect
            'encode', 'decode', 'ablate', 'seg_cam', 'dihedral', 'undo_dihedral', 'Views', 'tta', 'Calibration',
            'calibration', 'ece']
 
-# %% ../nbs/23_explain.ipynb #1cfe1303
+# %% ../nbs/23_explain.ipynb #036e2c24
 from typing import NamedTuple
 
 import numpy as np
@@ -15,19 +15,25 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from .contracts import Count, InputError, checked
+from .contracts import Count, HeightWidth, InputError, Whole, check_whole, checked
+from .contracts import instance, known, number, shown
 from .effunet import evaluating
 from .layers import stage_label
-from .metrics import confusion, dice, yes_or_no
+from .metrics import as_array, confusion, dice, yes_or_no
 
-# %% ../nbs/23_explain.ipynb #720318b6
+# %% ../nbs/23_explain.ipynb #ed1bfbd1
+_Model = instance(nn.Module)
+
+
 def _fitting(model, x, axes="b c h w"):
-    "`x`, if it is a tensor with these axes and the model's channels."
+    "`x`, if it is a float tensor with these axes and the model's channels."
     config = getattr(model, "config", None)
     c = config.get("in_ch") if isinstance(config, dict) else None
-    if not torch.is_tensor(x) or x.ndim != len(axes.split()) or c not in (None, x.shape[-3]):
+    tensor = torch.is_tensor(x) and x.is_floating_point() and x.ndim == len(axes.split())
+    if not tensor or not x.numel() or c not in (None, x.shape[-3]):
+        form = axes.replace("c", str(c or "c"))
         raise InputError(
-            f"shape {tuple(np.shape(x))}, but here {type(model).__name__} takes a tensor ({axes.replace('c', 'c' if c is None else str(c))}); "
+            f"{shown(x)}, but here {type(model).__name__} takes a float tensor ({form}); "
             "to_image(picture, channels) makes one picture (c h w), torch.stack a batch"
         )
     return x
@@ -36,35 +42,35 @@ def _fitting(model, x, axes="b c h w"):
 def _stages(model, x):
     if not hasattr(model, "stages"):
         raise InputError(
-            f"{type(model).__name__} has no stages(x); give an EffUNet, or add a method that yields layers.Stage, "
-            "the input first and the logits last"
+            f"{type(model).__name__} has no stages(x); give an EffUNet, or add a method that "
+            "yields layers.Stage, the input first and the logits last"
         )
     return model.stages(x)
 
-# %% ../nbs/23_explain.ipynb #f3ae7bea
+# %% ../nbs/23_explain.ipynb #dc12c9a6
+@checked
 def feature_maps(
-    model,  # an `EffUNet`, or any model with `stages(x)`
+    model: _Model,  # an `EffUNet`, or any model with `stages(x)`
     image: torch.Tensor,  # `(c h w)` in [0, 1]
-) -> (
-    dict
-):  # name of the stage -> `(channels height width)`, in the order in which they are computed
+) -> dict:  # label of the stage -> `(channels height width)`, in the order of computing
     """Every intermediate result for one image. The model is in evaluation mode while it computes.
     Raises `InputError` if it has no stages, or if the image does not fit it."""
+    x = _fitting(model, image, "c h w")[None]
     with evaluating(model) as device, torch.no_grad():
-        return {
-            stage.label: stage.tensor[0].cpu()
-            for stage in _stages(model, _fitting(model, image, "c h w")[None].to(device))
-        }
+        return {s.label: s.tensor[0].cpu() for s in _stages(model, x.to(device))}
 
-# %% ../nbs/23_explain.ipynb #f9ac74c1
+# %% ../nbs/23_explain.ipynb #d43fdae9
+@checked
 def clearest(
     maps: torch.Tensor,  # `(c h w)`, one stage
-    n: int = 4,  # how many channels
+    n: Count = 4,  # how many channels
 ) -> list[int]:  # channel numbers, the most varied first
-    "The `n` channels with the largest standard deviation over the picture."
-    return maps.flatten(1).std(1, unbiased=False).argsort(descending=True, stable=True)[:n].tolist()
+    """The `n` channels with the largest standard deviation over the picture.
+    Raises `InputError` for what is no stack of maps."""
+    varied = as_array(maps, "maps", "c h w").std((1, 2))
+    return np.argsort(-varied, kind="stable")[:n].tolist()
 
-# %% ../nbs/23_explain.ipynb #d11c2455
+# %% ../nbs/23_explain.ipynb #a3fdd659
 def _class_logits(logits, cls):
     "`(b h w)`: the logits of class `cls`; for one logit, its negative is class 0."
     k = logits.shape[1]
@@ -73,89 +79,105 @@ def _class_logits(logits, cls):
     return logits[:, cls] if k > 1 else logits[:, 0] * (1 if cls else -1)
 
 
-def _check_where(where, *shapes):
-    "Refuse output pixels of any other shape."
+def _weights(where, *shapes):
+    "Weights of output pixels as a tensor; refuses any other shape."
+    where = torch.from_numpy(as_array(where, "where"))
     if tuple(where.shape) not in shapes:
         raise InputError(
-            f"where: shape {tuple(where.shape)}; it weighs every output pixel, so give {' or '.join(map(str, shapes))}"
+            f"where: shape {tuple(where.shape)}; it weighs every output pixel, "
+            f"so give {' or '.join(map(str, shapes))}"
         )
+    return where
 
 
+@checked
 def input_gradient(
-    model,  # any model from `(b c h w)` to logits `(b k h w)`
+    model: _Model,  # any model from `(b c h w)` to logits `(b k h w)`
     images: torch.Tensor,  # `(b c h w)`
-    where: torch.Tensor,  # `(h w)` or `(b h w)`: weight of each output pixel, for example 1 for one pixel and 0 elsewhere
-    cls: int = 1,  # class whose logit is explained
+    where: torch.Tensor,  # `(h w)` or `(b h w)`: weight of each output pixel, such as 0 and 1
+    cls: Whole = 1,  # class whose logit is explained
 ) -> torch.Tensor:  # `(b c h w)`: change of the summed logits per change of the input pixel
-    """Gradient of the logits of `cls`, summed over `where`, with respect to the images (Simonyan et al. 2014).
-    Raises `InputError` for images that do not fit the model and a `where` of another size."""
+    """Gradient of the logits of `cls`, summed over `where`, with respect to the images (Simonyan et
+    al. 2014). Raises `InputError` for images that do not fit the model, a `where` of another size,
+    and an unknown class."""
     b, _, h, w = _fitting(model, images).shape
-    _check_where(where, (h, w), (b, h, w))
+    where = _weights(where, (h, w), (b, h, w))
     with evaluating(model) as device, torch.enable_grad():
         x = images.to(device).clone().requires_grad_()
         score = (_class_logits(model(x), cls) * where.to(device)).sum()
         return torch.autograd.grad(score, x)[0].cpu()
 
-# %% ../nbs/23_explain.ipynb #0306cdca
+# %% ../nbs/23_explain.ipynb #86ebb207
 def _pixel(at, h, w):
     "Row and column; None = the middle."
-    i, j = at or (h // 2, w // 2)
-    if not (0 <= i < h and 0 <= j < w):
+    if at is None:
+        return h // 2, w // 2
+    if not isinstance(at, (tuple, list)) or len(at) != 2:
+        raise InputError(f"at={shown(at)}; it must be row and column")
+    check_whole("at", 0, row=at[0], column=at[1])
+    if at[0] >= h or at[1] >= w:
         raise InputError(
             f"pixel {at} of a picture of {h}x{w}; rows go from 0 to {h - 1}, columns to {w - 1}"
         )
-    return i, j
+    return tuple(at)
 
 
+@checked
 def effective_field(
-    model,  # any model from `(b c h w)` to logits `(b k h w)`
+    model: _Model,  # any model from `(b c h w)` to logits `(b k h w)`
     images: torch.Tensor,  # `(b c h w)`; the result is the mean over them
     at: tuple | None = None,  # row and column of the output pixel; None = the middle
 ) -> torch.Tensor:  # `(h w)`, at least 0: mean absolute gradient
-    "Effective receptive field of one output pixel (Luo et al. 2016). Raises `InputError` if `at` is outside."
+    """Effective receptive field of one output pixel (Luo et al. 2016).
+    Raises `InputError` for images that do not fit the model, and if `at` is outside."""
     h, w = _fitting(model, images).shape[-2:]
     where = torch.zeros(h, w)
     where[_pixel(at, h, w)] = 1
     return input_gradient(model, images, where).abs().mean((0, 1))
 
-# %% ../nbs/23_explain.ipynb #b49c9d5f
+# %% ../nbs/23_explain.ipynb #4cedf39e
 def field_shares(
     field: torch.Tensor,  # `(h w)`, from `effective_field`
     at: tuple | None = None,  # row and column of the output pixel; None = the middle
-) -> (
-    np.ndarray
-):  # share of the influence inside the square of side 1, 3, 5, ... around it; ends with 1
-    "Cumulated influence in growing squares. Raises `InputError` if `at` is outside, or if there is no influence."
+) -> np.ndarray:  # share of the influence in squares of side 1, 3, 5, ...; ends with 1
+    """Cumulated influence in growing squares around a pixel.
+    Raises `InputError` if `at` is outside, or if there is no influence."""
+    field = as_array(field, "field", "h w").astype(np.float64)
     h, w = field.shape
     i, j = _pixel(at, h, w)
-    ring = np.maximum(
-        np.abs(np.arange(h) - i)[:, None], np.abs(np.arange(w) - j)[None, :]
-    )  # 0 for the pixel, 1 for the eight around it
-    field = np.asarray(field, np.float64)
+    # 0 for the pixel, 1 for the eight around it
+    ring = np.maximum(np.abs(np.arange(h) - i)[:, None], np.abs(np.arange(w) - j)[None, :])
     total = np.bincount(ring.ravel(), weights=field.ravel()).cumsum()
-    if not (field >= 0).all() or not 0 < total[-1] < np.inf:
+    if not field.size or not (field >= 0).all() or not 0 < total[-1] < np.inf:
+        ends = f"{field.min():g} to {field.max():g}" if field.size else "none"
         raise InputError(
-            f"field: values {field.min():g} to {field.max():g}; influence is finite, nowhere below 0, and above 0 somewhere; give a result of effective_field"
+            f"field: values {ends}; influence is finite, nowhere below 0, and above 0 somewhere; "
+            "give a result of effective_field"
         )
     return total / total[-1]
 
 
+_Part = number("a number above 0, and 1 at most", lambda v: 0 < v <= 1)
+
+
+@checked
 def field_side(
     field: torch.Tensor,  # `(h w)`, from `effective_field`
-    share: float = 0.9,  # share of the influence to hold
+    share: _Part = 0.9,  # share of the influence to hold
     at: tuple | None = None,  # row and column of the output pixel; None = the middle
 ) -> int:  # side in pixels, odd
-    "Side of the smallest square around the output pixel that holds `share` of its influence. Raises `InputError` as `field_shares`, and for other shares."
-    if not 0 < share <= 1:
-        raise InputError(f"field_side: share={share}; give a number above 0, and 1 at most")
+    """Side of the smallest square around the output pixel that holds `share` of its influence.
+    Raises `InputError` as `field_shares`, and for other shares."""
     return 2 * int(np.searchsorted(field_shares(field, at), share - 1e-12)) + 1
 
-# %% ../nbs/23_explain.ipynb #181b7d61
+# %% ../nbs/23_explain.ipynb #943517be
+@checked
 def encode(
-    model,  # an `EffUNet`
+    model: _Model,  # an `EffUNet`
     x: torch.Tensor,  # `(b c h w)`
 ) -> dict:  # stride -> the encoder's map `(b channels height width)`, finest first
-    "The feature maps that the encoder hands to the decoder. Raises `InputError` for pictures that do not fit the model."
+    """The feature maps that the encoder hands to the decoder.
+    Raises `InputError` for pictures that do not fit the model, and a model without stages."""
     features = {}
     for stage in _stages(model, _fitting(model, x)):
         if stage.name == "encoder":
@@ -165,13 +187,19 @@ def encode(
     return features
 
 
+@checked
 def decode(
-    model,  # an `EffUNet`
+    model: _Model,  # an `EffUNet`
     features: dict,  # from `encode`, changed or not; left untouched
-    size: tuple[int, int],  # height and width of the picture
+    size: HeightWidth,  # height and width of the picture
     changes: dict | None = None,  # stride of a decoder stage -> function of its map
 ) -> torch.Tensor:  # logits `(b k h w)`
-    "What the decoder makes of `features`, its own maps changed on the way by `changes`."
+    """What the decoder makes of `features`, its own maps changed on the way by `changes`.
+    Raises `InputError` for a model without decoder, and for what `encode` did not make."""
+    if not hasattr(model, "decoder"):
+        raise InputError(f"{type(model).__name__} has no decoder; give an EffUNet")
+    if not features or not all(torch.is_tensor(f) for f in features.values()):
+        raise InputError(f"features={shown(features)}; give what encode returns")
     stride = max(features)
     y = features[stride]
     for block in model.decoder:
@@ -181,7 +209,7 @@ def decode(
             y = changes[stride](y)
     return model.head(y)[..., : size[0], : size[1]]
 
-# %% ../nbs/23_explain.ipynb #a28f2bf5
+# %% ../nbs/23_explain.ipynb #aa420a2c
 REPLACEMENTS = {  # `(b c h w)` to the same shape
     "zeros": torch.zeros_like,
     "mean": lambda f: f.mean((2, 3), keepdim=True).expand_as(f),  # strength without place
@@ -189,27 +217,30 @@ REPLACEMENTS = {  # `(b c h w)` to the same shape
 }
 
 
+@checked
 def ablate(
-    model,  # an `EffUNet`
+    model: _Model,  # an `EffUNet`
     images: torch.Tensor,  # `(b c h w)`, at least 2
     masks: torch.Tensor,  # `(b h w)`
     replacements: dict | None = None,  # name -> function of a feature map; None: `REPLACEMENTS`
-) -> dict:  # (stage, name) -> Dice without that map, stages named as in `feature_maps`; ("all", "kept") is the model as it is
-    """Mean Dice of the classes from 1 up, over all pixels together, with the map of one stage replaced, of encoder or decoder.
-    Raises `InputError` for a single picture."""
-    if len(images) < 2:
+) -> dict:  # (stage, name) -> Dice without that map, stages named as in `feature_maps`
+    """Mean Dice of the classes from 1 up, over all pixels together, with the map of one stage
+    replaced, of encoder or decoder; under ("all", "kept") stands the model as it is.
+    Raises `InputError` for a single picture, and for what does not fit the model."""
+    if len(_fitting(model, images)) < 2:
         raise InputError(
-            f"ablate: {len(images)} picture; give at least 2, so that 'other' has another picture to take the map from"
+            f"ablate: {len(images)} picture; give at least 2, "
+            "so that 'other' has another picture to take the map from"
         )
+
+    def score(features, changes=None):
+        logits = decode(model, features, images.shape[-2:], changes)
+        k = logits.shape[1]
+        pred = logits.argmax(1) if k > 1 else (logits[:, 0] > 0).long()
+        return float(np.nanmean(dice(confusion(pred, masks, max(k, 2)))[1:]))
+
     with evaluating(model) as device, torch.no_grad():
-        x, k = images.to(device), model.config["n_classes"]
-
-        def score(features, changes=None):
-            logits = decode(model, features, x.shape[-2:], changes)
-            pred = logits.argmax(1) if k > 1 else (logits[:, 0] > 0).long()
-            return float(np.nanmean(dice(confusion(pred, masks, max(k, 2)))[1:]))
-
-        features = encode(model, x)
+        features = encode(model, images.to(device))
         out = {("all", "kept"): score(features)}
         for name, change in (replacements or REPLACEMENTS).items():
             for stride, f in features.items():
@@ -219,54 +250,54 @@ def ablate(
                 out[stage_label("decoder", stride), name] = score(features, {stride: change})
     return out
 
-# %% ../nbs/23_explain.ipynb #c8f91f22
+# %% ../nbs/23_explain.ipynb #b5fdd81a
+@checked
 def seg_cam(
-    model,  # an `EffUNet`, or any model with `stages(x)`
+    model: _Model,  # an `EffUNet`, or any model with `stages(x)`
     image: torch.Tensor,  # `(c h w)` in [0, 1]
-    cls: int,  # class to explain
+    cls: Whole,  # class to explain
     stage: str,  # a name from `feature_maps`
-    where: torch.Tensor
-    | None = None,  # `(h w)`: the set M of output pixels; None = those predicted as `cls`
-) -> (
-    torch.Tensor
-):  # `(h w)`, at least 0, enlarged to the picture; all 0 if nothing speaks for the class
-    """Seg-Grad-CAM (Vinogradova et al. 2020): the maps of `stage`, weighted by how much each speaks for `cls`.
-    Raises `InputError` for an unknown stage or class, and for an image or a `where` that does not fit."""
+    where: torch.Tensor | None = None,  # `(h w)`: output pixels, the set M; None: those of `cls`
+) -> torch.Tensor:  # `(h w)`, at least 0; all 0 if nothing speaks for the class
+    """Seg-Grad-CAM (Vinogradova et al. 2020): the maps of `stage`, weighted by how much each speaks
+    for `cls`, enlarged to the picture. Raises `InputError` for an unknown stage or class, and for
+    an image or a `where` that does not fit."""
     h, w = _fitting(model, image, "c h w").shape[-2:]
     if where is not None:
-        _check_where(where, (h, w))
+        where = _weights(where, (h, w))
     with evaluating(model) as device, torch.enable_grad():
         x = image[None].to(device).clone().requires_grad_()
         maps = {s.label: s.tensor for s in _stages(model, x)}
-        if stage not in maps:
-            raise InputError(f"stage {stage!r} is not known; choose one of {', '.join(maps)}")
+        a = known("stage", stage, maps)
         first, logits = next(iter(maps.values())), list(maps.values())[-1]
         score = _class_logits(logits, cls)
         if where is None:
             where = score == logits.amax(1) if logits.shape[1] > 1 else score > 0
-        a = maps[stage]
         (gradient,) = torch.autograd.grad((score * where.to(device)).sum(), a)
         cam = (gradient.mean((2, 3), keepdim=True) * a).sum(1, keepdim=True).relu().detach()
         return F.interpolate(cam, size=first.shape[-2:], mode="bilinear")[0, 0, :h, :w].cpu()
 
-# %% ../nbs/23_explain.ipynb #4264e784
+# %% ../nbs/23_explain.ipynb #f5a4c4af
 def dihedral(
     x: torch.Tensor,  # `(... h w)`
-) -> list[
-    torch.Tensor
-]:  # eight: turned by 0, 90, 180, 270 degrees, then the same of the mirror image
-    "The eight views of a picture."
+) -> list[torch.Tensor]:  # eight: turned by 0, 90, 180, 270 degrees, then the mirror image so
+    "The eight views of a picture. Raises `InputError` for what is no tensor with two axes or more."
+    if not torch.is_tensor(x) or x.ndim < 2:
+        raise InputError(f"{shown(x)}; dihedral turns a tensor (... h w)")
     return [torch.rot90(v, k, (-2, -1)) for v in (x, x.flip(-1)) for k in range(4)]
 
 
 def undo_dihedral(
-    views,  # eight, in the order of `dihedral`
+    views: list,  # eight tensors `(... h w)`, in the order of `dihedral`
 ) -> list[torch.Tensor]:  # all turned back to the first
-    "Turn the answers for eight views back."
+    "Turn the answers for eight views back. Raises `InputError` for what is no eight tensors."
+    eight = isinstance(views, (list, tuple)) and len(views) == 8
+    if not eight or not all(torch.is_tensor(v) and v.ndim >= 2 for v in views):
+        raise InputError(f"views={shown(views)}; give eight tensors (... h w), as dihedral does")
     back = [torch.rot90(v, -(i % 4), (-2, -1)) for i, v in enumerate(views)]
     return back[:4] + [v.flip(-1) for v in back[4:]]
 
-# %% ../nbs/23_explain.ipynb #797355a8
+# %% ../nbs/23_explain.ipynb #3ccded7e
 class Views(NamedTuple):
     "What eight views of one picture say."
 
@@ -275,23 +306,23 @@ class Views(NamedTuple):
     doubt: torch.Tensor  # `(h w)`: mean of p(1-p) over the views, summed over classes
 
 
+@checked
 def tta(
-    model,  # any model from `(b c h w)` to logits `(b k h w)`
+    model: _Model,  # any model from `(b c h w)` to logits `(b k h w)`
     image: torch.Tensor,  # `(c h w)` in [0, 1]
 ) -> Views:  # `spread + doubt` equals `(prob * (1 - prob)).sum(0)`
-    "Test-time augmentation: eight views, one after the other, turned back and averaged. Eight times the cost of one prediction."
+    """Test-time augmentation: eight views, one after the other, turned back and averaged. Eight
+    times the cost of one prediction.
+    Raises `InputError` for an image that does not fit the model."""
+    views = dihedral(_fitting(model, image, "c h w"))
     with evaluating(model) as device, torch.no_grad():
-        logits = [
-            model(v[None].to(device))[0].float() for v in dihedral(_fitting(model, image, "c h w"))
-        ]
-        probs = torch.stack(
-            undo_dihedral([y.softmax(0) if len(y) > 1 else y.sigmoid() for y in logits])
-        ).cpu()
-    return Views(
-        probs.mean(0), probs.var(0, unbiased=False).sum(0), (probs * (1 - probs)).mean(0).sum(0)
-    )
+        logits = [model(v[None].to(device))[0].float() for v in views]
+    each = [y.softmax(0) if len(y) > 1 else y.sigmoid() for y in logits]
+    probs = torch.stack(undo_dihedral(each)).cpu()
+    doubt = (probs * (1 - probs)).mean(0).sum(0)
+    return Views(probs.mean(0), probs.var(0, unbiased=False).sum(0), doubt)
 
-# %% ../nbs/23_explain.ipynb #90e7976f
+# %% ../nbs/23_explain.ipynb #ddb86857
 class Calibration(NamedTuple):
     "Bins of a reliability diagram; empty bins have nan."
 
@@ -316,19 +347,17 @@ def calibration(
             "give probabilities (sigmoid or softmax of the logits)"
         )
     which = np.minimum((prob * bins).astype(int), bins - 1)
-    count, said, true = (
-        np.bincount(which, weights=v, minlength=bins) for v in (np.ones_like(prob), prob, truth)
-    )
+    sums = [np.bincount(which, v, minlength=bins) for v in (np.ones_like(prob), prob, truth)]
+    count, said, true = sums
     with np.errstate(invalid="ignore"):
         return Calibration(said / count, true / count, count.astype(int))
 
 
+@checked
 def ece(
-    c: Calibration,  # from `calibration`
+    c: instance(Calibration),  # from `calibration`
 ) -> float:  # between 0 and 1; nan without pixels
-    "Expected calibration error (Naeini et al. 2015): mean gap between said and true, weighted by pixels."
-    return (
-        float(np.nansum(c.count * np.abs(c.said - c.true)) / c.count.sum())
-        if c.count.sum()
-        else float("nan")
-    )
+    """Expected calibration error (Naeini et al. 2015): mean gap between said and true, weighted by
+    pixels. Raises `InputError` for what `calibration` did not make."""
+    n = c.count.sum()
+    return float(np.nansum(c.count * np.abs(c.said - c.true)) / n) if n else float("nan")
