@@ -1,4 +1,4 @@
-"EfficientNet: timm's numbers for every variant, the door `features(x)`, and weights that are there or say why not."
+"EfficientNet: timm's numbers for every variant, the door `features(x)`, weights or why not."
 
 import math
 import os
@@ -62,7 +62,7 @@ def encoder(name="lite0", **kwargs):
     return EfficientNet(name, head=False, **kwargs)
 
 
-# Against timm -----------------------------------------------------------------------------------------------------
+# Against timm -------------------------------------------------------------------------------------
 
 
 @every
@@ -131,7 +131,7 @@ def test_stochastic_depth_rates_are_those_of_timm():
     assert got == pytest.approx(want)
 
 
-# The door ---------------------------------------------------------------------------------------------------------
+# The door -----------------------------------------------------------------------------------------
 
 
 @every
@@ -211,7 +211,7 @@ def test_stochastic_depth():
         StochasticDepth(1.5)
 
 
-# Names, channels, weights -----------------------------------------------------------------------------------------
+# Names, channels, weights -------------------------------------------------------------------------
 
 
 def test_unknown_variant():
@@ -232,7 +232,7 @@ def test_an_encoder_has_no_logits():
 
 @pytest.mark.parametrize("in_ch", [1, 2, 3, 4, 6])
 def test_input_channels(in_ch):
-    "A picture whose channels are all alike gives what the RGB stem gives: exactly for 1, 3 and 6 channels."
+    "Equal channels give what the RGB stem gives: exactly for 1, 3 and 6 channels."
     torch.manual_seed(0)
     grey = torch.randn(1, 1, 33, 40)
     rgb, other = (efficientnet("lite0", in_ch=n, head=False).eval() for n in (3, in_ch))
@@ -319,7 +319,7 @@ print(time.time() - start)
 
 
 def probe(name, **env):
-    "What `efficientnet(name)` says in a fresh process (the hub's client reads its settings once), and its seconds."
+    "What `efficientnet(name)` says in a fresh process, where settings are read, and its seconds."
     run = subprocess.run(
         [sys.executable, "-c", PROBE.format(name=name)],
         cwd=ROOT,

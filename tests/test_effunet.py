@@ -1,4 +1,4 @@
-"The model beyond its contract (test_contract.py): larger variants, its start and seed, saved folders, what it refuses."
+"The model beyond its contract: larger variants, its start and seed, saved folders, refusals."
 
 import json
 

@@ -1,4 +1,4 @@
-"Counting against building: every number of `scaling` equals the network's, ours and timm's, to the last parameter."
+"Counting against building: every number of `scaling` equals our network's and timm's."
 
 import math
 import subprocess
@@ -10,8 +10,8 @@ import pytest
 import torch
 from conftest import ROOT
 from torch import nn
-from unet_explorer.efficientnet import EfficientNet
 from unet_explorer.contracts import InputError
+from unet_explorer.efficientnet import EfficientNet
 from unet_explorer.scaling import (
     B0_STAGES,
     MODES,
@@ -21,10 +21,9 @@ from unet_explorer.scaling import (
     Variant,
     compound,
     count,
-    find_variant,
     growth,
-    layers,
-    plan,
+    layer_costs,
+    outline,
     round_channels,
     round_repeats,
     training_bytes,
@@ -47,7 +46,7 @@ OWN = [
 
 
 def measured(model, x):
-    "Parameters, MACs and kept numbers per picture of a built network, by hooks on its layers and on autograd."
+    "Parameters, MACs and kept numbers per picture of a built network, by hooks."
     macs, kept = 0, {}
     own = {t.untyped_storage()._cdata for t in [*model.parameters(), *model.buffers()]}
 
@@ -93,7 +92,7 @@ def built(spec, size, in_ch=3, n_classes=1000, head=True):
     )
 
 
-# Against networks ---------------------------------------------------------------------------------------------------
+# Against networks ---------------------------------------------------------------------------------
 
 
 @every
@@ -157,7 +156,7 @@ def test_timm_at_any_phi(phi, mode):
 
 @pytest.mark.parametrize("spec", ["b0", "b4", "lite0", "lite4", OWN[2]], ids=str)
 def test_rows_are_the_parts(spec):
-    rows = layers(spec, (75, 50))
+    rows = layer_costs(spec, (75, 50))
     model = network(spec)
     parts = [model.stem, *model.stages, model.head, model.classifier]
     x = torch.empty(1, 3, 75, 50, device="meta")
@@ -174,30 +173,10 @@ def test_rows_are_the_parts(spec):
     assert [r.repeats for r in rows[1:8]] == [len(s) for s in model.stages]
     assert [r.stride for r in rows[1:8]] == [s.stride for s in B0_STAGES]
     assert count(spec, (75, 50)) == Cost(*(sum(getattr(r, k) for r in rows) for k in Cost._fields))
-    assert layers(spec, (75, 50), head=False) == rows[:8]
+    assert layer_costs(spec, (75, 50), head=False) == rows[:8]
 
 
-def test_the_library_of_the_next_lesson_has_the_same_table():
-    import unet_explorer.efficientnet as e
-
-    assert (
-        e.VARIANTS is VARIANTS
-        and e.B0_STAGES is B0_STAGES
-        and e.round_channels is round_channels
-        and e.find_variant is find_variant
-    )
-    assert {
-        "VARIANTS",
-        "B0_STAGES",
-        "Stage",
-        "Variant",
-        "find_variant",
-        "round_channels",
-        "round_repeats",
-    } <= set(e.__all__)
-
-
-# Published numbers --------------------------------------------------------------------------------------------------
+# Published numbers --------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -253,19 +232,20 @@ def test_rounding_as_timm():
 def test_memory_of_training():
     c = Cost(params=10, macs=5, activations=3)
     assert training_bytes(c) == 4 * (40 + 3)
-    assert training_bytes(c, batch=7, states=0, size=2) == 2 * (20 + 21)
-    with pytest.raises(InputError, match="batch 0"):
+    assert training_bytes(c, bs=7, states=0, each=2) == 2 * (20 + 21)
+    with pytest.raises(InputError, match="bs=0"):
         training_bytes(c, 0)
 
 
-# Use ----------------------------------------------------------------------------------------------------------------
+# Use ----------------------------------------------------------------------------------------------
 
 
 def test_no_torch_and_no_numpy():
     code = """
 import sys
-from unet_explorer.scaling import VARIANTS, Variant, compound, count, growth, layers, plan, training_bytes
-for name in VARIANTS: layers(name, 97); plan(name)
+from unet_explorer.scaling import VARIANTS, Variant, compound, count, growth
+from unet_explorer.scaling import layer_costs, outline, training_bytes
+for name in VARIANTS: layer_costs(name, 97); outline(name)
 s = compound(2.5)
 assert training_bytes(count(Variant(s.width, s.depth), s.resolution), 8) > growth(1)
 heavy = sorted({"torch", "numpy", "matplotlib", "timm", "fastai", "PIL"} & set(sys.modules))
@@ -275,11 +255,11 @@ except ValueError as e: print(type(e).__name__, e)
 """
     run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert run.returncode == 0, run.stderr
-    assert run.stdout.startswith("InputError variant 'b9'")
+    assert run.stdout.startswith("InputError variant='b9'")
 
 
 def test_errors_where_there_is_no_torch():
-    "In a browser, say: a plain ValueError with the same line."
+    "In a browser, say: the same error with the same line."
     code = """
 import sys
 sys.modules["torch"] = sys.modules["numpy"] = None
@@ -288,7 +268,7 @@ try: count("b9")
 except ValueError as e: print(type(e).__name__, e)
 """
     run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
-    assert run.stdout.startswith("ValueError variant 'b9' is not known; use one of b0,"), (
+    assert run.stdout.startswith("InputError variant='b9' is not known; choose one of b0,"), (
         run.stdout + run.stderr
     )
 
@@ -298,13 +278,13 @@ except ValueError as e: print(type(e).__name__, e)
     [
         (lambda: count("b9"), "'b9'"),
         (lambda: count(None), "None"),
-        (lambda: plan(["b0"]), "b0"),
-        (lambda: count("b0", 0), "height 0"),
-        (lambda: count("b0", (5, -1)), "width -1"),
-        (lambda: count("b0", (5, 2.5)), "width 2.5"),
-        (lambda: count("b0", 5, in_ch=0), "in_ch 0"),
-        (lambda: count("b0", 5, n_classes=0), "n_classes 0"),
-        (lambda: count("b0", "big"), "height 'big'"),
+        (lambda: outline(["b0"]), "b0"),
+        (lambda: count("b0", 0), "res=0"),
+        (lambda: count("b0", (5, -1)), "res=(5, -1)"),
+        (lambda: count("b0", (5, 2.5)), "res=(5, 2.5)"),
+        (lambda: count("b0", 5, in_ch=0), "in_ch=0"),
+        (lambda: count("b0", 5, n_classes=0), "n_classes=0"),
+        (lambda: count("b0", "big"), "res='big'"),
         (lambda: count("b0", (5, 5, 5)), "(5, 5, 5)"),
         (lambda: count(Variant(0, 1)), "width=0"),
         (lambda: count(Variant(1, math.nan)), "depth=nan"),
@@ -313,16 +293,19 @@ except ValueError as e: print(type(e).__name__, e)
         (lambda: compound(math.inf), "phi=inf"),
         (lambda: compound(1, gamma=-1), "gamma=-1"),
         (lambda: compound("3"), "phi='3'"),
-        (lambda: compound(1, base=0), "base 0"),
-        (lambda: compound(1, base=None), "base None"),
+        (lambda: compound(1, base=0), "base=0"),
+        (lambda: compound(1, base=None), "base=None"),
         (lambda: growth(None), "phi=None"),
         (lambda: count(Variant("a", 1)), "width='a'"),
-        (lambda: plan(Variant(1, None)), "depth=None"),
+        (lambda: outline(Variant(1, None)), "depth=None"),
         (lambda: count(Variant(1, 1, dropout="x")), "dropout='x'"),
+        (lambda: count(Variant(1, 1, resolution=None)), "resolution=None"),
+        (lambda: round_repeats(2, None), "depth=None"),
+        (lambda: training_bytes((1, 2, 3)), "cost=(1, 2, 3)"),
         (lambda: round_channels(-3, 1), "channels=-3"),
         (lambda: round_channels(24, 0), "width=0"),
         (lambda: round_channels(24, math.nan), "width=nan"),
-        (lambda: training_bytes(count("b0"), "2"), "batch '2'"),
+        (lambda: training_bytes(count("b0"), "2"), "bs='2'"),
     ],
 )
 def test_refusals_are_one_line(call, said):
@@ -342,5 +325,5 @@ def test_fast_enough_for_a_slider():
     start = time.perf_counter()
     for k in range(50):
         s = compound(7, mode=MODES[k % 4])
-        layers(Variant(s.width, s.depth * 10), s.resolution)
+        layer_costs(Variant(s.width, s.depth * 10), s.resolution)
     assert (time.perf_counter() - start) / 50 < 0.02

@@ -37,7 +37,7 @@ def test_flat_stays_flat_at_the_start_but_for_transposed(scale):
 
 
 def test_steps_on_a_ramp():
-    "Nearest neighbour: w1 and w0 + w2 by turns; bilinear: equal; shuffle: the stairs of nearest neighbour; the blur halves them."
+    "Nearest: w1 and w0 + w2 by turns; bilinear: equal; shuffle: the same stairs; blur: halves."
     ramp = torch.arange(12.0).expand(1, 1, 12, 12)
 
     def steps(name):

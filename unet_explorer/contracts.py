@@ -152,7 +152,7 @@ def shown(
     text = " ".join(repr(value).split())
     return text if len(text) <= 60 else text[:57] + "..."
 
-# %% ../nbs/01_contracts.ipynb #038ee934
+# %% ../nbs/01_contracts.ipynb #ac675997
 def checked(
     f,  # a function, or an `__init__`
 ):  # the same, and what it is given keeps to the annotations of its signature
@@ -160,6 +160,7 @@ def checked(
     signature = inspect.signature(f)
     rules = {n: rule_of(p.annotation) for n, p in signature.parameters.items()}
     rules = {n: r for n, r in rules.items() if r is not None}
+    many = {n for n, p in signature.parameters.items() if p.kind is p.VAR_POSITIONAL}
     who = f.__qualname__.removesuffix(".__init__").rpartition(".<locals>.")[2]
 
     @functools.wraps(f)
@@ -168,7 +169,8 @@ def checked(
         for name, rule in rules.items():
             default = signature.parameters[name].default
             if name in given and given[name] is not default:
-                check_value(who, name, given[name], rule)
+                for value in given[name] if name in many else (given[name],):
+                    check_value(who, name, value, rule)
         return f(*args, **kwargs)
 
     return inner

