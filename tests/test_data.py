@@ -1,6 +1,7 @@
 "What a user's folder can have wrong with it, and what the loader says; splits; crops; the hub."
 
 import os
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -58,14 +59,14 @@ def png(array):
 
 
 def test_missing_and_empty_folders(tmp_path):
-    assert "no such folder" in complaint(load_pairs, tmp_path / "gone", tmp_path)
+    assert "no such file or folder" in complaint(load_pairs, tmp_path / "gone", tmp_path)
     (tmp_path / "empty").mkdir()
     assert "no images in it" in complaint(load_pairs, tmp_path / "empty", tmp_path)
     assert "neither a known data set" in complaint(load, "isbi2021")
     assert "images/ and masks/" in complaint(load, tmp_path)
-    assert "same folder" in complaint(
-        load_pairs, *[folder(tmp_path, {"a.png": grey()}, {}) / "images"] * 2
-    )
+    images = folder(tmp_path, {"a.png": grey()}, {}) / "images"
+    assert "same folder" in complaint(load_pairs, images, images)
+    assert "one file" in complaint(load_pairs, images / "a.png", images)
 
 
 def test_image_without_mask(tmp_path):
@@ -392,4 +393,33 @@ def test_options_that_cannot_be():
     ds = load("simulated", n=9, size=(64, 64))
     assert "bs=0" in complaint(dataloaders, ds, bs=0)
     assert "split the data first" in complaint(dataloaders, ds["train"])
-    assert "takes no options" in complaint(load, "isbi2012", n=3)
+    assert "no option n; there are none" in complaint(load, "isbi2012", n=3)
+    assert "no option k; choose from n, size, seed" in complaint(load, "simulated", k=3)
+    assert "from 3 up" in complaint(load, "simulated", n=2)
+    assert "height and width" in complaint(load, "simulated", size=64)
+
+
+@pytest.mark.parametrize("n", range(3, 12))
+def test_every_part_of_the_simulated_set_has_a_picture(n):
+    sizes = [len(part) for part in load("simulated", n=n, size=(8, 8)).values()]
+    assert min(sizes) >= 1 and sum(sizes) == n
+
+
+def test_folders_and_the_hub_have_options_too(tmp_path):
+    d = folder(tmp_path, {"a.png": grey()}, {"a.png": binary()})
+    says = complaint(load, d, n=3)
+    assert "no option n; choose from classes, values, colours, pixel_nm" in says
+    assert "no option n; choose from classes" in complaint(load, "hf://a/b", n=3)
+    for odd in (dict(classes="ab"), dict(values={"a": 1}), dict(colours={1: 2}), dict(pixel_nm=0)):
+        assert next(iter(odd)) in complaint(load, d, **odd)
+
+
+def test_a_source_of_your_own_joins_the_registry(monkeypatch):
+    def read(files, n=2):
+        assert files == {}
+        return {"train": data.SOURCES["simulated"].read({}, n=n + 2, size=(8, 8))["train"]}
+
+    own = replace(data.SOURCES["simulated"], name="mine", read=read)
+    monkeypatch.setitem(data.SOURCES, "mine", own)
+    assert len(load("mine", n=4)["train"]) == 4 and meta(load("mine"))["name"] == "mine"
+    assert "choose from n" in complaint(load, "mine", size=3)

@@ -6,23 +6,42 @@
 __all__ = ['SOURCES', 'Source', 'catalogue', 'cache_dir', 'fetch', 'diagnose_masks', 'colours_to_classes', 'meta', 'sample',
            'pair_files', 'load_pairs', 'load', 'split']
 
-# %% ../nbs/09_data.ipynb #f6606225
+# %% ../nbs/09_data.ipynb #95978029
+import inspect
 import json
 import os
 import re
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from .contracts import InputError
-from .images import IGNORE, SUFFIXES, _read, load_image, load_mask, to_image
-from .simulate import simulate
+from unet_explorer.contracts import (
+    Count,
+    FilePath,
+    HeightWidth,
+    InputError,
+    Positive,
+    Seed,
+    Whole,
+    checked,
+    first_line,
+    known,
+    number,
+    rule_of,
+    shown,
+    whole,
+)
+from .folders import files_in, natural_key
+from .images import IGNORE, load_mask, open_image, to_image
+from .layout import read_svg
+from .simulate import inspection_set, simulate
 
-# %% ../nbs/09_data.ipynb #8dec0573
+# %% ../nbs/09_data.ipynb #0608cd96
 @dataclass(frozen=True)
 class Source:
     "A data set the library knows."
@@ -36,8 +55,11 @@ class Source:
     homepage: str  # where it comes from
     url: str = ""  # files are fetched from here, at a pinned commit; empty = made on the spot
     size_mb: float = 0  # download
+    read: Callable | None = None  # function of (files, **options): what they mean, see section 4
 
-# %% ../nbs/09_data.ipynb #a0fd2b89
+# %% ../nbs/09_data.ipynb #0fbf76b5
+_RAW = "https://raw.githubusercontent.com/"
+
 SOURCES = {
     s.name: s
     for s in [
@@ -47,9 +69,10 @@ SOURCES = {
             ("cell", "membrane"),
             4.0,
             "MIT (repository); the data are from the ISBI 2012 challenge: cite it",
-            "Cardona et al. 2010, doi 10.1371/journal.pbio.1000502; Arganda-Carreras et al. 2015, doi 10.3389/fnana.2015.00142",
+            "Cardona et al. 2010, doi 10.1371/journal.pbio.1000502; "
+            "Arganda-Carreras et al. 2015, doi 10.3389/fnana.2015.00142",
             "https://github.com/zhixuhao/unet",
-            "https://raw.githubusercontent.com/zhixuhao/unet/b45af4d458437d8281cc218a07fd4380818ece4a/data/membrane/train/",
+            f"{_RAW}zhixuhao/unet/b45af4d458437d8281cc218a07fd4380818ece4a/data/membrane/train/",
             6,
         ),
         Source(
@@ -60,18 +83,21 @@ SOURCES = {
             "MIT",
             "Stuckner et al. 2022, doi 10.1038/s41524-022-00878-5",
             "https://github.com/nasa/pretrained-microscopy-models",
-            "https://raw.githubusercontent.com/nasa/pretrained-microscopy-models/f50b5689a71cf6f86016fb4a5c5a2bb31e0397f3/benchmark_segmentation_data/Super1/",
+            f"{_RAW}nasa/pretrained-microscopy-models/f50b5689a71cf6f86016fb4a5c5a2bb31e0397f3/"
+            "benchmark_segmentation_data/Super1/",
             27,
         ),
         Source(
             "ic_layout",
-            "ten metal layers of a real chip, seen by the simulated microscope of unet_explorer.simulate",
+            "ten metal layers of a real chip, seen by the simulated microscope of "
+            "unet_explorer.simulate",
             ("insulator", "metal"),
             5.0,
             "CC BY 4.0 (the layers)",
             "Rothaug et al. 2023, doi 10.1145/3605769.3624000",
             "https://github.com/emsec/unsupervised-ic-sem-segmentation",
-            "https://raw.githubusercontent.com/emsec/unsupervised-ic-sem-segmentation/47e3fb3c3d48c3fee30281bd3fe4874194ecdee0/dataset/labels/",
+            f"{_RAW}emsec/unsupervised-ic-sem-segmentation/"
+            "47e3fb3c3d48c3fee30281bd3fe4874194ecdee0/dataset/labels/",
             2,
         ),
         Source(
@@ -105,44 +131,36 @@ def catalogue():  # a pandas table, one row per data set
     ]
     return pd.DataFrame(rows).set_index("name")
 
-# %% ../nbs/09_data.ipynb #e324bb0d
-def _natural(name):
-    return [int(t) if t.isdigit() else t.lower() for t in re.split(r"(\d+)", str(name))]
-
-
+# %% ../nbs/09_data.ipynb #22b7189e
 def _registry(name):
     "The files of a data set and their checksums."
-    lines = (
-        (resources.files("unet_explorer") / "registry.txt").read_text(encoding="utf-8").split("\n")
-    )
-    return dict(
-        line.removeprefix(f"{name}/").split() for line in lines if line.startswith(f"{name}/")
-    )
+    text = (resources.files("unet_explorer") / "registry.txt").read_text(encoding="utf-8")
+    lines = [line for line in text.split("\n") if line.startswith(f"{name}/")]
+    return dict(line.removeprefix(f"{name}/").split() for line in lines)
 
-# %% ../nbs/09_data.ipynb #06151c36
+# %% ../nbs/09_data.ipynb #13f15657
 def cache_dir() -> Path:  # an absolute path
     "Where downloads are kept: `UNET_EXPLORER_DATA` if set, else the user's cache folder."
     import pooch
 
-    return (
-        Path(os.environ.get("UNET_EXPLORER_DATA") or pooch.os_cache("unet-explorer"))
-        .expanduser()
-        .resolve()
-    )
+    folder = os.environ.get("UNET_EXPLORER_DATA") or pooch.os_cache("unet-explorer")
+    return Path(folder).expanduser().resolve()
 
 
+@checked
 def fetch(
     name: str,  # a downloadable data set: "isbi2012", "nasa_super1" or "ic_layout"
 ) -> dict[str, Path]:  # file name within the data set -> path on disk, checksums verified
-    "Download what is missing of a data set. Raises `InputError` without network and cache, and for a wrong checksum."
+    """Download what is missing of a data set.
+
+    Raises `InputError` without network and cache, for a wrong checksum, and for an unknown name."""
     import pooch
 
+    url = known("data set", name, {s.name: s.url for s in SOURCES.values() if s.url})
     folder, registry = cache_dir() / name, _registry(name)
-    store = pooch.create(
-        path=folder, base_url=SOURCES[name].url, registry=registry, retry_if_failed=1
-    )
+    store = pooch.create(path=folder, base_url=url, registry=registry, retry_if_failed=1)
     pooch.get_logger().setLevel("WARNING")
-    todo = sorted(registry, key=_natural)
+    todo = sorted(registry, key=natural_key)
     if not all((folder / f).exists() for f in todo):
         from tqdm.auto import tqdm
 
@@ -150,61 +168,82 @@ def fetch(
     try:
         return {f: Path(store.fetch(f)) for f in todo}
     except ValueError as e:  # pooch: the checksum does not fit
-        raise InputError(
-            f"{name}: {' '.join(str(e).split())[:150]}; delete {folder} and try again"
-        ) from None
+        raise InputError(f"{name}: {first_line(e)}; delete {folder} and try again") from None
     except (OSError, RuntimeError) as e:  # requests' errors are OSErrors
         raise InputError(
-            f"{name}: not in the cache ({folder}) and cannot be downloaded ({type(e).__name__}); connect to the network once, "
-            "point UNET_EXPLORER_DATA at a folder that holds it, or use 'simulated'"
+            f"{name}: not in the cache ({folder}) and cannot be downloaded ({type(e).__name__}); "
+            "connect to the network once, point UNET_EXPLORER_DATA at a folder that holds it, "
+            "or use 'simulated'"
         ) from None
 
-# %% ../nbs/09_data.ipynb #97c38e8f
+# %% ../nbs/09_data.ipynb #d8f92c3e
+def _as_numbers(values):
+    "Whole numbers in order; `InputError` for anything else."
+    try:
+        return sorted(int(v) for v in values)
+    except (TypeError, ValueError, OverflowError):
+        raise InputError(f"values={shown(values)}; they must be the numbers in masks") from None
+
+
+@checked
 def diagnose_masks(
     values,  # the distinct numbers in all masks of a data set
-    n_classes: int | None = None,  # classes including background, if known
+    n_classes: Count | None = None,  # classes including background, if known
 ) -> tuple[
     dict, str
-]:  # number in the file -> class number, and a note for the user ("" if nothing is remarkable)
+]:  # number in the file -> class number; a note for the user, "" if there is none
     "Decide what the numbers in mask files mean, or raise `InputError` that says how to tell."
-    values = sorted(int(v) for v in values)
-    shown = ", ".join(map(str, values[:8])) + (", ..." if len(values) > 8 else "")
+    values = _as_numbers(values)
+    few = ", ".join(map(str, values[:8])) + (", ..." if len(values) > 8 else "")
     classes = [v for v in values if v != IGNORE]
     if values in ([0, 255], [255]) and (n_classes or 2) <= 2:
         return {0: 0, 255: 1}, "masks hold 0 and 255: read as class 0 and class 1"
     if len(values) > 32:
         raise InputError(
-            f"masks hold {len(values)} different values ({shown}); class numbers are few: "
-            "are these photographs, or masks saved as JPEG or resized with smoothing? Export them again as PNG"
+            f"masks hold {len(values)} different values ({few}); class numbers are few: "
+            "are these photographs, or masks saved as JPEG or resized with smoothing? "
+            "Export them again as PNG"
         )
     if classes and (min(classes) < 0 or max(classes) >= (n_classes or len(classes) + 1)):
         k = n_classes or len(values)
         raise InputError(
-            f"masks hold the values {shown}; with {k} classes they must be 0 to {k - 1} ({IGNORE} = ignore): "
-            "say what they mean with values={in_file: class, ...}"
+            f"masks hold the values {few}; with {k} classes they must be 0 to {k - 1} "
+            f"({IGNORE} = ignore): say what they mean with values={{in_file: class, ...}}"
         )
     note = f"value {IGNORE} is read as 'ignore'" if IGNORE in values else ""
     return {v: v for v in values}, note
 
-# %% ../nbs/09_data.ipynb #252e7ec1
+# %% ../nbs/09_data.ipynb #c7003566
+def _check_colours(colours):
+    fits = rule_of(Whole).holds
+    triples = [(*c, k) for c, k in colours.items() if isinstance(c, tuple) and len(c) == 3]
+    if len(triples) < len(colours) or not all(fits(v) for t in triples for v in t):
+        raise InputError(f"colours={shown(colours)}; it must be {{(r, g, b): class number, ...}}")
+
+
+@checked
 def colours_to_classes(
     rgb,  # array `(h w 3)` of bytes
     colours: dict,  # (r, g, b) -> class number
-    default: int = 0,  # the class of every other colour
+    default: Whole = 0,  # the class of every other colour
 ) -> np.ndarray:  # int64 `(h w)`
-    "A colour picture as a mask."
+    "A colour picture as a mask. Raises `InputError` for pictures without colours."
+    _check_colours(colours)
+    if np.ndim(rgb) != 3 or np.shape(rgb)[-1] < 3:
+        raise InputError(f"rgb={shown(rgb)}; a colour picture is an array (h w 3)")
     rgb = np.asarray(rgb)[..., :3]
     mask = np.full(rgb.shape[:2], default, np.int64)
     for colour, k in colours.items():
         mask[(rgb == np.array(colour)).all(-1)] = k
     return mask
 
-# %% ../nbs/09_data.ipynb #cc0a8fc5
+# %% ../nbs/09_data.ipynb #330995c5
 def _picture(path=None, array=None):
     "A cell of an image column: a path, read when needed, or a small encoded file."
     if array is None:
         return {"path": str(path), "bytes": None}
     from io import BytesIO
+
     from PIL import Image
 
     buffer = BytesIO()
@@ -214,30 +253,31 @@ def _picture(path=None, array=None):
 
 def _embedded(image):
     "A cell that holds `image` itself: float32 for one channel, 8-bit for three."
-    return _picture(
-        array=image[0].numpy()
-        if len(image) == 1
-        else (image.movedim(0, -1).numpy() * 255).round().astype(np.uint8)
-    )
+    if len(image) == 1:
+        return _picture(array=image[0].numpy())
+    return _picture(array=(image.movedim(0, -1).numpy() * 255).round().astype(np.uint8))
 
-# %% ../nbs/09_data.ipynb #c9e90131
+
+def _mask_cell(mask):
+    "A cell that holds a mask."
+    return _picture(array=np.asarray(mask).astype(np.uint8))
+
+# %% ../nbs/09_data.ipynb #f4e66321
 def _renumbered(rows, mapping):
     "`rows` with the numbers in their mask arrays replaced by `mapping`, and the masks encoded."
     table = np.zeros(max(mapping) + 1, np.uint8)
     table[list(mapping)] = list(mapping.values())
-    return [(image, _picture(array=table[mask]), group, name) for image, mask, group, name in rows]
+    return [(image, _mask_cell(table[mask]), group, name) for image, mask, group, name in rows]
 
 
 def _dataset(rows, **about):
     "A `Dataset` from `(image, mask, group, name)` rows; `about` becomes its metadata."
     from datasets import Dataset, DatasetInfo, Features, Image, Value
 
-    columns = dict(zip(("image", "mask", "group", "name"), map(list, zip(*rows))))
-    features = Features(
-        {"image": Image(), "mask": Image(), "group": Value("string"), "name": Value("string")}
-    )
+    kinds = dict(image=Image(), mask=Image(), group=Value("string"), name=Value("string"))
+    columns = dict(zip(kinds, map(list, zip(*rows))))
     info = DatasetInfo(
-        features=features,
+        features=Features(kinds),
         description=json.dumps(about),
         citation=about.get("citation", ""),
         homepage=about.get("homepage", ""),
@@ -245,122 +285,120 @@ def _dataset(rows, **about):
     )
     return Dataset.from_dict(columns, info=info)
 
-# %% ../nbs/09_data.ipynb #b34fbd90
+# %% ../nbs/09_data.ipynb #fd4e7218
 def meta(
     ds,  # a `Dataset` or `DatasetDict` from `load`
 ) -> dict:  # name, title, classes, pixel_nm, licence, citation, homepage, notes
-    "What is known about a data set."
-    ds = next(iter(ds.values())) if isinstance(ds, dict) else ds
+    "What is known about a data set. Raises `InputError` for what `load` has not made."
+    ds = next(iter(ds.values()), None) if isinstance(ds, dict) else ds
     try:
         return json.loads(ds.info.description)
-    except ValueError:
+    except (AttributeError, TypeError, ValueError):
         raise InputError(
-            "this Dataset was not made by unet_explorer.data.load, so its classes are unknown; load it with load()"
+            "this is no Dataset made by unet_explorer.data.load, so its classes are unknown; "
+            "load it with load()"
         ) from None
 
 
+def _check_rows(ds, *columns):
+    have = getattr(ds, "column_names", None)
+    if not isinstance(have, list) or not set(columns) <= set(have):
+        raise InputError(
+            f"ds={shown(type(ds).__name__)}; it must be a Dataset with the columns "
+            f"{', '.join(columns)}, as load() makes it"
+        )
+
+
+@checked
 def sample(
     ds,  # a `Dataset` from `load`
     i: int,  # which row
 ):  # image float32 `(c h w)` in [0, 1], mask int64 `(h w)`
-    "Image and mask of row `i`, as legal tensors."
-    row = ds[i]
-    return to_image(row["image"], name=row["name"]), torch.from_numpy(
-        np.array(row["mask"], np.int64)
-    )
+    "Image and mask of row `i`, as legal tensors. Raises `InputError` if there is no such row."
+    _check_rows(ds, "image", "mask", "name")
+    if not -len(ds) <= i < len(ds):
+        raise InputError(f"i={i} of {len(ds)} rows; it must be from 0 to {len(ds) - 1}")
+    row = ds[int(i)]
+    mask = torch.from_numpy(np.array(row["mask"], np.int64))
+    return to_image(row["image"], name=row["name"]), mask
 
-# %% ../nbs/09_data.ipynb #7f0897c0
-def _load_isbi2012(files):
+# %% ../nbs/09_data.ipynb #0e08f166
+def _reads(name):
+    "Decorator: `f(files, **options)` gives the rows of each part of the source `name`."
+
+    def keep(f):
+        f.__qualname__ = f"load({name!r})"  # whose options they are, in messages
+        SOURCES[name] = replace(SOURCES[name], read=checked(f))
+        return f
+
+    return keep
+
+# %% ../nbs/09_data.ipynb #505295c1
+@_reads("isbi2012")
+def _isbi2012(files):
     rows = []
-    for i in range(
-        30
-    ):  # in the files 0 is membrane and 255 is cell; neighbouring slices form a block
-        mask = (np.asarray(_read(files[f"label/{i}.png"])) == 0).astype(np.uint8)
-        rows.append(
-            (
-                _picture(files[f"image/{i}.png"]),
-                _picture(array=mask),
-                f"slices {i // 3 * 3}-{i // 3 * 3 + 2}",
-                f"slice{i:02d}",
-            )
-        )
+    for i in range(30):
+        mask = load_mask(files[f"label/{i}.png"]) == 0  # 0 is membrane and 255 is cell
+        first = i // 3 * 3  # neighbouring slices form a block
+        group = f"slices {first}-{first + 2}"
+        rows.append((_picture(files[f"image/{i}.png"]), _mask_cell(mask), group, f"slice{i:02d}"))
     return {"train": rows[:21], "valid": rows[21:24], "test": rows[24:]}
 
 
-def _load_nasa_super1(files):
-    splits = {"train": [], "valid": [], "test": []}
+@_reads("nasa_super1")
+def _nasa_super1(files):
+    parts = {"train": [], "val": [], "test": []}
+    painted = {(0, 0, 255): 1, (255, 0, 0): 2}
     for name, path in files.items():
-        folder, stem = name.split("/")[0], Path(name).stem
-        if folder.endswith("_annot"):
-            continue
-        mask = colours_to_classes(
-            _read(files[f"{folder}_annot/{stem}_mask.tif"]), {(0, 0, 255): 1, (255, 0, 0): 2}
-        )
-        splits["valid" if folder == "val" else folder].append(
-            (_picture(path), _picture(array=mask.astype(np.uint8)), stem.split("_")[0], stem)
-        )  # spot5_0d_3 -> spot5
-    return splits
+        part, stem = name.split("/")[0], Path(name).stem
+        if part in parts:
+            colours = open_image(files[f"{part}_annot/{stem}_mask.tif"]).pixels
+            mask = colours_to_classes(colours, painted)
+            spot = stem.split("_")[0]  # spot5_0d_3 -> spot5
+            parts[part].append((_picture(path), _mask_cell(mask), spot, stem))
+    return {"train": parts["train"], "valid": parts["val"], "test": parts["test"]}
 
-# %% ../nbs/09_data.ipynb #6b970bad
-def _load_ic_layout(files, per_layer=8, size=(256, 256), seed=0):
-    from unet_explorer.layout import read_svg
-    from unet_explorer.simulate import inspection_set
-
-    if per_layer < 1 or min(size) < 16:
-        raise InputError(
-            f"ic_layout: per_layer={per_layer}, size={tuple(size)}; at least 1 picture of 16x16 pixels"
-        )
+# %% ../nbs/09_data.ipynb #624810e8
+@_reads("ic_layout")
+def _ic_layout(
+    files,
+    per_layer: Count = 8,  # pictures of each layer
+    size: HeightWidth = (256, 256),  # height and width, in pixels
+    seed: whole(0, 2_000_000) = 0,  # same seed, same pictures
+):
+    if min(size) < 16:
+        raise InputError(f"ic_layout: size={tuple(size)}; it must be at least 16x16 pixels")
+    wish = dict(defects=(), size=size)
     layers = []
     for k, path in enumerate(files.values()):  # the picture is simulated, the layer is real
-        rows = inspection_set(
-            per_layer, [read_svg(path)], defects=(), size=size, seed=1000 * seed + k
-        )
-        layers.append(
-            [
-                (
-                    _picture(array=r["image"][0].numpy()),
-                    _picture(array=r["conductor"].numpy().astype(np.uint8)),
-                    f"layer {k}",
-                    f"layer{k}_{i:02d}",
-                )
-                for i, r in enumerate(rows)
-            ]
-        )
+        seen = inspection_set(per_layer, [read_svg(path)], seed=1000 * seed + k, **wish)
+        cells = [(_embedded(r["image"]), _mask_cell(r["conductor"])) for r in seen]
+        layers.append([(*c, f"layer {k}", f"layer{k}_{i:02d}") for i, c in enumerate(cells)])
     return {"train": sum(layers[:6], []), "valid": layers[6], "test": sum(layers[7:], [])}
 
-# %% ../nbs/09_data.ipynb #9d08ea28
-def _load_simulated(n=36, size=(256, 256), seed=0):
+# %% ../nbs/09_data.ipynb #91f24b08
+@_reads("simulated")
+def _simulated(
+    files,  # none
+    n: whole(3) = 36,  # pictures of all parts together
+    size: HeightWidth = (256, 256),  # height and width, in pixels
+    seed: Seed = 0,  # same seed, same pictures
+):
     rows = [
-        (
-            _picture(array=image[0].numpy()),
-            _picture(array=mask.numpy().astype(np.uint8)),
-            f"layout {i}",
-            f"sim{i:03d}",
-        )
+        (_embedded(image), _mask_cell(mask), f"layout {i}", f"sim{i:03d}")
         for i, (image, mask) in enumerate(simulate(n, size, seed))
     ]
-    return {
-        "train": rows[: n * 2 // 3],
-        "valid": rows[n * 2 // 3 : n * 7 // 9],
-        "test": rows[n * 7 // 9 :],
-    }
+    a = min(n * 2 // 3, n - 2)  # a picture for each part, however few there are
+    b = max(n * 7 // 9, a + 1)
+    return {"train": rows[:a], "valid": rows[a:b], "test": rows[b:]}
 
-# %% ../nbs/09_data.ipynb #b452018c
+# %% ../nbs/09_data.ipynb #bbfd2959
 def _files(folder, what):
     "All image files in `folder` and below, in natural order; `InputError` if there are none."
-    folder = Path(folder)
-    if not folder.is_dir():
-        raise InputError(f"{folder}: no such folder; check the spelling of the folder of {what}")
-    found = [
-        p
-        for p in folder.rglob("*")
-        if p.suffix.lower() in SUFFIXES and p.is_file() and not p.name.startswith(".")
-    ]
-    if not found:
-        raise InputError(
-            f"{folder}: no {what} in it; expected files ending in {', '.join(SUFFIXES)}"
-        )
-    return sorted(found, key=_natural)
+    found = files_in(folder, what=what)
+    if found == [Path(folder)]:
+        raise InputError(f"{folder}: one file, where a folder of {what} is needed")
+    return found
 
 
 def _key(path, root):
@@ -377,65 +415,78 @@ def _by_key(paths, root, key):
     twice = [k for k, n in Counter(keys).items() if n > 1]
     if twice:
         raise InputError(
-            f"{root}: {len(twice)} names occur twice (first: {twice[0]}, with different suffixes); remove one of each"
+            f"{root}: {len(twice)} names occur twice (first: {twice[0]}, with different suffixes); "
+            "remove one of each"
         )
     return dict(zip(keys, paths))
 
-# %% ../nbs/09_data.ipynb #4f81135d
+# %% ../nbs/09_data.ipynb #1c800c16
+def _groups(paths, root):
+    "The subfolder of each file; without subfolders ten blocks of neighbouring files."
+    if any(p.parent != root for p in paths):
+        return [str(p.parent.relative_to(root)) for p in paths]
+    n = -(-len(paths) // 10)
+    return [f"files {i // n * n + 1} ff." for i in range(len(paths))]
+
+
+@checked
 def pair_files(
-    images,  # folder of images, with subfolders if there are several specimens
-    masks,  # folder of masks with the same subfolders and names, `_mask`, `_label`, `_seg` or `_gt` may follow the name
-) -> list[
-    tuple[Path, Path, str]
-]:  # image, mask, group (the subfolder, or a block of neighbouring files)
-    "Pair images and masks by name. Raises `InputError` for missing folders, masks, and names that occur twice."
+    images: FilePath,  # folder of images, with subfolders if there are several specimens
+    masks: FilePath,  # folder of masks: same subfolders and names, see the table above
+) -> list[tuple[Path, Path, str]]:  # image, mask, group: the subfolder, or a block of neighbours
+    """Pair images and masks by name; `_mask`, `_label`, `_seg` or `_gt` may end the name of a mask.
+
+    Raises `InputError` for missing folders, missing masks, and names that occur twice."""
     ims, ms = _files(images, "images"), _files(masks, "masks")
     if Path(images).resolve() == Path(masks).resolve():
         raise InputError(
-            f"{images}: images and masks in the same folder; put the masks into a folder of their own"
+            f"{images}: images and masks in the same folder; put the masks into one of their own"
         )
     by_key, mask_of = _by_key(ims, images, _key), _by_key(ms, masks, _mask_key)
     alone = [k for k in by_key if k not in mask_of]
     if alone:
         raise InputError(
-            f"{len(alone)} of {len(ims)} images have no mask (first: {by_key[alone[0]]}); a mask has the name of its image: "
-            f"expected {Path(masks) / alone[0]}.png. Add it, or move the image away"
+            f"{len(alone)} of {len(ims)} images have no mask (first: {by_key[alone[0]]}); "
+            f"a mask has the name of its image: expected {Path(masks) / alone[0]}.png. "
+            "Add it, or move the image away"
         )
-    nested = any(p.parent != Path(images) for p in ims)
-    per_block = max(1, -(-len(ims) // 10))  # without subfolders: ten blocks of neighbouring files
-    return [
-        (
-            p,
-            mask_of[k],
-            str(p.parent.relative_to(images))
-            if nested
-            else f"files {i // per_block * per_block + 1} ff.",
-        )
-        for i, (k, p) in enumerate(by_key.items())
-    ]
+    groups = _groups(list(by_key.values()), Path(images))
+    return [(p, mask_of[k], g) for (k, p), g in zip(by_key.items(), groups)]
 
-# %% ../nbs/09_data.ipynb #2563437a
+# %% ../nbs/09_data.ipynb #cb9b118f
 def _read_pair(image_path, mask_path, colours):
-    "Image and mask array of a pair; `InputError` if they differ in size."
-    image = load_image(image_path)
-    mask = (
-        colours_to_classes(_read(mask_path), colours) if colours else load_mask(mask_path).numpy()
-    )
-    if tuple(image.shape[1:]) != mask.shape:
+    "The cell of an image and the array of its mask; `InputError` if they differ in size."
+    picture = open_image(image_path)
+    (_, h, w), image = picture.shape, picture[:]
+    if colours is not None:
+        mask = colours_to_classes(open_image(mask_path).pixels, colours)
+    else:
+        mask = load_mask(mask_path).numpy()
+    if (h, w) != mask.shape:
         raise InputError(
-            f"{image_path} is {image.shape[2]}x{image.shape[1]} pixels but its mask {mask_path} is "
-            f"{mask.shape[1]}x{mask.shape[0]}; they must be equal: export the mask at the size of the image"
+            f"{image_path} is {w}x{h} pixels but its mask {mask_path} is "
+            f"{mask.shape[1]}x{mask.shape[0]}; they must be equal: "
+            "export the mask at the size of the image"
         )
-    return image, mask
+    kept = image_path.suffix.lower() in (".png", ".jpg", ".jpeg")
+    if kept and picture.pixels.dtype == np.uint8:
+        return _picture(image_path.resolve()), mask
+    return _embedded(image), mask
+
+# %% ../nbs/09_data.ipynb #2e525cf9
+def _check_meaning(values, classes):
+    "Raise `InputError` for what can be no meaning of numbers, or no names."
+    numbers = [*values.keys(), *values.values()] if isinstance(values, dict) else [values]
+    if values is not None and not all(isinstance(v, (int, np.integer)) for v in numbers):
+        raise InputError(f"values={shown(values)}; it must be {{number in the file: class, ...}}")
+    if classes is not None and (
+        isinstance(classes, str)
+        or not isinstance(classes, (list, tuple))
+        or not all(isinstance(c, str) for c in classes)
+    ):
+        raise InputError(f"classes={shown(classes)}; it must be a list of names, class 0 first")
 
 
-def _is_plain(path):
-    return (
-        path.suffix.lower() in (".png", ".jpg", ".jpeg")
-        and np.asarray(_read(path)).dtype == np.uint8
-    )
-
-# %% ../nbs/09_data.ipynb #f1b2d829
 def _meaning(seen, values, classes):
     "`(mapping, note, class names)` for the numbers `seen` in all masks."
     if values:
@@ -451,28 +502,31 @@ def _meaning(seen, values, classes):
     classes = list(classes or [f"class {i}" for i in range(max(k, 2))])
     if k > len(classes):
         raise InputError(
-            f"masks use {k} classes but {len(classes)} names were given ({', '.join(classes)}); name them all"
+            f"masks use {k} classes but {len(classes)} names were given ({', '.join(classes)}); "
+            "name them all"
         )
     return mapping, note, classes
 
-# %% ../nbs/09_data.ipynb #0e26e508
+# %% ../nbs/09_data.ipynb #ca958133
+@checked
 def load_pairs(
-    images,  # folder of images
-    masks,  # folder of masks
+    images: FilePath,  # folder of images
+    masks: FilePath,  # folder of masks
     classes=None,  # class names, class 0 first; None: "class 0", "class 1", ...
-    values: dict
-    | None = None,  # number in the mask files -> class number, where it cannot be guessed
+    values: dict | None = None,  # number in the mask files -> class, where it cannot be guessed
     colours: dict | None = None,  # (r, g, b) -> class number, for masks that are colour pictures
-    pixel_nm: float | None = None,  # size of a pixel in nm
+    pixel_nm: Positive | None = None,  # size of a pixel in nm
 ):  # a `Dataset`
-    "A `Dataset` of the user's own files, every file read and checked. Raises `InputError`, one line, for anything unusable."
+    """A `Dataset` of the user's own files, every file read and checked.
+
+    Raises `InputError`, one line, for anything unusable."""
     from tqdm.auto import tqdm
 
+    _check_meaning(values, classes)
     pairs, rows, seen = pair_files(images, masks), [], set()
     for image_path, mask_path, group in tqdm(pairs, desc="checking files", disable=len(pairs) < 50):
-        image, mask = _read_pair(image_path, mask_path, colours)
+        cell, mask = _read_pair(image_path, mask_path, colours)
         seen |= set(np.unique(mask).tolist())
-        cell = _picture(image_path.resolve()) if _is_plain(image_path) else _embedded(image)
         rows.append((cell, mask, group, _key(image_path, images)))
     mapping, note, classes = _meaning(seen, values, classes)
     return _dataset(
@@ -487,7 +541,7 @@ def load_pairs(
         notes=[note] if note else [],
     )
 
-# %% ../nbs/09_data.ipynb #3ef1b4e9
+# %% ../nbs/09_data.ipynb #590d4dc2
 def _columns(ds, repo):
     "The names of the image and the mask column of a data set from the hub."
     from datasets import Image
@@ -497,13 +551,14 @@ def _columns(ds, repo):
     images = [c for c in pictures if c not in masks]
     if not masks or not images:
         raise InputError(
-            f"hf://{repo}: columns {', '.join(ds.column_names)}; need an image column and one called mask, label or "
-            "annotation: rename them with Dataset.rename_column and save it to a folder"
+            f"hf://{repo}: columns {', '.join(ds.column_names)}; need an image column and one "
+            "called mask, label or annotation: rename them with Dataset.rename_column and save it "
+            "to a folder"
         )
     return images[0], masks[0]
 
-# %% ../nbs/09_data.ipynb #ec5800a2
-def _adopt(ds, repo, split, classes=None):
+# %% ../nbs/09_data.ipynb #a9d34ef3
+def _adopt(ds, repo, part, classes=None):
     "`ds` with our columns and metadata."
     image_column, mask_column = _columns(ds, repo)
     seen, rows, per_block = set(), [], max(1, -(-len(ds) // 10))
@@ -512,8 +567,8 @@ def _adopt(ds, repo, split, classes=None):
         mask = mask[..., 0] if mask.ndim == 3 else mask
         seen |= set(np.unique(mask).tolist())
         image = to_image(row[image_column], name=f"{repo} row {i}")
-        group = str(row.get("group", f"{split} rows {i // per_block * per_block} ff."))
-        rows.append((_embedded(image), mask, group, f"{split}{i:05d}"))
+        group = str(row.get("group", f"{part} rows {i // per_block * per_block} ff."))
+        rows.append((_embedded(image), mask, group, f"{part}{i:05d}"))
     mapping, note, classes = _meaning(seen, None, classes)
     return _dataset(
         _renumbered(rows, mapping),
@@ -529,95 +584,101 @@ def _adopt(ds, repo, split, classes=None):
 
 
 def _load_hub(repo, classes=None):
-    "A data set from the Hugging Face hub: the first image column, and the image column that is called like a mask."
+    "A data set from the Hugging Face hub."
     from datasets import DatasetDict, load_dataset
 
+    _check_meaning(None, classes)
     try:
         found = load_dataset(repo)
     except Exception as e:  # the hub's errors share no base class
         raise InputError(
-            f"hf://{repo}: cannot be loaded ({' '.join(str(e).split())[:120]}); check the name and the network"
+            f"hf://{repo}: cannot be loaded ({first_line(e)}); check the name and the network"
         ) from None
-    return DatasetDict({split: _adopt(ds, repo, split, classes) for split, ds in found.items()})
+    return DatasetDict({part: _adopt(ds, repo, part, classes) for part, ds in found.items()})
 
-# %% ../nbs/09_data.ipynb #42c873fc
-def _load_known(name, fallback, options):
+# %% ../nbs/09_data.ipynb #36495d5d
+def _check_options(who, options, read, given):
+    "Raise `InputError` for an option that `read` does not have after its first `given` parameters."
+    there = list(inspect.signature(read).parameters)[given:]
+    for name in options:
+        if name not in there:
+            cure = f"choose from {', '.join(there)}" if there else "there are none"
+            raise InputError(f"load({who!r}): no option {name}; {cure}")
+
+
+def _load_known(source, fallback, options):
     "One of `SOURCES`."
     from datasets import DatasetDict
 
-    if name == "simulated":
-        parts = _load_simulated(**options)
-    else:
-        if options and name != "ic_layout":
-            raise InputError(
-                f"load({name!r}) takes no options, but got {', '.join(options)}; leave them out"
-            )
-        try:
-            files = fetch(name)
-        except InputError:
-            if not fallback or os.environ.get("UNET_EXPLORER_REQUIRE_DATA") == "1":
-                raise
-            print(
-                f"{name} is not in the cache and there is no network: using simulated images instead"
-            )
-            return load("simulated")
-        parts = {
-            "isbi2012": _load_isbi2012,
-            "nasa_super1": _load_nasa_super1,
-            "ic_layout": _load_ic_layout,
-        }[name](files, **options)
-    s = SOURCES[name]
-    about = dict(
-        name=s.name,
-        title=s.title,
-        classes=s.classes,
-        pixel_nm=s.pixel_nm,
-        licence=s.licence,
-        citation=s.citation,
-        homepage=s.homepage,
-        notes=[],
-    )
-    return DatasetDict({part: _dataset(rows, **about) for part, rows in parts.items()})
+    _check_options(source.name, options, source.read, 1)
+    try:
+        files = fetch(source.name) if source.url else {}
+    except InputError:
+        if not fallback or os.environ.get("UNET_EXPLORER_REQUIRE_DATA") == "1":
+            raise
+        print(f"{source.name} is not in the cache and there is no network: simulated instead")
+        return load("simulated")
+    about = {
+        key: getattr(source, key)
+        for key in ("name", "title", "classes", "pixel_nm", "licence", "citation", "homepage")
+    }
+    parts = source.read(files, **options)
+    return DatasetDict({part: _dataset(rows, **about, notes=[]) for part, rows in parts.items()})
 
-# %% ../nbs/09_data.ipynb #9620a415
+# %% ../nbs/09_data.ipynb #9fd6a327
+@checked
 def load(
-    source,  # "isbi2012", "nasa_super1", "ic_layout", "simulated", a folder with `images/` and `masks/` in it, or "hf://org/name"
-    fallback: bool = False,  # without network and cache, say so in one line and return "simulated" instead of raising
-    **kwargs,  # "simulated": n, size, seed; "ic_layout": per_layer, size, seed; a folder: classes, values, colours, pixel_nm; hf://: classes
+    source: FilePath,  # "isbi2012", "simulated", ..., a folder, or "hf://org/name", see the table
+    fallback: bool = False,  # without network and cache, say so and return "simulated"
+    **options,  # of the source: "simulated" has n, size, seed
 ):  # `DatasetDict` with train, valid and test for a named source, `Dataset` for a folder
-    "Load a data set with the columns image, mask, group and name. Raises `InputError` for anything it cannot find or read."
+    """Load a data set with the columns image, mask, group and name.
+
+    "ic_layout" has the options per_layer, size, seed; a folder classes, values, colours, pixel_nm;
+    the hub classes. Raises `InputError` for anything it cannot find or read."""
     source = str(source)
     if source.startswith("hf://"):
-        return _load_hub(source.removeprefix("hf://"), **kwargs)
+        _check_options(source, options, _load_hub, 1)
+        return _load_hub(source.removeprefix("hf://"), **options)
     if source in SOURCES:
-        return _load_known(source, fallback, kwargs)
+        return _load_known(SOURCES[source], fallback, options)
     folder = Path(source)
     if not folder.is_dir():
         raise InputError(
-            f"{source!r} is neither a known data set ({', '.join(SOURCES)}) nor a folder; check the spelling, or use hf://org/name"
+            f"{source!r} is neither a known data set ({', '.join(SOURCES)}) nor a folder; "
+            "check the spelling, or use hf://org/name"
         )
     if not (folder / "images").is_dir() or not (folder / "masks").is_dir():
         raise InputError(
-            f"{source}: expected the subfolders images/ and masks/ in it; make them, or use load_pairs(images, masks)"
+            f"{source}: expected the subfolders images/ and masks/ in it; "
+            "make them, or use load_pairs(images, masks)"
         )
-    return load_pairs(folder / "images", folder / "masks", **kwargs)
+    _check_options(source, options, load_pairs, 2)
+    return load_pairs(folder / "images", folder / "masks", **options)
 
-# %% ../nbs/09_data.ipynb #16eaeffd
+# %% ../nbs/09_data.ipynb #3e29c30c
+_HeldOut = number("a share from 0 to below 1", lambda v: 0 <= v < 1)
+
+
+@checked
 def split(
     ds,  # a `Dataset` with a `group` column
-    valid: float = 0.2,  # share of the rows for validation, at least
-    test: float = 0.0,  # share of the rows for the final test, at least
+    valid: _HeldOut = 0.2,  # share of the rows for validation, at least
+    test: _HeldOut = 0.0,  # share of the rows for the final test, at least
 ):  # `DatasetDict` with train, valid and, if asked for, test
     """Split by whole groups from the end: test last, valid before it. Neighbours stay together.
+
     Raises `InputError` if there are too few groups to hold any out."""
     from datasets import DatasetDict
 
+    _check_rows(ds, "group")
     of, sizes = ds["group"], Counter(ds["group"])
     left, parts, needed = list(dict.fromkeys(of)), {}, 2 + (test > 0)
     if len(left) < needed:
         raise InputError(
             f"{len(ds)} images in {len(left)} group(s) cannot be split into {needed} parts; "
-            f"give at least {needed} images, or sort them into at least {needed} subfolders (one per specimen)"
+            f"give at least {needed} images, or sort them into at least {needed} subfolders, "
+            "one a specimen"
         )
     for part, share in (("test", test), ("valid", valid)):
         if share <= 0:
@@ -628,10 +689,5 @@ def split(
             taken.append(left.pop())
         parts[part] = set(taken)
     parts["train"] = set(left)
-    return DatasetDict(
-        {
-            p: ds.select([i for i, g in enumerate(of) if g in parts[p]])
-            for p in ("train", "valid", "test")
-            if p in parts
-        }
-    )
+    rows = {p: [i for i, g in enumerate(of) if g in own] for p, own in parts.items()}
+    return DatasetDict({p: ds.select(rows[p]) for p in ("train", "valid", "test") if p in rows})

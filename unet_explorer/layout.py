@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['Chip', 'Corner', 'LAYOUTS', 'Layout', 'changed', 'lines', 'contacts', 'routed', 'read_svg', 'crop', 'random_layout',
-           'as_picture', 'Roughness', 'wander', 'roughen']
+           'in_colours', 'Roughness', 'wander', 'roughen']
 
 # %% ../nbs/05_layout.ipynb #0793d142
 import re
@@ -313,7 +313,7 @@ def random_layout(
 
 # %% ../nbs/05_layout.ipynb #e61a1ce0
 @checked
-def as_picture(
+def in_colours(
     layout: Chip,  # what to look at
 ) -> np.ndarray:  # float `(h w 3)` in [0, 1]
     """A layout in colours: insulator grey, metal orange, vias blue, foreign matter pink.
