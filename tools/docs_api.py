@@ -53,6 +53,14 @@ class Docments(griffe.Extension):
             text = ast.get_source_segment(agent.code, node)
             obj.extra["docments"] = {"value": said, "source": text}
 
+    def on_attribute_node(self, *, node, agent, **_):
+        "griffe leaves out the names of `A, B = 1, 2`."
+        for target in getattr(node, "targets", ()):
+            for name in getattr(target, "elts", ()) if agent.current.is_module else ():
+                value = griffe.Attribute(name.id, lineno=node.lineno, endlineno=node.end_lineno)
+                agent.current.set_member(name.id, value)
+                self.on_instance(node=node, obj=value, agent=agent)
+
     def at(self, line):
         "The comment at the end of `line`, else those that stand alone right above it."
         if line in self.comments and not self.alone(line):
