@@ -2,7 +2,7 @@
 # it is there: tools/setup_env.py looks whether settings.ini, constraints.txt and the like have changed.
 
 # A finished .venv keeps the Python it was made with; `make PYTHON=python3.12 setup` makes it anew with another.
-PYTHON ?= $(shell test -e .venv/.ready && test -x .venv/bin/python && echo .venv/bin/python || echo python3)
+PYTHON ?= $(shell test -s .venv/.ready && test -x .venv/bin/python && echo .venv/bin/python || echo python3)
 # As in an activated environment, so that `!unet-explorer` in a notebook is this one too.
 IN := PATH="$(CURDIR)/.venv/bin:$$PATH"
 

@@ -1,13 +1,9 @@
 """`make setup`: a `.venv` with everything the project needs. Safe to repeat, and to interrupt.
 
-Standard library only, and no syntax newer than Python 3.6: an old Python must get as far as saying that it is old.
-
-`.venv/.ready` is written last. Its first line tells which Python and folder the environment belongs to, its second
-is a hash of the files that say what to install:
-    both lines fit            -> nothing to do, in a fraction of a second
-    only the second differs   -> pip brings the environment up to date
-    else, or no such file     -> the set-up was cut short, or the folder moved: `.venv` is made anew
-pip keeps what it has downloaded, so a second try does not start from nothing."""
+Standard library only, in the syntax of Python 3.6: an old Python must get to say that it is old.
+`.venv/.ready` is written last: which Python and folder it belongs to, and a hash of SOURCES. Both
+fit: nothing to do. Only the hash differs: pip brings it up to date. Else `.venv` is made anew; pip
+keeps what it has downloaded, so a second try does not start from nothing."""
 
 import fcntl
 import hashlib
@@ -15,33 +11,30 @@ import os
 import platform
 import re
 import shutil
-import subprocess
 import sys
 import tempfile
 import time
-from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
+from subprocess import DEVNULL, STDOUT, CalledProcessError, Popen, TimeoutExpired, check_output
 
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 STAMP = VENV / ".ready"
 LOG = VENV / "setup.log"
 SOURCES = ("settings.ini", "setup.py", "pyproject.toml", "constraints.txt")
-# What pip's log looks like when it cannot get out.
-NO_NETWORK = re.compile(
+PIP = "-m pip install --no-input --progress-bar=off --disable-pip-version-check -e .[lab,dev]"
+AGAIN = "run make setup again"
+NO_NETWORK = (  # what pip's log looks like when it cannot get out
     "NewConnectionError|NameResolutionError|ConnectTimeout|ReadTimeout|ProxyError|"
     "Temporary failure in name resolution|Network is unreachable"
 )
-# Settings of this clone's JupyterLab only; nbdev_install_hooks would edit ~/.jupyter, for all of the user's projects.
-CLEAN_ON_SAVE = """# Saves notebooks without execution counts and machine-dependent metadata. Made by tools/setup_env.py.
-def clean(**kwargs):
-    from nbdev.clean import clean_jupyter
-    clean_jupyter(**kwargs)
+# Settings of this clone's JupyterLab, where nbdev_install_hooks would edit ~/.jupyter, for all of a
+# user's projects: notebooks are saved without execution counts; no news, and no look for updates.
+CLEAN = """from nbdev.clean import clean_jupyter
 
-
-c.ContentsManager.pre_save_hook = clean  # noqa: F821
+c.ContentsManager.pre_save_hook = lambda **kwargs: clean_jupyter(**kwargs)
 """
-# Neither asks for permission to fetch news nor looks for updates.
 NO_NEWS = '{"disabledExtensions": {"@jupyterlab/apputils-extension:announcements": true}}\n'
 
 
@@ -53,241 +46,154 @@ def say(text, end="\n"):
     print("set-up: " + text, end=end, flush=True)
 
 
-# What must be there -----------------------------------------------------------------------------------------------
-
-
 def check_python(version=sys.version_info):
     "Is this Python new enough for settings.ini?"
     least = re.search(r"(?m)^min_python\s*=\s*(\S+)", (ROOT / "settings.ini").read_text()).group(1)
     if tuple(version[:2]) < tuple(map(int, least.split("."))):
-        raise Problem(
-            "Python {}.{} is too old: unet-explorer needs {} or newer; install one and run "
-            "make PYTHON=python3.11 setup".format(version[0], version[1], least)
-        )
+        old = f"Python {version[0]}.{version[1]} is too old: unet-explorer needs {least} or newer"
+        raise Problem(f"{old}; install one and run make PYTHON=python3.11 setup")
 
 
-def check_venv_module():
-    "Debian and Ubuntu part `ensurepip` from Python; without it a new environment has no pip."
-    try:
-        import ensurepip  # noqa: F401
-        import venv  # noqa: F401
-    except ImportError:
-        raise Problem(
-            "python3-venv is missing; install it (Debian, Ubuntu: apt install python3-venv) "
-            "and run make setup again"
-        )
-
-
-def check_folder():
-    "Can `.venv` be written? Only an attempt tells: root may write a read-only folder, but not a read-only disk."
+def check_machine(fresh):
+    "Is there what Debian parts from Python, and room? Whether `.venv` can be written, a try tells."
+    if not (find_spec("ensurepip") and find_spec("venv")):
+        get = "install it (Debian, Ubuntu: apt install python3-venv)"
+        raise Problem(f"python3-venv is missing; {get} and {AGAIN}")
     try:
         VENV.mkdir(exist_ok=True)
-        tempfile.TemporaryFile(dir=str(VENV)).close()
+        tempfile.TemporaryFile(dir=VENV).close()
     except OSError as e:
-        raise Problem(
-            "cannot write {} ({}); make that folder writable, or clone into your home folder".format(
-                VENV, e.strerror
-            )
-        )
+        cure = "make that folder writable, or clone into your home folder"
+        raise Problem(f"cannot write {VENV} ({e.strerror}); {cure}")
+    need = 8 if (platform.system(), platform.machine()) == ("Linux", "x86_64") else 2  # CUDA: 6 GB
+    free = shutil.disk_usage(ROOT).free / 1e9
+    if fresh and free < need:
+        has = f"the set-up needs about {need} GB and {ROOT} has {free:.1f}"
+        raise Problem(f"disk full: {has}; free some space and {AGAIN}")
 
 
-def check_disk():
-    "On Linux x86_64 torch brings CUDA along, some 6 GB of it."
-    need = 8 if (platform.system(), platform.machine()) == ("Linux", "x86_64") else 2
-    free = shutil.disk_usage(str(ROOT)).free / 1e9
-    if free < need:
-        raise Problem(
-            "disk full: the set-up needs about {} GB and {} has {:.1f}; free some space "
-            "and run make setup again".format(need, ROOT, free)
-        )
-
-
-# The work ---------------------------------------------------------------------------------------------------------
-
-
-def wanted_stamp():
-    "What `.ready` says when the environment fits the sources."
-    digest = hashlib.sha256()
-    for name in SOURCES:
-        digest.update((ROOT / name).read_bytes())
-    return "Python {}.{} in {}\n{}\n".format(
-        sys.version_info[0], sys.version_info[1], ROOT, digest.hexdigest()
-    )
-
-
-def found_stamp():
-    "What `.ready` says; nothing where there is none, or no Python beside it (any more)."
-    return STAMP.read_text() if STAMP.exists() and (VENV / "bin" / "python").exists() else ""
-
-
-@contextmanager
-def only_one_at_a_time():
-    """Wait for another set-up of this clone to end; gives the lock.
-    pip inherits it, so even a pip that outlived a `kill -9` of this script is waited for."""
-    lock = os.open(str(ROOT), os.O_RDONLY)
-    try:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            say("another one is running here; waiting for it")
-            fcntl.flock(lock, fcntl.LOCK_EX)
-        yield lock
-    finally:
-        os.close(lock)
+def stamps():
+    "What `.ready` says (nothing without a Python beside it), and what it says when all is done."
+    digest = hashlib.sha256(b"".join((ROOT / name).read_bytes() for name in SOURCES)).hexdigest()
+    new = "Python {}.{} in {}\n{}\n".format(*sys.version_info[:2], ROOT, digest)
+    return STAMP.read_text() if STAMP.exists() and (VENV / "bin/python").exists() else "", new
 
 
 def run(what, command, lock):
     "Run `command`, its output in LOG, and say now and then how far it is."
-    start, every = time.time(), 1 if sys.stdout.isatty() else 30
-    say(what + " ...", end="\r" if sys.stdout.isatty() else "\n")
+    live = sys.stdout.isatty()  # a terminal: one line that changes
+    start, end, clear, every = time.time(), "\n\r"[live], "\033[K" * live, 1 if live else 30
+    say(what + " ...", end)
     with LOG.open("ab") as log:
-        child = subprocess.Popen(
-            command,
-            cwd=str(ROOT),
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            pass_fds=[lock],
-        )
+        to = dict(stdin=DEVNULL, stdout=log, stderr=STDOUT, pass_fds=[lock], cwd=ROOT)
+        child = Popen(command, **to)
     try:
-        while True:
+        while child.poll() is None:
             try:
-                code = child.wait(timeout=every)
-                break
-            except subprocess.TimeoutExpired:
-                doing = [line.strip() for line in log_tail(200) if not line.startswith("WARNING")][
-                    -1:
-                ]
-                line = "{} ... {:.0f} s: {}".format(what, time.time() - start, "".join(doing))
-                if every == 1:  # a terminal: one line that changes
-                    line = line[: shutil.get_terminal_size().columns - 9]
-                    say("\033[K" + line, end="\r")
-                else:
-                    say(line[:100])
+                child.wait(timeout=every)
+            except TimeoutExpired:
+                doing = [line.strip() for line in log_tail() if not line.startswith("WARNING")]
+                line = f"{what} ... {time.time() - start:.0f} s: {''.join(doing[-1:])}"
+                say(clear + line[: shutil.get_terminal_size().columns - 9 if live else 100], end)
     finally:
-        child.poll() is None and child.kill()
-    say(("\033[K" if every == 1 else "") + "{}: {:.0f} s".format(what, time.time() - start))
-    if code:
-        raise Problem(why_it_failed(what))
+        child.kill()
+    say(f"{clear}{what}: {time.time() - start:.0f} s")
+    if child.returncode:
+        raise Problem(why_it_failed(what, log_tail()))
 
 
-def log_tail(n):
-    with LOG.open("rb") as log:
-        log.seek(max(0, LOG.stat().st_size - 20000))
-        return log.read().decode("utf-8", "replace").splitlines(True)[-n:]
+def log_tail():
+    return LOG.read_text(encoding="utf-8", errors="replace").splitlines()[-200:]
 
 
-def why_it_failed(what):
+def why_it_failed(what, log):
     "One line for the causes that a reader can mend; the end of the log for the others."
-    log = "".join(log_tail(200))
-    if "No space left on device" in log:
-        return (
-            "disk full while {}; free some space in {} and in {}, then run make setup again".format(
-                what, ROOT, tempfile.gettempdir()
-            )
-        )
-    if NO_NETWORK.search(log):
-        return (
-            "no network: pip could not reach the package index; connect (behind a proxy, set HTTPS_PROXY) "
-            "and run make setup again"
-        )
-    return "{} failed; the end of {} says:\n{}".format(what, LOG, "".join(log_tail(15)).rstrip())
+    if "No space left on device" in "\n".join(log):
+        where = f"{ROOT} and in {tempfile.gettempdir()}"
+        return f"disk full while {what}; free some space in {where}, then {AGAIN}"
+    if re.search(NO_NETWORK, "\n".join(log)):
+        cure = "connect (behind a proxy, set HTTPS_PROXY)"
+        return f"no network: pip could not reach the package index; {cure} and {AGAIN}"
+    return "\n".join([f"{what} failed; the end of {LOG} says:"] + log[-15:])
 
 
 def install(lock):
     "Make `.venv` if there is no finished one, and bring it up to date."
-    old, new = found_stamp(), wanted_stamp()
+    old, new = stamps()
     fresh = old.split("\n")[0] != new.split("\n")[0]
-    check_venv_module()
-    check_folder()
+    check_machine(fresh)
     if fresh:
-        check_disk()
         if any(VENV.iterdir()):
             say("making .venv anew, the one here is unfinished or of another Python or folder")
-        shutil.rmtree(str(VENV))
+        shutil.rmtree(VENV)
         VENV.mkdir()
         # not sys.executable: that may be the very .venv/bin/python that has just been removed
         run("making .venv", [os.path.realpath(sys.executable), "-m", "venv", ".venv"], lock)
-    STAMP.exists() and STAMP.unlink()
-    pip = [
-        str(VENV / "bin" / "python"),
-        "-m",
-        "pip",
-        "install",
-        "--no-input",
-        "--progress-bar=off",
-        "--disable-pip-version-check",
-        "-e",
-        ".[lab,dev]",
-        "-c",
-        "constraints.txt",
-    ]
+    STAMP.write_text("")
+    pip = [str(VENV / "bin/python"), *PIP.split(), "-c", "constraints.txt"]
     try:
         run("installing the packages", pip, lock)
-    except Problem:
-        if not fresh:  # pip gave up before it changed anything: what worked goes on working
-            STAMP.write_text(old)
+    except Problem:  # pip gave up before it changed anything: what worked goes on working
+        STAMP.write_text("" if fresh else old)
         raise
     install_hooks()
     STAMP.write_text(new)
 
 
 def install_hooks():
-    """What nbdev_install_hooks sets up, kept inside this clone and with .venv's commands: notebooks are cleaned when
-    JupyterLab saves them, merged cell by cell by git, and trusted (so that their saved HTML shows)."""
-    config = VENV / "etc" / "jupyter"
+    """What nbdev_install_hooks sets up, inside this clone and with .venv's commands: notebooks are
+    cleaned when JupyterLab saves them, merged cell by cell by git, and trusted: HTML shows."""
+    config = VENV / "etc/jupyter"
     (config / "labconfig").mkdir(parents=True, exist_ok=True)
-    (config / "jupyter_server_config.py").write_text(CLEAN_ON_SAVE)
-    (config / "labconfig" / "page_config.json").write_text(NO_NEWS)
-    trust = [str(VENV / "bin" / "nbdev_trust")]
-    subprocess.call(trust, cwd=str(ROOT), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    (config / "jupyter_server_config.py").write_text(CLEAN)
+    (config / "labconfig/page_config.json").write_text(NO_NEWS)
+    Popen([VENV / "bin/nbdev_trust"], cwd=ROOT, stdout=DEVNULL, stderr=DEVNULL).wait()
     if not (ROOT / ".git").exists() or not shutil.which("git"):
         return  # an unpacked archive
-    driver = {
-        "name": "cell by cell, with nbdev_merge",
-        "driver": ".venv/bin/nbdev_merge %O %A %B %P",
-    }
-    try:
-        for key, value in driver.items():  # .gitattributes says which files it is for
-            subprocess.check_call(
-                ["git", "config", "--local", "merge.nbdev-merge." + key, value], cwd=str(ROOT)
-            )
-        where = (
-            subprocess.check_output(["git", "rev-parse", "--git-common-dir"], cwd=str(ROOT))
-            .decode()
-            .strip()
-        )
-    except (
-        subprocess.CalledProcessError
-    ):  # git has said why, say, that somebody else owns this folder
+    name, driver = "cell by cell, with nbdev_merge", ".venv/bin/nbdev_merge %O %A %B %P"
+    try:  # .gitattributes says which files the driver is for
+        git("config", "--local", "merge.nbdev-merge.name", name)
+        git("config", "--local", "merge.nbdev-merge.driver", driver)
+        hook = ROOT / git("rev-parse", "--git-common-dir") / "hooks/post-merge"
+    except CalledProcessError:  # git has said why, say, that the folder is another's
         return say("no git hooks; everything else works without them")
-    hook = ROOT / where / "hooks" / "post-merge"
     if not hook.exists():  # somebody's own hook stays
         hook.parent.mkdir(exist_ok=True)
         hook.write_text("#!/bin/sh\n[ ! -x .venv/bin/nbdev_trust ] || .venv/bin/nbdev_trust\n")
         hook.chmod(0o755)
 
 
+def git(*args):
+    return check_output(["git", *args], cwd=ROOT, text=True).strip()
+
+
 def main():
+    lock = os.open(str(ROOT), os.O_RDONLY)  # pip inherits it: one that outlived us is waited for
     try:
         check_python()
-        if found_stamp() == wanted_stamp():
-            return 0
         start = time.time()
-        with only_one_at_a_time() as lock:
-            if found_stamp() != wanted_stamp():  # else the one we waited for has done it
-                install(lock)
-        say("ready after {:.0f} s".format(time.time() - start))
+        if len(set(stamps())) == 1:
+            return 0
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say("another one is running here; waiting for it")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        if len(set(stamps())) > 1:  # else the one we waited for has done it
+            install(lock)
+        say(f"ready after {time.time() - start:.0f} s")
         return 0
     except Problem as e:
-        print("set-up: {}".format(e), file=sys.stderr)
-        return 2
+        said, code = str(e), 2
     except OSError as e:
-        print("set-up: {}; mend that and run make setup again".format(e), file=sys.stderr)
-        return 2
+        said, code = f"{e}; mend that and {AGAIN}", 2
     except KeyboardInterrupt:
-        print("\nset-up: interrupted; run make setup again to go on", file=sys.stderr)
-        return 130
+        said, code = f"interrupted; {AGAIN} to go on", 130
+        print(file=sys.stderr)
+    finally:
+        os.close(lock)
+    print("set-up: " + said, file=sys.stderr)
+    return code
 
 
 if __name__ == "__main__":
