@@ -63,7 +63,7 @@ def main():
         ds = fold(test)
         model = EffUNet(in_ch=1, n_classes=1, seed=0)
         done = fit(
-            learner(dataloaders(ds, SIDE, 4, 0), model, precision="bf16"),
+            learner(dataloaders(ds, SIDE, 4, seed=0), model, precision="bf16"),
             steps=STEPS,
             seed=0,
             bar=False,

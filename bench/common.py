@@ -44,7 +44,7 @@ def train_once(model, ds, seed, steps=STEPS, lr=3e-3):
     "Train `model` by the recipe, or with another highest learning rate; its scores on the test part. The model ends with its best weights."
     channels, _ = channels_classes(ds)
     learn = learner(
-        dataloaders(ds, 256, 4, seed, channels=channels), model, precision="bf16", lr=lr
+        dataloaders(ds, 256, 4, seed=seed, channels=channels), model, precision="bf16", lr=lr
     )
     done = fit(learn, steps=steps, seed=seed, bar=False, epochs=5)
     preds, truths = predict_all(model, ds["test"])

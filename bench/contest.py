@@ -121,7 +121,8 @@ def ours(steps=STEPS, **options):
 
 def augmented(clean, seed):
     "`clean`, and twice as many of them turned, with another exposure, dose and focus, as ours gets them."
-    worn = Implanted(clean, clean[0].shape[1], 2 * len(clean), seed, share=0, decoys=0, wear=0.6)
+    n, side = 2 * len(clean), clean[0].shape[1]
+    worn = Implanted(clean, side, n, seed=seed, share=0, decoys=0, wear=0.6)
     return [*clean, *(torch.Tensor(worn[i][0]) for i in range(len(worn)))]
 
 

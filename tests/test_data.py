@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 from unet_explorer import data
-from unet_explorer.batches import Crops, dataloaders
+from unet_explorer.batches import Crops, Rows, dataloaders
 from unet_explorer.data import load, load_pairs, meta, sample, split
 from unet_explorer.contracts import InputError
 from unet_explorer.images import load_image, load_mask, n_pages
@@ -381,7 +381,7 @@ def test_hub(monkeypatch):
 
 def test_crops_are_reproducible_also_with_workers():
     ds = load("simulated", n=9, size=(96, 96))
-    a, b = (Crops(ds["train"], 64, 8, seed=5) for _ in range(2))
+    a, b = (Crops(Rows(ds["train"]), 64, 8, seed=5) for _ in range(2))
     for i in range(8):
         assert all(torch.equal(p, q) for p, q in zip(a[i], b[i]))
     dls = dataloaders(ds, size=64, bs=2, batches=4, num_workers=2, device="cpu")
@@ -391,7 +391,18 @@ def test_crops_are_reproducible_also_with_workers():
 
 def test_options_that_cannot_be():
     ds = load("simulated", n=9, size=(64, 64))
-    assert "bs=0" in complaint(dataloaders, ds, bs=0)
+    for wrong, say in (
+        (dict(bs=0), "bs=0; it must be a whole number from 1 up"),
+        (dict(size=32.5), "size=32.5"),
+        (dict(size="x"), "size='x'"),
+        (dict(batches=1.5), "batches=1.5"),
+        (dict(seed=-1), "seed=-1"),
+        (dict(channels=2), "1 (grey) or 3 (RGB)"),
+        (dict(num_workers=None), "num_workers=None"),
+        (dict(device="gpu"), "a device of this machine"),
+    ):
+        assert say in complaint(dataloaders, ds, **wrong)
+    assert "such as Rows(ds)" in complaint(Crops, ds["train"], 64, 8)
     assert "split the data first" in complaint(dataloaders, ds["train"])
     assert "no option n; there are none" in complaint(load, "isbi2012", n=3)
     assert "no option k; choose from n, size, seed" in complaint(load, "simulated", k=3)

@@ -8,7 +8,7 @@ from unet_explorer.batches import Crops
 from unet_explorer.contracts import InputError
 from unet_explorer.images import IGNORE
 from unet_explorer.implant import (
-    BLENDS,
+    IMPLANT_BLENDS,
     IMPLANTS,
     Implanted,
     decoy,
@@ -32,10 +32,11 @@ def clean():
 
 
 @pytest.mark.parametrize("kind", IMPLANTS)
-@pytest.mark.parametrize("blend", BLENDS)
+@pytest.mark.parametrize("blend", IMPLANT_BLENDS)
 def test_implant_is_legal_and_repeats(clean, kind, blend):
-    image, label, pasted = implant(clean[0], 7, clean[1], [kind], [blend], sizes=(12, 30))
-    again = implant(clean[0], 7, clean[1], [kind], [blend], sizes=(12, 30))
+    how = dict(kinds=[kind], blends=[blend])
+    image, label, pasted = implant(clean[0], 7, clean[1], sizes=(12, 30), **how)
+    again = implant(clean[0], 7, clean[1], sizes=(12, 30), **how)
     assert all(torch.equal(a, b) for a, b in zip((image, label, pasted), again))
     assert (
         image.dtype == torch.float32
@@ -50,7 +51,7 @@ def test_implant_is_legal_and_repeats(clean, kind, blend):
     )
     near = ndimage.binary_dilation(pasted.numpy() > 0, np.ones((3, 3)), iterations=3)
     assert torch.equal(image[0][~near], clean[0][0][~near]) and not label.numpy()[~near].any()
-    assert not torch.equal(implant(clean[0], 8, clean[1], [kind], [blend])[0], image)
+    assert not torch.equal(implant(clean[0], 8, clean[1], **how)[0], image)
 
 
 def test_labels_are_what_changed(clean):
@@ -83,7 +84,10 @@ def test_perlin_against_loops():
     seed, n, c = 3, 12, 3
     ours = perlin((n, n), (c, c), np.random.default_rng(seed))
     t = np.random.default_rng(seed).uniform(0, 2 * np.pi, (c + 1, c + 1))
-    fade = lambda u: 6 * u**5 - 15 * u**4 + 10 * u**3
+
+    def fade(u):
+        return 6 * u**5 - 15 * u**4 + 10 * u**3
+
     for y, x in ((0, 0), (4, 8), (1, 2), (5, 7), (11, 11), (6, 3)):
         i, j, v, u = y * c // n, x * c // n, y * c / n % 1, x * c / n % 1
         total = 0
@@ -168,25 +172,26 @@ def test_stream_with_references(clean):
 
 
 def test_honest_labels_are_fewer(clean):
-    count = lambda honest: sum(
-        int((y == 1).sum())
-        for _, y in (
-            s[i]
-            for s in [Implanted(clean, 64, 1, seed=2, honest=honest, share=1.0)]
-            for i in range(20)
-        )
-    )
+    def count(honest):
+        stream = Implanted(clean, 64, 1, seed=2, honest=honest, share=1.0)
+        return sum(int((stream[i][1] == 1).sum()) for i in range(20))
+
     assert 0 < count(True) < count(False)
 
 
 @pytest.mark.parametrize(
     "kw, say",
     [
-        (dict(kinds=["crack"]), "'crack' is not known; choose of copy"),
+        (dict(kinds=["crack"]), "'crack' is not known; choose one of copy"),
         (dict(blends=["glue"]), "'glue'"),
         (dict(kinds=[]), "not known"),
         (dict(sizes=(6, 200)), "96x96"),
-        (dict(sizes=(1, 5)), "from 3 pixels"),
+        (dict(sizes=(1, 5)), "from 3 up"),
+        (dict(sizes=20), "from 3 up"),
+        (dict(kinds=None), "kind=None"),
+        (dict(n=(3, 1)), "the smaller one first"),
+        (dict(tolerance=float("nan")), "tolerance=nan"),
+        (dict(donor=torch.rand(3, 96, 96)), "3 channels"),
     ],
 )
 def test_errors(clean, kw, say):
@@ -205,3 +210,26 @@ def test_wear_is_another_dose_and_focus(clean):
     assert np.median([noise_level(w) for w in worn]) > np.median(
         [noise_level(p) for p in plain]
     ) and all(0 <= w.min() and w.max() <= 1 for w in worn)
+
+
+def test_streams_refuse_what_cannot_be(clean):
+    for how, say in (
+        (dict(size=64.0), "size=64.0"),
+        (dict(share=1.5), "share=1.5"),
+        (dict(n_implants=2), "n_implants=2"),
+        (dict(blend=["hard"]), "choose one of kinds, blends"),
+        (dict(images=[]), "at least one clean picture"),
+    ):
+        with pytest.raises(InputError, match=say):
+            Implanted(**{"images": clean, "size": 64, "n": 4, **how})
+    for call in (
+        lambda: noise_level("x"),
+        lambda: noise_level(np.zeros(3)),
+        lambda: really_changed(clean[0], clean[0][:, :50], np.zeros((96, 96))),
+        lambda: perlin((8, 8), 2, np.random.default_rng(0)),
+        lambda: smooth_shape(6, 0),
+        lambda: poisson_blend(np.zeros((1, 4, 4)), np.zeros((1, 4, 5)), np.ones((4, 4))),
+        lambda: decoy(clean[0][:, :20, :20]),
+    ):
+        with pytest.raises(InputError):
+            call()

@@ -1,4 +1,4 @@
-"Contracts of training: reproducible, interruptible, on time; the loss ignores 255; fastai's own tools work."
+"Training: reproducible, interruptible, on time; the loss ignores 255; fastai's own tools work."
 
 import json
 import os
@@ -104,19 +104,34 @@ def test_time_is_kept(ds):
     )  # one step and one validation may come after the bell
 
 
-def test_a_slow_machine_still_ends_on_time_with_a_low_learning_rate(ds):
+def test_a_slow_machine_still_ends_on_time_with_a_low_learning_rate(ds, monkeypatch):
+    from types import SimpleNamespace
+
     from fastai.callback.core import Callback
+
+    from unet_explorer import train
+
+    clock = [0.0]  # seconds; moved by hand, so that a busy machine changes nothing
 
     class Slow(Callback):
         def after_batch(self):
-            time.sleep(0.25)
+            clock[0] += 0.25
 
     learn = small(ds)
+    monkeypatch.setattr(train, "time", SimpleNamespace(perf_counter=lambda: clock[0]))
     learn.seconds_per_step = {"fp32": 0.01}  # as if measured on a much faster machine
+    learn.spent = 0.0
     learn.add_cb(Slow())
     done = fit(learn, minutes=4 / 60, bar=False)
     assert done["stopped"] == "time is up" and done["steps"] < done["planned"]
     assert learn.recorder.lrs[-1] < 0.5 * max(learn.recorder.lrs)
+
+
+def test_measuring_is_part_of_the_time(ds):
+    learn = small(ds)
+    learn.seconds_per_step, learn.spent = {"fp32": 0.1}, 2.0
+    assert fit(learn, minutes=3 / 60, bar=False)["planned"] == 9  # 0.93 s of the last one, 0.1 each
+    assert learn.spent == 0
 
 
 def test_options_that_cannot_be(ds):
@@ -201,7 +216,9 @@ class Tell(Callback):
     order = 99
     def after_epoch(self): print("epoch", flush=True)
 ds = load("simulated", n=9, size=(64, 64))
-learn = learner(dataloaders(ds, size=64, bs=2), EffUNet(decoder=(16, 16, 8, 8), convs=1, pretrained=False), precision="fp32", folder={str(tmp_path)!r})
+model = EffUNet(decoder=(16, 16, 8, 8), convs=1, pretrained=False)
+dls = dataloaders(ds, size=64, bs=2)
+learn = learner(dls, model, precision="fp32", folder={str(tmp_path)!r})
 learn.add_cb(Tell())
 print(fit(learn, steps=4000, epochs=1000, bar=False)["stopped"], flush=True)
 """
@@ -241,7 +258,8 @@ def test_half_precision_ends_with_the_training(ds, how):
     learn.seconds_per_step = {"bf16": 0.001}
     if how == "interrupt":
         learn.add_cb(Stop())
-    done = fit(learn, minutes=1 / 60, bar=False)
+    length = dict(minutes=1 / 60) if how == "time" else dict(steps=8)
+    done = fit(learn, **length, bar=False)
     assert done["stopped"] == {"time": "time is up", "interrupt": "interrupted"}[how]
     assert learn.model.amp is None and not torch.is_autocast_enabled("cpu")
     with torch.no_grad():
