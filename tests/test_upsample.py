@@ -57,12 +57,12 @@ def test_steps_on_a_ramp():
     torch.testing.assert_close(soft, (w.sum() / 2).expand(len(soft)))
 
 
-@pytest.mark.parametrize("r", [2, 3])
-def test_phase_variance_is_that_of_the_tile_at_every_margin(r):
-    tile = torch.rand(r, r, generator=torch.Generator().manual_seed(r))
+@pytest.mark.parametrize("scale", [2, 3])
+def test_phase_variance_is_that_of_the_tile_at_every_margin(scale):
+    tile = torch.rand(scale, scale, generator=torch.Generator().manual_seed(scale))
     expected = float(tile.var(unbiased=False) / tile.square().mean())
     for margin in range(5):
-        assert abs(phase_variance(tile.repeat(9, 8)[None, None], r, margin) - expected) < 1e-6
+        assert abs(phase_variance(tile.repeat(9, 8)[None, None], scale, margin) - expected) < 1e-6
 
 
 def test_measures_take_whole_numbers_and_gradients():
@@ -79,7 +79,7 @@ WRONG = {
     "coverage, stride 0": (lambda: coverage(3, 0), "stride=0"),
     "coverage, no kernel": (lambda: coverage(0, 2), "kernel=0"),
     "coverage, half": (lambda: coverage(2.5, 2), "2.5"),
-    "shuffle by 0": (lambda: pixel_shuffle(X, 0), "r=0"),
+    "shuffle by 0": (lambda: pixel_shuffle(X, 0), "scale=0"),
     "shuffle, channels": (lambda: pixel_shuffle(X, 3), "8 channels"),
     "shuffle, no picture": (lambda: pixel_shuffle(X[0, 0], 2), "(4, 4)"),
     "icnr by 0": (lambda: icnr_(W, 0), "scale=0"),
@@ -90,8 +90,8 @@ WRONG = {
     "uneven by 1": (lambda: upsampler("transposed_uneven", 8, 6, 1), "scale=1"),
     "map": (lambda: phase_variance(X[0, 0]), "(4, 4)"),
     "map, Nyquist": (lambda: nyquist_energy(X[0, 0]), "(4, 4)"),
-    "period 0": (lambda: phase_variance(X, 0), "r=0"),
-    "period 0, Nyquist": (lambda: nyquist_energy(X, 0), "r=0"),
+    "period 0": (lambda: phase_variance(X, 0), "scale=0"),
+    "period 0, Nyquist": (lambda: nyquist_energy(X, 0), "scale=0"),
     "margin below 0": (lambda: phase_variance(X, margin=-1), "margin=-1"),
     "all margin": (lambda: phase_variance(X, margin=2), "nothing left"),
     "channels": (lambda: checkerboard_score(nn.ConvTranspose2d(8, 6, 2, stride=2), 3), "in_ch=3"),

@@ -6,84 +6,107 @@
 __all__ = ['UPSAMPLERS', 'coverage', 'pixel_shuffle', 'icnr_', 'ShuffleUp', 'ResizeUp', 'upsampler', 'phase_variance',
            'nyquist_energy', 'smooth_noise', 'checkerboard_score']
 
-# %% ../nbs/12_upsample.ipynb #5b18f934
+# %% ../nbs/12_upsample.ipynb #4cd5592e
+from typing import Annotated
+
 import torch
 import torch.nn.functional as F
 from torch import nn
 
-from .contracts import InputError
-from .contracts import check_whole
+from unet_explorer.contracts import (
+    Count,
+    InputError,
+    Probability,
+    Rule,
+    Seed,
+    Whole,
+    checked,
+    first_line,
+    known,
+    shown,
+)
+from .layers import Maps
 
-# %% ../nbs/12_upsample.ipynb #4cf76b9d
+# %% ../nbs/12_upsample.ipynb #7a009fb9
+@checked
 def coverage(
-    kernel: int,  # size of the kernel, in pixels
-    stride: int,  # step between stamps, in pixels
+    kernel: Count,  # size of the kernel, in pixels
+    stride: Count,  # step between stamps, in pixels
 ) -> list[int]:  # how many stamps reach a pixel of phase 0, 1, ..., stride-1
-    "Stamps per output pixel of a transposed convolution in one dimension, away from the borders. Raises `InputError` below 1."
-    check_whole("coverage", kernel=kernel, stride=stride)
+    """Stamps per output pixel of a transposed convolution in one dimension, away from the borders.
+    Raises `InputError` below 1."""
     return [len(range(phase, kernel, stride)) for phase in range(stride)]
 
-# %% ../nbs/12_upsample.ipynb #e4273d1d
+# %% ../nbs/12_upsample.ipynb #5de3d283
+_Tensor3 = Annotated[
+    torch.Tensor, Rule("a tensor of 3 axes or more", lambda v: torch.is_tensor(v) and v.ndim > 2)
+]
+
+
+@checked
 def pixel_shuffle(
-    x: torch.Tensor,  # `(b, c * r**n, *sizes)` with n spatial axes
-    r: int,  # how many times larger each spatial axis becomes
-) -> torch.Tensor:  # `(b, c, *(r * s for s in sizes))`
+    x: _Tensor3,  # `(b, c * scale**n, *sizes)` with n spatial axes
+    scale: Count,  # how many times larger each spatial axis becomes
+) -> torch.Tensor:  # `(b, c, *(scale * s for s in sizes))`
     """Re-file channels as pixels (Shi et al. 2016); in 2-D equal to `nn.PixelShuffle`.
 
-    Raises `InputError` if the channels do not divide by `r**n`, or `x` has no spatial axis."""
-    check_whole("pixel_shuffle", r=r)
-    if x.ndim < 3:
-        raise InputError(
-            f"pixel_shuffle: shape {tuple(x.shape)}; give (b, c, *sizes), with one size or more"
-        )
+    Raises `InputError` if the channels do not divide by `scale**n`, or `x` has no spatial axis."""
     b, channels, *sizes = x.shape
     n = len(sizes)
-    if channels % r**n:
+    c, left = divmod(channels, scale**n)
+    if left:
         raise InputError(
-            f"pixel_shuffle: {channels} channels do not divide by {r}**{n} = {r**n}; "
-            f"give the layer before it a multiple of {r**n} output channels"
+            f"pixel_shuffle: {channels} channels do not divide by {scale}**{n} = {scale**n}; "
+            f"give the layer before it a multiple of {scale**n} output channels"
         )
-    x = x.reshape(b, channels // r**n, *[r] * n, *sizes)  # b c i j h w
+    x = x.reshape(b, c, *[scale] * n, *sizes)  # b c i j h w
     order = [axis for k in range(n) for axis in (2 + n + k, 2 + k)]  # h i w j
-    return x.permute(0, 1, *order).reshape(b, channels // r**n, *[r * s for s in sizes])
+    return x.permute(0, 1, *order).reshape(b, c, *[scale * s for s in sizes])
 
-# %% ../nbs/12_upsample.ipynb #81e433ed
+# %% ../nbs/12_upsample.ipynb #a7866dd9
+_Call = Annotated[object, Rule("a function or a layer", callable)]
+
+
+@checked
 def icnr_(
-    weight: torch.Tensor,  # `(c * scale**n, in_ch, *kernel)`, weight of the convolution before the shuffle; changed in place
-    scale: int = 2,  # upscale factor of the shuffle
-    init=nn.init.kaiming_normal_,  # fills one set of sub-kernels
+    weight: _Tensor3,  # `(c * scale**n, in_ch, *kernel)`, of the convolution; changed in place
+    scale: Count = 2,  # how many times larger the shuffle makes each axis
+    init: _Call = nn.init.kaiming_normal_,  # fills one set of sub-kernels
 ) -> torch.Tensor:  # `weight`
-    """ICNR (Aitken et al. 2017): all phases start with the same kernel, so `conv -> shuffle` starts out equal
-    to `conv -> nearest-neighbour resize`. Raises `InputError` if the channels do not divide."""
-    check_whole("icnr_", scale=scale)
+    """ICNR (Aitken et al. 2017): all phases start with the same kernel, so `conv -> shuffle` starts
+    out equal to `conv -> nearest-neighbour resize`.
+    Raises `InputError` if the channels do not divide."""
     phases = scale ** (weight.ndim - 2)
     if weight.shape[0] % phases:
         raise InputError(
-            f"icnr_: {weight.shape[0]} output channels do not divide by {phases} (scale {scale}); "
+            f"icnr_: {weight.shape[0]} output channels do not divide by {phases} (scale={scale}); "
             f"use a multiple of {phases}"
         )
     sub = init(torch.empty(weight.shape[0] // phases, *weight.shape[1:]))
     with torch.no_grad():
         return weight.copy_(sub.repeat_interleave(phases, dim=0))
 
-# %% ../nbs/12_upsample.ipynb #83f1c144
+# %% ../nbs/12_upsample.ipynb #92266803
 class ShuffleUp(nn.Module):
-    "Sub-pixel convolution: a convolution to `scale**2 * out_ch` channels, then PixelShuffle; starts by ICNR."
+    """Sub-pixel convolution: a convolution to `scale**2 * out_ch` channels, then PixelShuffle;
+    starts by ICNR. `(b in_ch h w)` to `(b out_ch scale*h scale*w)`.
+    Raises `InputError` for an even kernel, which would change the size of the map."""
 
+    @checked
     def __init__(
         self,
-        in_ch: int,  # channels coming in
-        out_ch: int,  # channels going out
-        scale: int = 2,  # how many times larger
-        kernel: int = 1,  # kernel of the convolution; `InputError` if even, since the map would change its size
+        in_ch: Count,  # channels coming in
+        out_ch: Count,  # channels going out
+        scale: Count = 2,  # how many times larger
+        kernel: Count = 1,  # kernel of the convolution, odd
         icnr: bool = True,  # start as nearest neighbour; False leaves torch's random start
-        blur: bool = False,  # average each pixel with its neighbours above and to the left (Sugawara et al. 2019)
+        blur: bool = False,  # average with the pixels above and to the left (Sugawara et al. 2019)
     ):
         super().__init__()
-        check_whole("ShuffleUp", in_ch=in_ch, out_ch=out_ch, scale=scale, kernel=kernel)
         if kernel % 2 == 0:
             raise InputError(
-                f"ShuffleUp: kernel={kernel}; an even kernel changes the size of the map, use {kernel - 1} or {kernel + 1}"
+                f"ShuffleUp: kernel={kernel}; an even kernel changes the size of the map, "
+                f"use {kernel - 1} or {kernel + 1}"
             )
         self.conv = nn.Conv2d(in_ch, out_ch * scale**2, kernel, padding=kernel // 2)
         self.scale, self.blur = scale, blur
@@ -101,20 +124,21 @@ class ShuffleUp(nn.Module):
     def extra_repr(self):
         return f"scale={self.scale}, blur={self.blur}"
 
-# %% ../nbs/12_upsample.ipynb #d11f1f68
+# %% ../nbs/12_upsample.ipynb #4be42b0c
 class ResizeUp(nn.Module):
-    "Resize-convolution (Odena et al. 2016): enlarge, then a 3x3 convolution at the large size."
+    """Resize-convolution (Odena et al. 2016): enlarge, then a 3x3 convolution at the large size.
+    `(b in_ch h w)` to `(b out_ch scale*h scale*w)`. Raises `InputError` for another mode."""
 
+    @checked
     def __init__(
         self,
-        in_ch: int,  # channels coming in
-        out_ch: int,  # channels going out
-        scale: int = 2,  # how many times larger
+        in_ch: Count,  # channels coming in
+        out_ch: Count,  # channels going out
+        scale: Count = 2,  # how many times larger
         mode: str = "nearest",  # "nearest" or "bilinear"
     ):
         super().__init__()
-        check_whole("ResizeUp", in_ch=in_ch, out_ch=out_ch, scale=scale)
-        self.scale, self.mode = scale, mode
+        self.scale, self.mode = scale, known("mode", mode, ("nearest", "bilinear"))
         self.conv = nn.Conv2d(in_ch, out_ch, 3, padding=1)
 
     def forward(self, x):
@@ -123,7 +147,7 @@ class ResizeUp(nn.Module):
     def extra_repr(self):
         return f"scale={self.scale}, mode={self.mode!r}"
 
-# %% ../nbs/12_upsample.ipynb #340060f6
+# %% ../nbs/12_upsample.ipynb #4569026f
 def _transposed(in_ch, out_ch, scale=2):
     return nn.ConvTranspose2d(in_ch, out_ch, scale, stride=scale)
 
@@ -131,7 +155,8 @@ def _transposed(in_ch, out_ch, scale=2):
 def _transposed_uneven(in_ch, out_ch, scale=2):
     if scale < 2:
         raise InputError(
-            f"transposed_uneven: scale={scale}; with stride 1 every kernel fits, use scale 2 or more, or 'transposed'"
+            f"transposed_uneven: scale={scale}; with stride 1 every kernel fits, "
+            "use scale=2 or more, or 'transposed'"
         )
     return nn.ConvTranspose2d(in_ch, out_ch, scale + 1, stride=scale, padding=1, output_padding=1)
 
@@ -158,104 +183,103 @@ UPSAMPLERS = {
 }
 
 
+@checked
 def upsampler(
     name: str,  # a key of `UPSAMPLERS`
-    in_ch: int,  # channels coming in
-    out_ch: int,  # channels going out
-    scale: int = 2,  # how many times larger height and width become
+    in_ch: Count,  # channels coming in
+    out_ch: Count,  # channels going out
+    scale: Count = 2,  # how many times larger height and width become
 ) -> nn.Module:  # maps `(b in_ch h w)` to `(b out_ch scale*h scale*w)`
-    "Make an upsampling layer by name. Raises `InputError` for an unknown name, or a number below 1."
-    if name not in UPSAMPLERS:
-        raise InputError(f"upsampler {name!r} is not known; choose one of {', '.join(UPSAMPLERS)}")
-    check_whole(f"upsampler {name!r}", in_ch=in_ch, out_ch=out_ch, scale=scale)
-    return UPSAMPLERS[name](in_ch, out_ch, scale)
+    "An upsampling layer by name. Raises `InputError` for an unknown name, or a number below 1."
+    return known("upsampler", name, UPSAMPLERS)(in_ch, out_ch, scale)
 
-# %% ../nbs/12_upsample.ipynb #2545ccfa
-def _batch(who, y):
-    "Raise `InputError` unless `y` is `(b c h w)`."
-    if y.ndim != 4:
-        raise InputError(
-            f"{who}: shape {tuple(y.shape)}; give (b c h w), such as y[None, None] for one map (h w)"
-        )
-
-
+# %% ../nbs/12_upsample.ipynb #ca889037
+@checked
 def phase_variance(
-    y: torch.Tensor,  # `(b c h w)`, response of an upsampler to a constant input
-    r: int = 2,  # the period of the pattern: the scale of the upsampler
-    margin: int = 0,  # rows and columns to leave out at each border (padding disturbs them)
+    y: Maps,  # `(b c h w)`, response of an upsampler to a constant input
+    scale: Count = 2,  # of the upsampler: the period of its pattern, in pixels
+    margin: Whole = 0,  # rows and columns to leave out at each border (padding disturbs them)
 ) -> float:  # 0 = no pattern, up to 1 = nothing but pattern
-    "How different the `r*r` phases of `y` are: variance of the phase averages over the mean square. Raises `InputError` if `y` is not 4-D or too small."
-    _batch("phase_variance", y)
-    check_whole("phase_variance", r=r)
-    check_whole("phase_variance", 0, margin=margin)
+    """How different the `scale*scale` phases of `y` are: variance of the phase averages over the
+    mean square. Raises `InputError` if `y` is not `(b c h w)`, or too small."""
     if margin:
         y = y[..., margin:-margin, margin:-margin]
-    y = y[..., : y.shape[-2] // r * r, : y.shape[-1] // r * r].detach().double()
-    if 0 in y.shape:
-        raise InputError(
-            f"phase_variance: nothing left of {tuple(y.shape)} at period {r} and margin {margin}; use a larger picture"
-        )
     b, c, h, w = y.shape
-    phases = y.reshape(b, c, h // r, r, w // r, r).mean((2, 4))
+    h, w = h // scale, w // scale
+    if 0 in (b, c, h, w):
+        raise InputError(
+            f"phase_variance: nothing left of {shown(y)} at scale={scale} and margin={margin}; "
+            "use a larger picture"
+        )
+    y = y[..., : h * scale, : w * scale].detach().double()
+    phases = y.reshape(b, c, h, scale, w, scale).mean((2, 4))
     return float(phases.var((-2, -1), unbiased=False).mean() / (y**2).mean().clamp_min(1e-30))
 
-# %% ../nbs/12_upsample.ipynb #89e9ab8a
+# %% ../nbs/12_upsample.ipynb #a04a15c7
+@checked
 def nyquist_energy(
-    y: torch.Tensor,  # `(b c h w)`, response of an upsampler to a smooth input
-    r: int = 2,  # the period of the pattern: the scale of the upsampler
-    width: float = 1 / 16,  # how near to the frequency of the pattern, in cycles per pixel
+    y: Maps,  # `(b c h w)`, response of an upsampler to a smooth input
+    scale: Count = 2,  # of the upsampler: the period of its pattern, in pixels
+    width: Probability = 1 / 16,  # how near to the frequency of the pattern, in cycles per pixel
 ) -> float:  # between 0 and 1
-    "Share of the energy of `y`, its mean left out, near the frequencies of a pattern with period `r`. Raises `InputError` if `y` is not 4-D."
-    _batch("nyquist_energy", y)
-    check_whole("nyquist_energy", r=r)
-    h, w = y.shape[-2:]
+    """Share of the energy of `y`, its mean left out, near the frequencies of a pattern with the
+    period `scale`. Raises `InputError` if `y` is not `(b c h w)`, or empty."""
+    if 0 in y.shape:
+        raise InputError(f"nyquist_energy: y={shown(y)}; it must hold pixels")
     y = y.detach().double()
     y = y - y.mean((-2, -1), keepdim=True)
-    window = torch.outer(
-        torch.hann_window(h, dtype=torch.double), torch.hann_window(w, dtype=torch.double)
-    )
+    window = torch.outer(*(torch.hann_window(n, dtype=torch.double) for n in y.shape[-2:]))
     energy = torch.fft.fft2(y * window).abs() ** 2
+    h, w = energy.shape[-2:]
 
     def near(n):
         f = torch.fft.fftfreq(n, dtype=torch.double).abs()
-        k = (f * r).round()
-        return (k > 0) & ((f - k / r).abs() <= width)
+        k = (f * scale).round()
+        return (k > 0) & ((f - k / scale).abs() <= width)
 
     hit = near(h)[:, None] | near(w)[None, :]
     return float(energy[..., hit].sum() / energy.sum().clamp_min(1e-30))
 
-# %% ../nbs/12_upsample.ipynb #043d4ce9
+# %% ../nbs/12_upsample.ipynb #8d5b1250
+@checked
 def smooth_noise(
-    channels: int,  # how many pictures, as channels
-    size: int = 32,  # height and width in pixels
-    seed: int = 0,  # for the noise
+    channels: Count,  # how many pictures, as channels
+    size: Count = 32,  # height and width in pixels
+    *,
+    seed: Seed = 0,  # for the noise
 ) -> torch.Tensor:  # `(1 channels size size)`
-    "Random pictures without fine detail: noise at 6x6, enlarged by bicubic interpolation."
+    """Random pictures without fine detail: noise at 6x6, enlarged by bicubic interpolation.
+    Raises `InputError` for numbers below 1."""
     noise = torch.randn(1, channels, 6, 6, generator=torch.Generator().manual_seed(seed))
     return F.interpolate(noise, size=(size, size), mode="bicubic")
 
 
 @torch.no_grad()
+@checked
 def checkerboard_score(
-    up: nn.Module,  # enlarges `(b in_ch h w)` by `r`
-    in_ch: int,  # channels it takes
-    r: int = 2,  # how many times larger its output is
-    size: int = 32,  # height and width of the inputs, in pixels
-    seed: int = 0,  # for the smooth input
-) -> dict[
-    str, float
-]:  # "phase": `phase_variance` for a constant; "nyquist": `nyquist_energy` for a smooth input. 0 = no checkerboard
-    """How much of a checkerboard a layer makes (phases after Odena et al. 2016), for inputs that have none. Raises `InputError` if
-    the layer does not take `in_ch` channels or does not enlarge by `r`."""
-    check_whole("checkerboard_score", in_ch=in_ch, r=r, size=size)
+    up: _Call,  # a layer that enlarges `(b in_ch h w)`
+    in_ch: Count,  # channels it takes
+    scale: Count = 2,  # how many times larger its output is
+    size: Count = 32,  # height and width of the inputs, in pixels
+    *,
+    seed: Seed = 0,  # for the smooth input
+) -> dict[str, float]:  # "phase" for a constant, "nyquist" for a smooth input; 0 = no checkerboard
+    """How much of a checkerboard a layer makes (phases after Odena et al. 2016), for inputs that
+    have none: `phase_variance` and `nyquist_energy`. Raises `InputError` if the layer does not take
+    `in_ch` channels, or does not enlarge by `scale`."""
+    smooth = smooth_noise(in_ch, size, seed=seed)
     try:
-        flat, smooth = up(torch.ones(1, in_ch, size, size)), up(smooth_noise(in_ch, size, seed))
+        flat, smooth = up(torch.ones_like(smooth)), up(smooth)
     except RuntimeError as e:
         raise InputError(
-            f"checkerboard_score: the layer does not take in_ch={in_ch} ({str(e).splitlines()[0][:150]}); give the channels it was made for"
+            f"checkerboard_score: the layer does not take in_ch={in_ch} ({first_line(e)}); "
+            "give the channels it was made for"
         ) from None
-    if flat.shape[-2:] != (r * size, r * size):
+    if flat.shape[-2:] != (scale * size, scale * size):
         raise InputError(
-            f"checkerboard_score: {size}x{size} became {'x'.join(map(str, flat.shape[-2:]))}, not {r} times larger; give the scale of the layer as r"
+            f"checkerboard_score: {size}x{size} became {'x'.join(map(str, flat.shape[-2:]))}, "
+            f"not {scale} times larger; give the scale of the layer"
         )
-    return dict(phase=phase_variance(flat, r, margin=4 * r), nyquist=nyquist_energy(smooth, r))
+    return dict(
+        phase=phase_variance(flat, scale, margin=4 * scale), nyquist=nyquist_energy(smooth, scale)
+    )
