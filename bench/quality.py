@@ -45,8 +45,24 @@ def short(result, seed):
     )
 
 
+def keep(name, ds, runs):
+    "Write what this data set has so far."
+    about = meta(ds)
+    source = {key: about[key] for key in ("title", "licence", "citation")}
+    write(
+        name,
+        data=dict(name=name, split=SPLIT[name], **source),
+        minutes=MINUTES,
+        runs=runs,
+        compare=COMPARE[name],
+        published=PUBLISHED.get(name, []),
+    )
+
+
 def main():
-    data, runs, plan = {name: load(name) for name in SPLIT}, {name: [] for name in SPLIT}, {}
+    data = {name: load(name) for name in SPLIT}
+    runs = {name: [] for name in SPLIT}
+    plan = {}  # steps and precision, as the clock and the machine chose them for the first seed
     with TemporaryDirectory() as tmp:
         for seed in SEEDS:
             for name, ds in data.items():
@@ -70,21 +86,7 @@ def main():
                     {c: round(v, 4) for c, v in s["iou"].items()},
                     flush=True,
                 )
-                about = meta(ds)
-                write(
-                    name,
-                    data=dict(
-                        name=name,
-                        title=about["title"],
-                        split=SPLIT[name],
-                        licence=about["licence"],
-                        citation=about["citation"],
-                    ),
-                    minutes=MINUTES,
-                    runs=runs[name],
-                    compare=COMPARE[name],
-                    published=PUBLISHED.get(name, []),
-                )
+                keep(name, ds, runs[name])
             if seed == SEEDS[0]:
                 draw({name: restore(Path(tmp) / f"{name}{seed}") for name in data}, data)
 
@@ -95,14 +97,8 @@ def draw(models, data):
     for name, model in models.items():
         image, truth = sample(data[name]["test"], 0)
         pred = model.predict(image)
-        rows.append(
-            [
-                image[:1],
-                overlay(image, truth),
-                overlay(image, pred),
-                error_overlay(image, pred, truth),
-            ]
-        )
+        errors = error_overlay(image, pred, truth)
+        rows.append([image[:1], overlay(image, truth), overlay(image, pred), errors])
     fig = show_grid(rows, ["test image", "truth", "prediction", "errors"], size=2.6)
     fig.savefig(RESULTS.parent / "images" / "result.png", dpi=80, metadata={"Software": None})
     print("drew nbs/images/result.png", flush=True)

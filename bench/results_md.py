@@ -1,4 +1,5 @@
-"""bench/RESULTS.md from the JSON files: nothing in it is typed by hand but the remarks on what was tried."""
+"""bench/RESULTS.md from the JSON files: nothing in it is typed by hand but the remarks on what was
+tried."""
 
 import json
 from pathlib import Path
@@ -11,7 +12,10 @@ OURS, SMP, MONAI = "EffUNet lite0", "smp.Unet lite0 (tu-)", "MONAI FlexibleUNet 
 
 def table(head, rows):
     "A markdown table."
-    line = lambda cells: "| " + " | ".join(str(c) for c in cells) + " |"
+
+    def line(cells):
+        return "| " + " | ".join(str(c) for c in cells) + " |"
+
     return "\n".join([line(head), line(["---"] * len(head)), *map(line, rows)])
 
 
@@ -31,38 +35,50 @@ def read(name):
     return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
 
 
+PACKAGES = (
+    "Python",
+    "torch",
+    "fastai",
+    "segmentation-models-pytorch",
+    "timm",
+    "monai",
+    "onnxruntime",
+)
+
+
 def made(result):
     "On what machine, when and with what."
     f = result["facts"] | result.get("versions", {})
-    packages = (
-        "Python",
-        "torch",
-        "fastai",
-        "segmentation-models-pytorch",
-        "timm",
-        "monai",
-        "onnxruntime",
-    )
+    packages = ", ".join(f"{k} {f[k]}" for k in PACKAGES if k in f)
     return (
-        f"Last written on {f['processor']}, cores: {f['cores']}; {f['date']}, commit {f.get('commit', 'unknown')}; "
-        + ", ".join(f"{k} {f[k]}" for k in packages if k in f)
-        + "."
+        f"Last written on {f['processor']}, cores: {f['cores']}; {f['date']}, "
+        f"commit {f.get('commit', 'unknown')}; {packages}."
     )
 
 
 def times(jobs, base):
-    return table(
-        ["model", "ms", "range", "factor"],
-        [
-            [
-                n,
-                f"{t['ms']:.0f}",
-                f"{t['fastest']:.0f} to {t['slowest']:.0f}",
-                f"{base / t['ms']:.2f}",
-            ]
-            for n, t in sorted(jobs.items(), key=lambda x: x[1]["ms"])
-        ],
-    )
+    "Median and range of each job, the fastest first, and how many times as fast as `base`."
+    jobs = sorted(jobs.items(), key=lambda x: x[1]["ms"])
+    rows = [
+        [n, f"{t['ms']:.0f}", f"{t['fastest']:.0f} to {t['slowest']:.0f}", f"{base / t['ms']:.2f}"]
+        for n, t in jobs
+    ]
+    return table(["model", "ms", "range", "factor"], rows)
+
+
+def words(factors):
+    return ", ".join(f"{k} {v:.2f}" for k, v in factors.items())
+
+
+def sizes(models):
+    "Parameters, work and memory of each model."
+    head = ["model", "parameters (M)", "GMAC at 256", "GMAC at 512"]
+    rows = []
+    for name, z in models.items():
+        millions, peak = z["parameters"] / 1e6, z["peak_mib"]
+        gmac = [f"{z['gmac256']:.2f}", f"{z['gmac512']:.2f}"]
+        rows.append([name, f"{millions:.2f}", *gmac, f"{peak:.0f}"])
+    return table([*head, "peak memory of training, MiB above imports"], rows)
 
 
 def speed():
@@ -77,38 +93,30 @@ def speed():
         "training, float32": train[MONAI] / train[f"{OURS}, float32"],
         "inference, float32": infer[MONAI] / infer["EffUNet, as trained"],
     }
-    words = lambda d: ", ".join(f"{k} {v:.2f}" for k, v in d.items())
     twins = "; ".join(f"{k} {', '.join(f'{t:.0f}' for t in v)} ms" for k, v in s["twins"].items())
     return [
         "## Size",
         made(s),
-        table(
-            [
-                "model",
-                "parameters (M)",
-                "GMAC at 256",
-                "GMAC at 512",
-                "peak memory of training, MiB above imports",
-            ],
-            [
-                [
-                    n,
-                    f"{z['parameters'] / 1e6:.2f}",
-                    f"{z['gmac256']:.2f}",
-                    f"{z['gmac512']:.2f}",
-                    f"{z['peak_mib']:.0f}",
-                ]
-                for n, z in s["size"].items()
-            ],
-        ),
+        sizes(s["size"]),
         "## Training step, 4 crops of 256x256",
-        f"Median, fastest to slowest of the rounds; models in turn, {s['threads']} threads. Factor: how many times as fast as smp.Unet with the same encoder, as its user would run it.",
+        "Median, fastest to slowest of the rounds; models in turn, "
+        f"{s['threads']} threads. Factor: how many times as fast as smp.Unet with the same "
+        "encoder, as its user would run it.",
         times(s["train"], train[SMP]),
         "## Inference, one picture of 512x512",
         times(s["infer"], infer[SMP]),
-        f"The fastest path that the library takes by itself (`Segmenter`): {s['chosen']['backend']}. Noise of the stopwatch, one and the same model timed three times in this run: {twins}.",
-        f"With the same memory layout and precision on both sides, against smp.Unet: {words(like)}. Against MONAI: {words(monai)}.",
+        "The fastest path that the library takes by itself (`Segmenter`): "
+        f"{s['chosen']['backend']}. Noise of the stopwatch, one and the same model timed three "
+        f"times in this run: {twins}.",
+        "With the same memory layout and precision on both sides, against smp.Unet: "
+        f"{words(like)}. Against MONAI: {words(monai)}.",
     ]
+
+
+def rates(runs):
+    "The highest learning rates of these runs, from the lowest on."
+    used = [x.get("lr", 3e-3) for x in runs]
+    return " to ".join(dict.fromkeys([f"{min(used):g}", f"{max(used):g}"]))
 
 
 def quality():
@@ -120,15 +128,14 @@ def quality():
             r["dice"]["n"],
             pm(r["dice"]),
             pm(r["pooled_iou"]),
-            " to ".join(
-                dict.fromkeys(f"{f(x.get('lr', 3e-3) for x in r['runs']):g}" for f in (min, max))
-            ),
+            rates(r["runs"]),
         ]
         for r in q["rows"]
     ]
     return [
         "## Quality after the same number of steps",
-        f"{q['recipe']}. Mean and standard deviation over seeds. MONAI, fastai and the 2015 U-Net start without pretrained weights: none are to be had offline. "
+        f"{q['recipe']}. Mean and standard deviation over seeds. MONAI, fastai and the 2015 U-Net "
+        "start without pretrained weights: none are to be had offline. "
         "The 2015 U-Net, which has no batch norms, gets a learning rate of its own.",
         made(q),
         "\n".join(f"- {n}: {d['split']}" for n, d in q["data"].items()),
@@ -136,68 +143,49 @@ def quality():
     ]
 
 
+def trained_and_used(t):
+    "Milliseconds of a training step and of inference, with their ranges."
+    jobs = [t[k] for k in ("train", "infer")]
+    return [f"{j['ms']:.0f} ({j['fastest']:.0f} to {j['slowest']:.0f})" for j in jobs]
+
+
+def valid_dice(runs):
+    return f"{sum(x['valid_dice'] for x in runs) / len(runs):.4f}"
+
+
+def worst_pattern(runs, when):
+    return f"{max(x[when]['image'] for x in runs):.1e}"
+
+
 def sweeps():
     d, u, s = read("decoder"), read("upsamplers"), read("speed")
-    ms = lambda t: [
-        f"{t[k]['ms']:.0f} ({t[k]['fastest']:.0f} to {t[k]['slowest']:.0f})"
-        for k in ("train", "infer")
-    ]
-    valid = lambda r: sum(x["valid_dice"] for x in r["runs"]) / len(r["runs"])
-    worst = lambda r, when: f"{max(x[when]['image'] for x in r['runs']):.1e}"
+    widths, upsamplers = [], []
+    for r in d["rows"]:
+        model = [r["name"], f"{r['parameters'] / 1e6:.2f}", r["dice"]["n"]]
+        dice = [valid_dice(r["runs"]), pm(r["dice"])]
+        widths.append([*model, *dice, *trained_and_used(s["decoder"][r["name"]])])
+    for r in u["rows"]:
+        model = [r["up"], f"{r['parameters'] / 1e6:.2f}", r["dice"]["n"], pm(r["dice"])]
+        pattern = [worst_pattern(r["runs"], when) for when in ("before", "after")]
+        upsamplers.append([*model, *pattern, *trained_and_used(s["upsamplers"][r["up"]])])
+    head, cost = ["parameters (M)", "seeds"], ["train ms", "inference ms"]
+    pattern = "pattern in the logits of a real picture, before"
     return [
         "## Decoder widths (ISBI 2012)",
-        f"{d['recipe']}. Validation chooses (lesson 15). Times: float32; inference with folded batch norms.",
+        f"{d['recipe']}. Validation chooses (`18_effunet`). Times: float32; inference with folded "
+        "batch norms.",
         made(d),
-        table(
-            [
-                "decoder",
-                "parameters (M)",
-                "seeds",
-                "validation Dice",
-                "test Dice",
-                "train ms",
-                "inference ms",
-            ],
-            [
-                [
-                    r["name"],
-                    f"{r['parameters'] / 1e6:.2f}",
-                    r["dice"]["n"],
-                    f"{valid(r):.4f}",
-                    pm(r["dice"]),
-                    *ms(s["decoder"][r["name"]]),
-                ]
-                for r in d["rows"]
-            ],
-        ),
+        table(["decoder", *head, "validation Dice", "test Dice", *cost], widths),
         "## Upsamplers at the same number of parameters (ISBI 2012)",
         f"{u['recipe']}.",
         made(u),
-        table(
-            [
-                "upsampler",
-                "parameters (M)",
-                "seeds",
-                "test Dice",
-                "pattern in the logits of a real picture, before",
-                "after",
-                "train ms",
-                "inference ms",
-            ],
-            [
-                [
-                    r["up"],
-                    f"{r['parameters'] / 1e6:.2f}",
-                    r["dice"]["n"],
-                    pm(r["dice"]),
-                    worst(r, "before"),
-                    worst(r, "after"),
-                    *ms(s["upsamplers"][r["up"]]),
-                ]
-                for r in u["rows"]
-            ],
-        ),
+        table(["upsampler", *head, "test Dice", pattern, "after", *cost], upsamplers),
     ]
+
+
+def summaries(methods, keys):
+    "One row of scores for each method."
+    return [[n, *(short(m["summary"][k]) for k in keys)] for n, m in methods.items()]
 
 
 def contest():
@@ -223,26 +211,21 @@ def contest():
         f"{k.capitalize()}: {p['layouts']}; dose {p['dose']}, blur {p['blur_nm']} nm"
         for k, p in about["products"].items()
     )
+    kinds = [
+        [n, *(f"{r['found']}/{r['n']}" for r in m["kinds"].values())]
+        for n, m in c["methods"].items()
+    ]
     return [
         "## Defects without a label (simulated)",
-        f'Test: {about["test"]}. Home: {about["home"]}. {products}. Training: {about["train"]}, {about["steps"][0]} steps of 8 crops of 128x128 ("short": {about["steps"][1]}). '
-        f"Promised rate of clean pictures with an alarm: {about['fpr']:.0%}; found: share of defects at that threshold, mean over kinds. A number without ± is one seed.",
+        f"Test: {about['test']}. Home: {about['home']}. {products}. "
+        f"Training: {about['train']}, {about['steps'][0]} steps of 8 crops of 128x128 "
+        f'("short": {about["steps"][1]}). '
+        f"Promised rate of clean pictures with an alarm: {about['fpr']:.0%}; found: share of "
+        "defects at that threshold, mean over kinds. A number without ± is one seed.",
         made(c),
-        table(
-            ["method", *keys],
-            [
-                [n, *(short(m["summary"][k]) for k in keys.values())]
-                for n, m in c["methods"].items()
-            ],
-        ),
+        table(["method", *keys], summaries(c["methods"], keys.values())),
         "Found at that threshold, by kind (all seeds together):",
-        table(
-            ["method", *about["classes"][1:]],
-            [
-                [n, *(f"{r['found']}/{r['n']}" for r in m["kinds"].values())]
-                for n, m in c["methods"].items()
-            ],
-        ),
+        table(["method", *about["classes"][1:]], kinds),
     ]
 
 
@@ -260,17 +243,17 @@ def options():
         "processor seconds of training": "fit_cpu_seconds",
     }
     about = o["data"]
+    rows = [
+        [n, len(m["runs"]), *(short(m["summary"][k]) for k in keys.values())]
+        for n, m in o["options"].items()
+    ]
     return [
         "### The weight of the contrast, chosen",
-        f"Not on the contest's test, but on a product of its own. Training: {about['train']}. Away: {about['away']}. Home: {about['home']}. {about['steps']} steps; the rest as above.",
+        "Not on the contest's test, but on a product of its own. "
+        f"Training: {about['train']}. Away: {about['away']}. Home: {about['home']}. "
+        f"{about['steps']} steps; the rest as above.",
         made(o),
-        table(
-            ["option", "seeds", *keys],
-            [
-                [n, len(m["runs"]), *(short(m["summary"][k]) for k in keys.values())]
-                for n, m in o["options"].items()
-            ],
-        ),
+        table(["option", "seeds", *keys], rows),
     ]
 
 
@@ -284,22 +267,14 @@ def cells():
         for kind, ms in types.items()
         for n, m in ms.items()
     ]
+    scores = ("image AUROC, surely defective", "image AUROC, probability from 1/3")
     return [
         "## Solar cells (elpv-dataset)",
-        f'{e["data"]["citation"]}; {e["data"]["licence"]}. {e["data"]["split"]}. "Shuffled": dealt out at random, for comparison. Promised false alarms: {e["fpr"]:.0%}.',
+        f"{e['data']['citation']}; {e['data']['licence']}. {e['data']['split']}. "
+        '"Shuffled": dealt out at random, for comparison. '
+        f"Promised false alarms: {e['fpr']:.0%}.",
         made(e),
-        table(
-            [
-                "split",
-                "type",
-                "method",
-                "seeds",
-                "image AUROC, surely defective",
-                "image AUROC, probability from 1/3",
-                "false alarms",
-            ],
-            rows,
-        ),
+        table(["split", "type", "method", "seeds", *scores, "false alarms"], rows),
     ]
 
 
@@ -307,32 +282,18 @@ def layers():
     c = read("circuits")
     if not c:
         return []
-    rows = [
-        [
-            who,
-            *(short(x[k]) for k in ("iou", "boundary_f1", "faultless")),
-            *(x[k] for k in ("opens", "shorts", "missing", "extra", "pieces")),
-        ]
-        for who, x in c["summary"].items()
-    ]
+    scores = ("IoU of metal", "boundary F1", "share of faultless pictures")
+    faults = ("opens", "shorts", "missing", "extra")
+    rows = []
+    for who, x in c["summary"].items():
+        good = [short(x[k]) for k in ("iou", "boundary_f1", "faultless")]
+        rows.append([who, *good, *(x[k] for k in (*faults, "pieces"))])
     return [
         "## Real layouts, layers left out",
-        f"{c['recipe']}. {c['data']['pictures']}. Three folds, mean and standard deviation over them. Baseline: {c['folds'][0]['baseline']['name']}.",
+        f"{c['recipe']}. {c['data']['pictures']}. Three folds, mean and standard deviation over "
+        f"them. Baseline: {c['folds'][0]['baseline']['name']}.",
         made(c),
-        table(
-            [
-                "model",
-                "IoU of metal",
-                "boundary F1",
-                "share of faultless pictures",
-                "opens",
-                "shorts",
-                "missing",
-                "extra",
-                "of wires",
-            ],
-            rows,
-        ),
+        table(["model", *scores, *faults, "of wires"], rows),
     ]
 
 

@@ -1,7 +1,9 @@
-"""The long experiments. `bench/run.py` runs all, `bench/run.py NAME ...` only those: imports, simulator, speed, decoder, upsamplers,
-race_quality, quality, contest, options, elpv, circuits, results_md (writes bench/RESULTS.md). MONAI is needed: pip install -r bench/requirements.txt
+"""The long experiments. `bench/run.py` runs all, `bench/run.py NAME ...` only those: imports,
+simulator, speed, decoder, upsamplers, race_quality, quality, contest, options, elpv, circuits,
+results_md (writes bench/RESULTS.md). MONAI is needed: pip install -r bench/requirements.txt
 
-Each writes JSON under nbs/results/, with seed, data, split, hardware, versions and commit; lessons draw from it."""
+Each writes JSON under nbs/results/, with seed, data, split, hardware, versions and commit; lessons
+draw from it."""
 
 import importlib
 import sys

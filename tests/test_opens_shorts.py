@@ -1,4 +1,5 @@
-"Opens and shorts: random drawings against a count by walking, the mirror image, and n added, n found on the real layers at full size."
+"""Opens and shorts: random drawings against a count by walking, the mirror image, and n added,
+n found on the real layers at full size."""
 
 import re
 
@@ -38,13 +39,10 @@ def flood(mask):
 def by_force(pred, truth):
     t, p = flood(truth), flood(pred)
     seen = [[bool(a & b) for b in p] for a in t]
-    of_t, of_p = [sum(row) for row in seen], [sum(row[j] for row in seen) for j in range(len(p))]
-    return (
-        sum(k - 1 for k in of_t if k > 1),
-        sum(k - 1 for k in of_p if k > 1),
-        of_t.count(0),
-        of_p.count(0),
-    )
+    of_t = [sum(row) for row in seen]
+    of_p = [sum(row[j] for row in seen) for j in range(len(p))]
+    opens, shorts = (sum(k - 1 for k in of if k > 1) for of in (of_t, of_p))
+    return opens, shorts, of_t.count(0), of_p.count(0)
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -55,12 +53,8 @@ def test_against_walking_and_mirror(seed):
     o, s, m, e = counts(pred, truth)
     assert (o, s, m, e) == by_force(pred, truth)
     sites = [site["kind"] for site in opens_shorts(pred, truth)["sites"]]
-    assert (
-        sites.count("open") >= o
-        and sites.count("short") >= s
-        and sites.count("missing") == m
-        and sites.count("extra") == e
-    )
+    assert sites.count("open") >= o and sites.count("short") >= s
+    assert sites.count("missing") == m and sites.count("extra") == e
     assert counts(truth, pred) == (s, o, e, m)
     assert counts(truth, truth) == (0, 0, 0, 0)
 
@@ -82,7 +76,8 @@ def test_small_pieces_and_slivers():
 
 @pytest.mark.parametrize("cuts, width", [((8, 20), 1), ((4, 12, 25), 3)])
 def test_one_region_that_parts_a_wire_often(cuts, width):
-    "A loss along the whole rim, and across at some places: a site at each of them, not in the middle of the region."
+    """A loss along the whole rim, and across at some places: a site at each of them, not in the
+    middle of the region."""
     truth = np.ones((9, 32), int)
     pred = truth.copy()
     pred[0, 1:-1] = 0
@@ -92,10 +87,9 @@ def test_one_region_that_parts_a_wire_often(cuts, width):
     for a, b, kind in ((pred, truth, "open"), (truth, pred, "short"), (pred.T, truth.T, "open")):
         found = opens_shorts(a, b)
         assert found[f"{kind}s"] == found["total"] == len(cuts)
-        sites = [
-            (s["y"], s["x"]) if a.shape == truth.shape else (s["x"], s["y"]) for s in found["sites"]
-        ]
-        np.testing.assert_allclose(sorted(sites, key=lambda p: p[1]), want, atol=0.6)
+        along, across = "xy" if a.shape == truth.shape else "yx"
+        sites = sorted((s[along], s[across]) for s in found["sites"])
+        np.testing.assert_allclose([(y, x) for x, y in sites], want, atol=0.6)
 
 
 def test_ignored_pixels_and_other_classes():
@@ -112,30 +106,23 @@ def test_ignored_pixels_and_other_classes():
 def test_boundary_f1():
     square, nothing = np.zeros((30, 30), int), np.zeros((30, 30), int)
     square[10:20, 10:20] = 1
-    assert (
-        boundary_f1(square, square, 0) == 1
-        and boundary_f1(nothing, square) == 0
-        and boundary_f1(square, nothing) == 0
-    )
-    assert np.isnan(boundary_f1(nothing, nothing)) and np.isnan(
-        boundary_f1(square * 0 + 1, square * 0 + 1)
-    )  # no contour in the image
-    assert (
-        boundary_f1(np.roll(square, 3, 0), square, 3)
-        == 1
-        > boundary_f1(np.roll(square, 3, 0), square, 2)
-    )
+    assert boundary_f1(square, square, 0) == 1
+    assert boundary_f1(nothing, square) == boundary_f1(square, nothing) == 0
+    for flat in (nothing, nothing + 1):  # no contour in the image
+        assert np.isnan(boundary_f1(flat, flat))
+    moved = np.roll(square, 3, 0)
+    assert boundary_f1(moved, square, 3) == 1 > boundary_f1(moved, square, 2)
 
 
 def test_errors_are_one_line():
-    for f, kw in ((opens_shorts, {}), (boundary_f1, {})):
+    for f in (opens_shorts, boundary_f1):
         with pytest.raises(InputError, match="equal size"):
-            f(np.zeros((3, 4), int), np.zeros((4, 3), int), **kw)
+            f(np.zeros((3, 4), int), np.zeros((4, 3), int))
     with pytest.raises(InputError, match="min_px=0"):
         opens_shorts(np.zeros((3, 3), int), np.zeros((3, 3), int), min_px=0)
 
 
-# Real layers ------------------------------------------------------------------------------------------------------
+# Real layers --------------------------------------------------------------------------------------
 
 
 def layer(number):
@@ -147,21 +134,16 @@ def layer(number):
         required("DATA")(f"{path.name} is not in the data cache")
     picture = Image.new("1", (4096, 3536))
     for outline in re.findall(r'd="M([^Z"]*)', path.read_text(encoding="utf-8")):
-        ImageDraw.Draw(picture).polygon(
-            [tuple(map(float, p.split(","))) for p in outline.replace("L", " ").split()], fill=1
-        )
+        corners = [tuple(map(float, p.split(","))) for p in outline.replace("L", " ").split()]
+        ImageDraw.Draw(picture).polygon(corners, fill=1)
     return np.array(picture, np.uint8)
 
 
 def add_faults(mask, n, seed):
-    """`n` bridges between two pieces and `n` cuts that part a piece in two, never two at one piece; the places are found with scipy,
-    `metrics` counts with scikit-image."""
-    rng, out, used, made = (
-        np.random.default_rng(seed),
-        mask.copy(),
-        set(),
-        {"bridge": [], "cut": []},
-    )
+    """`n` bridges between two pieces and `n` cuts that part a piece in two, never two at one piece;
+    the places are found with scipy, `metrics` counts with scikit-image."""
+    rng, out, used = np.random.default_rng(seed), mask.copy(), set()
+    made = {"bridge": [], "cut": []}
     pieces = ndimage.label(mask)[0]
     boxes = ndimage.find_objects(pieces)
     for kind, places in made.items():
@@ -191,10 +173,10 @@ def add_faults(mask, n, seed):
                 (i,) = ids
                 box = boxes[i - 1]
                 rest = pieces[box] == i
-                rest[
-                    max(y - 1 - box[0].start, 0) : y + 2 - box[0].start,
-                    max(a - 1 - box[1].start, 0) : b + 1 - box[1].start,
-                ] = False
+                top, left = box[0].start, box[1].start
+                rows = slice(max(y - 1 - top, 0), y + 2 - top)
+                columns = slice(max(a - 1 - left, 0), b + 1 - left)
+                rest[rows, columns] = False
                 if ndimage.label(rest)[1] != 2:
                     continue
             out[strip] = kind == "bridge"
