@@ -1,7 +1,8 @@
-"""Real layouts: segment simulated pictures of ten real chip layers, always leaving layers out, and count opens and shorts beside IoU.
+"""Real layouts: segment simulated pictures of ten real chip layers, always leaving layers out, and
+count opens and shorts beside IoU.
 
-Three folds; in each the test layers are in no training or validation picture. Otsu's threshold, the best one for two classes without any
-training, stands beside the network.
+Three folds; in each the test layers are in no training or validation picture. Otsu's threshold, the
+best one for two classes without any training, stands beside the network.
 
     python bench/circuits.py"""
 
@@ -20,7 +21,8 @@ MIN_PX = 8  # smaller pieces are noise of an edge
 
 
 def fold(test, seed=0):
-    "Train without the layers `test`; the first layer left chooses the epoch. Returns train, valid, test as a dict of data sets."
+    """Train without the layers `test`; the first layer left chooses the epoch. Gives train, valid
+    and test as a dict of data sets."""
     from datasets import DatasetDict, concatenate_datasets
 
     parts = load("ic_layout", per_layer=PER_LAYER, size=(SIDE, SIDE), seed=seed)
@@ -39,7 +41,7 @@ def fold(test, seed=0):
 
 
 def judge(preds, truths):
-    "Scores of masks: IoU of metal, boundary F1, and the electrically significant differences per picture."
+    "IoU of metal, boundary F1, and the electrically significant differences per picture."
     scores = evaluate(preds, truths, ["insulator", "metal"])
     found = [opens_shorts(p, t, min_px=MIN_PX) for p, t in zip(preds, truths)]
     kinds = {
@@ -62,12 +64,8 @@ def main():
     for test in FOLDS:
         ds = fold(test)
         model = EffUNet(in_ch=1, n_classes=1, seed=0)
-        done = fit(
-            learner(dataloaders(ds, SIDE, 4, seed=0), model, precision="bf16"),
-            steps=STEPS,
-            seed=0,
-            bar=False,
-        )
+        learn = learner(dataloaders(ds, SIDE, 4, seed=0), model, precision="bf16")
+        done = fit(learn, steps=STEPS, seed=0, bar=False)
         preds, truths = predict_all(model, ds["test"])
         name, simple = simple_baseline(ds["train"], ds["test"], 2)
         runs.append(
@@ -92,7 +90,8 @@ def main():
             licence=meta(ds)["licence"],
             citation=meta(ds)["citation"],
             split="three folds by layer, none is in training and test",
-            pictures=f"{PER_LAYER} of {SIDE}x{SIDE} pixels of each layer, 5 nm, doses of 15 to 120 electrons per pixel",
+            pictures=f"{PER_LAYER} of {SIDE}x{SIDE} pixels of each layer, 5 nm, "
+            "doses of 15 to 120 electrons per pixel",
         )
         write(
             "circuits",

@@ -13,12 +13,17 @@ from unet_explorer.train import fit, learner, predict_all
 
 RESULTS = Path(__file__).resolve().parent.parent / "nbs" / "results"
 SPLIT = {
-    "isbi2012": "train slices 0-20, validation 21-23 (chooses the epoch), test 24-29; contiguous blocks of one specimen",
-    "nasa_super1": "train spots 3-7 (10 images), validation spot 1 (4), test spot 2 (4): the source's own split, by specimen",
+    "isbi2012": "train slices 0-20, validation 21-23 (chooses the epoch), test 24-29; "
+    "contiguous blocks of one specimen",
+    "nasa_super1": "train spots 3-7 (10 images), validation spot 1 (4), test spot 2 (4): "
+    "the source's own split, by specimen",
 }
 SEEDS = (0, 1, 2)
 STEPS = 100  # of four random 256x256 crops: what two cores can afford for every model and seed
-RECIPE = f"{STEPS} steps of 4 random 256x256 crops, AdamW, one cycle up to 3e-3, cross-entropy + Dice, bf16, best of 5 validations"
+RECIPE = (
+    f"{STEPS} steps of 4 random 256x256 crops, AdamW, one cycle up to 3e-3, cross-entropy + Dice, "
+    "bf16, best of 5 validations"
+)
 
 
 def about_data(*names):
@@ -41,11 +46,11 @@ def channels_classes(ds):
 
 
 def train_once(model, ds, seed, steps=STEPS, lr=3e-3):
-    "Train `model` by the recipe, or with another highest learning rate; its scores on the test part. The model ends with its best weights."
+    """Train `model` by the recipe, or with another highest learning rate; its scores on the test
+    part. The model ends with its best weights."""
     channels, _ = channels_classes(ds)
-    learn = learner(
-        dataloaders(ds, 256, 4, seed=seed, channels=channels), model, precision="bf16", lr=lr
-    )
+    dls = dataloaders(ds, 256, 4, seed=seed, channels=channels)
+    learn = learner(dls, model, precision="bf16", lr=lr)
     done = fit(learn, steps=steps, seed=seed, bar=False, epochs=5)
     preds, truths = predict_all(model, ds["test"])
     scores = evaluate(preds, truths, list(meta(ds)["classes"]))
@@ -78,20 +83,16 @@ def spread(values):
 
 def facts():
     "About machine, versions and commit; changes count only where they could change a result."
-    about, dirty = (
-        system_facts(),
-        subprocess.run(
-            ["git", "status", "--porcelain", "unet_explorer", "bench"],
-            cwd=RESULTS.parent.parent,
-            capture_output=True,
-            text=True,
-        ).stdout,
-    )
-    return (
-        about
-        if dirty or "commit" not in about
-        else dict(about, commit=about["commit"].removesuffix(", with changes"))
-    )
+    about = system_facts()
+    dirty = subprocess.run(
+        ["git", "status", "--porcelain", "unet_explorer", "bench"],
+        cwd=RESULTS.parent.parent,
+        capture_output=True,
+        text=True,
+    ).stdout
+    if dirty or "commit" not in about:
+        return about
+    return dict(about, commit=about["commit"].removesuffix(", with changes"))
 
 
 def parameters(model):
@@ -99,7 +100,8 @@ def parameters(model):
 
 
 def earlier(name, **same):
-    "What nbs/results/NAME.json holds already, if all of `same` stands in it; else nothing. An interrupted experiment goes on from it."
+    """What nbs/results/NAME.json holds already, if all of `same` stands in it; else nothing. An
+    interrupted experiment goes on from it."""
     path = RESULTS / f"{name}.json"
     old = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
     return old if all(old.get(k) == v for k, v in same.items()) else {}

@@ -1,12 +1,15 @@
-"""Who finds defects after seeing clean pictures only? Ours (implants, with each part also left out), PaDiM, PatchCore; with a reference
-die: ours and the plain difference; with labels: ours, supervised. Training at most ten minutes on two cores.
+"""Who finds defects after seeing clean pictures only? Ours (implants, with each part also left
+out), PaDiM, PatchCore; with a reference die: ours and the plain difference; with labels: ours,
+supervised. Training at most ten minutes on two cores.
 
-Two tests. "Away" is another product: real chip layers that training does not have, contacts of a pitch that training does not have, another
-dose and focus. "Home" is the training product, other pictures of it. At least 200 pictures away, with all kinds of defects from 6 pixels up,
-and clean ones beside them. Thresholds come from held-out clean pictures taken like the test ("qualified") and, to show what happens
-otherwise, like the training ("moved"). Options were chosen on layers of the training product and other seeds (bench/TRIED.md). The parts
-of ours are left out one at a time in trainings a third as long, beside a full one of that length. Finished runs are kept: an interrupted
-contest goes on.
+Two tests. "Away" is another product: real chip layers that training does not have, contacts of a
+pitch that training does not have, another dose and focus. "Home" is the training product, other
+pictures of it. At least 200 pictures away, with all kinds of defects from 6 pixels up, and clean
+ones beside them. Thresholds come from held-out clean pictures taken like the test ("qualified")
+and, to show what happens otherwise, like the training ("moved"). Options were chosen on layers of
+the training product and other seeds (bench/TRIED.md). The parts of ours are left out one at a time
+in trainings a third as long, beside a full one of that length. Finished runs are kept: an
+interrupted contest goes on.
 
     python bench/contest.py [--quick] [METHOD ...]"""
 
@@ -32,9 +35,8 @@ N = (
     if QUICK
     else dict(train=96, held=59, test=200, home=100, fresh=80, side=256)
 )
-STEPS, SHORT = (
-    (2, 1) if QUICK else (1500, 500)
-)  # of 8 crops of 128x128; `fit_seconds` and `fit_cpu_seconds` say how long it took
+# of 8 crops of 128x128; `fit_seconds` and `fit_cpu_seconds` say how long it took
+STEPS, SHORT = (2, 1) if QUICK else (1500, 500)
 FPR = 0.05
 FEW = 2 if QUICK else 30  # labelled pictures in supervised mode
 KINDS = ["clean", *DEFECTS]
@@ -51,7 +53,8 @@ KEYS = (
 )
 OFFSET = 6  # pixels by which the stage may miss on the reference die
 TRAIN = dict(
-    layouts="real layers 0-5; drawn lines, contacts, routed metal of 80-130 nm pitch (contacts and routed metal a fifth more)",
+    layouts="real layers 0-5; drawn lines, contacts, routed metal of 80-130 nm pitch "
+    "(contacts and routed metal a fifth more)",
     dose=(30, 80),
     blur_nm=(3, 5),
 )
@@ -73,11 +76,10 @@ def sem(product):
 
 
 def products():
-    "What the training and the test product are made of: `inspection_set` options. No layout is in both."
-    return (
-        dict(layouts=(*layers(range(6)), "lines", "contacts", "routed"), sem=sem(TRAIN)),
-        dict(layouts=(*(layers(range(6, 10)) or ["routed"]), wide_contacts), sem=sem(TEST)),
-    )
+    "Options of `inspection_set` for the training and the test product; no layout is in both."
+    train = (*layers(range(6)), "lines", "contacts", "routed")
+    test = (*(layers(range(6, 10)) or ["routed"]), wide_contacts)
+    return dict(layouts=train, sem=sem(TRAIN)), dict(layouts=test, sem=sem(TEST))
 
 
 def layers(numbers):
@@ -88,10 +90,8 @@ def layers(numbers):
 
 def pictures():
     "Clean and defective pictures of both products, each with a reference."
-    (train, test), more = (
-        products(),
-        dict(size=(N["side"], N["side"]), reference=True, offset_px=OFFSET),
-    )
+    train, test = products()
+    more = dict(size=(N["side"], N["side"]), reference=True, offset_px=OFFSET)
     return dict(
         train=inspection_set(N["train"], defects=(), seed=11, **train, **more),
         moved=inspection_set(N["held"], defects=(), seed=12, **train, **more),
@@ -108,10 +108,8 @@ def ours(steps=STEPS, **options):
     reference, labelled = options.pop("reference", False), options.pop("labelled", False)
 
     def make(data, seed):
-        clean, refs = (
-            [r["image"] for r in data["train"]],
-            [r["reference"] for r in data["train"]] if reference else None,
-        )
+        clean = [r["image"] for r in data["train"]]
+        refs = [r["reference"] for r in data["train"]] if reference else None
         pairs = [(r["image"], r["mask"]) for r in data["labelled"]] if labelled else None
         training = Training(steps=steps, seed=seed, bar=False, size=96 if QUICK else None)
         return fit_normal(clean, training, references=refs, labelled=pairs, **options)
@@ -120,7 +118,7 @@ def ours(steps=STEPS, **options):
 
 
 def augmented(clean, seed):
-    "`clean`, and twice as many of them turned, with another exposure, dose and focus, as ours gets them."
+    "`clean`, and twice as many turned, with another exposure, dose and focus, as ours gets them."
     n, side = 2 * len(clean), clean[0].shape[1]
     worn = Implanted(clean, side, n, seed=seed, share=0, decoys=0, wear=0.6)
     return [*clean, *(torch.Tensor(worn[i][0]) for i in range(len(worn)))]
@@ -164,6 +162,12 @@ PLAN = [
 ]
 
 
+def found_by_kind(found, truths, threshold):
+    "The share of defects that are found, averaged over the kinds."
+    kinds = detection_scores(found, truths, threshold, KINDS)["kinds"].values()
+    return float(np.mean([r["found"] / r["n"] for r in kinds if r["n"]]))
+
+
 def judge(model, data, reference):
     "All scores of one trained method."
 
@@ -172,37 +176,21 @@ def judge(model, data, reference):
 
     held = {k: [m.max() for m in maps(data[k])] for k in ("qualified", "moved")}
     found, quiet = maps(data["test"]), maps(data["fresh"])
-    truths = [r["mask"].numpy() * KINDS.index(r["defects"][0]["kind"]) for r in data["test"]] + [
-        np.zeros(m.shape, int) for m in quiet
-    ]
+    defects = [r["mask"].numpy() * KINDS.index(r["defects"][0]["kind"]) for r in data["test"]]
+    truths = defects + [np.zeros(m.shape, int) for m in quiet]
     own, moved = (conformal(held[k], FPR) for k in ("qualified", "moved"))
     scores = detection_scores([*found, *quiet], truths, own, KINDS)
     scores["moved_false_images"] = float(np.mean([m.max() > moved for m in quiet]))
-    scores["moved_found"], scores["found"] = (
-        float(
-            np.mean(
-                [
-                    r["found"] / r["n"]
-                    for r in detection_scores(found, truths[: len(found)], t, KINDS)[
-                        "kinds"
-                    ].values()
-                    if r["n"]
-                ]
-            )
-        )
-        for t in (moved, own)
-    )
-    real = [
-        i for i, r in enumerate([*data["test"], *data["fresh"]]) if "contacts" not in r["layout"]
-    ]
+    scores["moved_found"] = found_by_kind(found, defects, moved)
+    scores["found"] = found_by_kind(found, defects, own)
+    rows = [*data["test"], *data["fresh"]]
+    real = [i for i, r in enumerate(rows) if "contacts" not in r["layout"]]
     for name, ms, ts in (
         ("home", maps(data["home"]), [r["mask"].numpy() for r in data["home"]]),
         ("real", [[*found, *quiet][i] for i in real], [truths[i] > 0 for i in real]),
     ):
-        scores[f"{name}_ap"], scores[f"{name}_aupro"] = (
-            precision_recall(np.stack(ms), np.stack(ts))["ap"],
-            aupro(ms, ts),
-        )
+        scores[f"{name}_ap"] = precision_recall(np.stack(ms), np.stack(ts))["ap"]
+        scores[f"{name}_aupro"] = aupro(ms, ts)
     return scores
 
 
@@ -261,7 +249,8 @@ def main(plan=PLAN):
     data = pictures()
     real = sum("contacts" not in r["layout"] for r in data["test"])
     about = dict(
-        test=f"{N['test']} simulated pictures with one defect each ({real} of real layers) and {N['fresh']} clean ones, {N['side']}x{N['side']} pixels of 4 nm (real layers: 5 nm); "
+        test=f"{N['test']} simulated pictures with one defect each ({real} of real layers) and "
+        f"{N['fresh']} clean ones, {N['side']}x{N['side']} pixels of 4 nm (real layers: 5 nm); "
         "layouts, dose and focus that training did not have; defects from 6 to 40 px",
         train=f"{N['train']} clean pictures",
         steps=[STEPS, SHORT],
@@ -285,8 +274,11 @@ def main(plan=PLAN):
         runs |= finished(about)
         runs.setdefault(name, []).append(r)
         print(
-            f"{name}, seed {seed}: AP {r['ap']:.3f} AUPRO {r['aupro']:.3f} found {r['found']:.3f} false images {r['false_images']:.3f}, real AP {r['real_ap']:.3f} AUPRO {r['real_aupro']:.3f}, "
-            f"home AP {r['home_ap']:.3f} AUPRO {r['home_aupro']:.3f} ({r['fit_seconds']:.0f} s, {r['fit_cpu_seconds']:.0f} of processors)",
+            f"{name}, seed {seed}: AP {r['ap']:.3f} AUPRO {r['aupro']:.3f} "
+            f"found {r['found']:.3f} false images {r['false_images']:.3f}, "
+            f"real AP {r['real_ap']:.3f} AUPRO {r['real_aupro']:.3f}, "
+            f"home AP {r['home_ap']:.3f} AUPRO {r['home_aupro']:.3f} "
+            f"({r['fit_seconds']:.0f} s, {r['fit_cpu_seconds']:.0f} of processors)",
             flush=True,
         )
         if not QUICK:

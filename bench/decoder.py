@@ -1,4 +1,5 @@
-"""How wide should the decoder be? Every width is trained on real EM images; bench/speed.py times them. Finished runs are kept."""
+"""How wide should the decoder be? Every width is trained on real EM images; bench/speed.py times
+them. Finished runs are kept."""
 
 from common import (
     RECIPE,
@@ -27,6 +28,10 @@ WIDTHS = {  # name: decoder widths at stride 16, 8, 4, 2 (and 1), 3x3 convolutio
 }
 
 
+def size_of(decoder, convs):
+    return parameters(EffUNet(pretrained=False, decoder=decoder, convs=convs))
+
+
 def main():
     ds = load("isbi2012")
     channels, k = channels_classes(ds)
@@ -46,9 +51,7 @@ def main():
                     convs=WIDTHS[n][1],
                     dice=spread([r["dice"] for r in rs]),
                     runs=rs,
-                    parameters=parameters(
-                        EffUNet(pretrained=False, decoder=WIDTHS[n][0], convs=WIDTHS[n][1])
-                    ),
+                    parameters=size_of(*WIDTHS[n]),
                 )
                 for n, rs in runs.items()
                 if rs

@@ -1,15 +1,18 @@
-"""Real semiconductors without masks: solar cells seen by their electroluminescence (Buerhop-Lutz et al. 2018, Deitsch et al. 2019, 2021).
+"""Real semiconductors without masks: solar cells seen by their electroluminescence (Buerhop-Lutz
+et al. 2018, Deitsch et al. 2019, 2021).
 
-2,624 cells with a defect probability (0, 1/3, 2/3, 1) and the type of the module (mono, poly). `pip install elpv-dataset`; the
-pictures are CC BY-NC-SA 4.0 and are not part of this project. Per type, never mixed: training on functional cells (probability 0) only,
-the test has functional cells that were left out, and defective ones from the same stretch of the list: with probability 1 ("sure") or from
-1/3 up ("any"). One run on mono cells also shuffles them before they are dealt out, to show what a random split would have reported.
-Finished runs are kept.
+2,624 cells with a defect probability (0, 1/3, 2/3, 1) and the type of the module (mono, poly).
+`pip install elpv-dataset`; the pictures are CC BY-NC-SA 4.0 and are not part of this project. Per
+type, never mixed: training on functional cells (probability 0) only, the test has functional cells
+that were left out, and defective ones from the same stretch of the list: with probability 1
+("sure") or from 1/3 up ("any"). One run on mono cells also shuffles them before they are dealt out,
+to show what a random split would have reported. Finished runs are kept.
 
     python bench/elpv.py [--quick]"""
 
 import sys
 import time
+from functools import partial
 
 import numpy as np
 import torch
@@ -39,23 +42,26 @@ def ours(clean, seed):
     return TRAINED[key]
 
 
+def ours_per_place(clean, seed):
+    return PerPlace(ours(clean, seed), clean[-(len(clean) // 4) :], turns=1)
+
+
 METHODS = {
     "ours": ours,
-    "ours, per place": lambda clean, seed: PerPlace(
-        ours(clean, seed), clean[-(len(clean) // 4) :], turns=1
-    ),
-    "PaDiM, per place": lambda clean, seed: PaDiM(
-        clean, per_place=True, seed=seed
-    ),  # cells are aligned: the paper's own way
-    "PatchCore": lambda clean, seed: PatchCore(clean, seed=seed),
+    "ours, per place": ours_per_place,
+    "PaDiM, per place": partial(PaDiM, per_place=True),  # cells are aligned: the paper's own way
+    "PatchCore": PatchCore,
 }
 SOURCE = dict(
     title="elpv-dataset, 2,624 electroluminescence images of solar cells",
     licence="CC BY-NC-SA 4.0",
-    citation="Buerhop-Lutz et al. 2018, doi 10.4229/35thEUPVSEC20182018-5CV.3.15; Deitsch et al. 2019, doi 10.1016/j.solener.2019.02.067; "
+    citation="Buerhop-Lutz et al. 2018, doi 10.4229/35thEUPVSEC20182018-5CV.3.15; "
+    "Deitsch et al. 2019, doi 10.1016/j.solener.2019.02.067; "
     "Deitsch et al. 2021, doi 10.1007/s00138-021-01191-9",
-    split="per module type: contiguous blocks of the functional cells, in the order of the source, for training, threshold and test (the seed rotates them); "
-    "defective cells are in the test only, those whose nearest functional cell in the list is a test cell. The source does not say which cells share a module",
+    split="per module type: contiguous blocks of the functional cells, in the order of the source, "
+    "for training, threshold and test (the seed rotates them); "
+    "defective cells are in the test only, those whose nearest functional cell in the list is a "
+    "test cell. The source does not say which cells share a module",
 )
 
 
@@ -73,9 +79,8 @@ def split(probability, kind, which, seed, shuffled=False):
     "Indices: train, held out, test functional, test defective."
     good = np.flatnonzero((kind == which) & (probability == 0))
     rng = np.random.default_rng([seed, 99])
-    good = (
-        rng.permutation(good) if shuffled else np.roll(good, seed * len(good) // 3)
-    )  # contiguous blocks: neighbours in the list are likely of one module
+    # contiguous blocks: neighbours in the list are likely of one module
+    good = rng.permutation(good) if shuffled else np.roll(good, seed * len(good) // 3)
     bad = np.flatnonzero((kind == which) & (probability > 0))
     n_train = min(N_TRAIN, len(good) - N_HELD - 8)
     test = good[n_train + N_HELD :][:N_TEST]
@@ -104,17 +109,17 @@ def image_of(images, i):
 def run_once(name, images, probability, kind, which, seed, shuffled=False):
     train, held, good, bad = split(probability, kind, which, seed, shuffled)
     start = time.perf_counter()
-    model = METHODS[name]([image_of(images, i) for i in train], seed)
+    model = METHODS[name]([image_of(images, i) for i in train], seed=seed)
     seconds = time.perf_counter() - start
     a, b, h = (score(model, images, rows) for rows in (good, bad, held))
     sure = b[probability[bad] == 1]
-    threshold = conformal(h, FPR)
+    threshold, surely = conformal(h, FPR), float("nan")
+    if len(sure):
+        surely = auroc(np.r_[a, sure], np.r_[a * 0, sure * 0 + 1].astype(int))
     return dict(
         seed=seed,
         any=auroc(np.r_[a, b], np.r_[a * 0, b * 0 + 1].astype(int)),
-        sure=auroc(np.r_[a, sure], np.r_[a * 0, sure * 0 + 1].astype(int))
-        if len(sure)
-        else float("nan"),
+        sure=surely,
         false_alarms=float((a > threshold).mean()),
         found_sure=float((sure > threshold).mean()) if len(sure) else None,
         fit_seconds=round(seconds, 1),
@@ -149,7 +154,9 @@ def main(seeds=SEEDS):
                 r = run_once(name, images, probability, kind, which, seed, part == "shuffled")
                 done.append(r)
                 print(
-                    f"{part}, {which}, {name}, seed {seed}: image AUROC sure {r['sure']:.3f} any {r['any']:.3f}, false alarms {r['false_alarms']:.3f} ({r['fit_seconds']:.0f} s) {r['n']}",
+                    f"{part}, {which}, {name}, seed {seed}: image AUROC sure {r['sure']:.3f} "
+                    f"any {r['any']:.3f}, false alarms {r['false_alarms']:.3f} "
+                    f"({r['fit_seconds']:.0f} s) {r['n']}",
                     flush=True,
                 )
                 if not QUICK:

@@ -1,7 +1,9 @@
-"""Which options should our anomaly training have by default? Chosen on a product of its own: layers 4 and 5, which the contest only trains on.
+"""Which options should our anomaly training have by default? Chosen on a product of its own: layers
+4 and 5, which the contest only trains on.
 
-Training: layers 0-3 and drawn layouts, other seeds than the contest's. "Away" is layers 4 and 5 at the dose and focus of the contest's test;
-"home" other pictures of the training product. So the contest's test is not looked at. Finished runs are kept.
+Training: layers 0-3 and drawn layouts, other seeds than the contest's. "Away" is layers 4 and 5 at
+the dose and focus of the contest's test; "home" other pictures of the training product. So the
+contest's test is not looked at. Finished runs are kept.
 
     python bench/options.py [OPTION ...]"""
 
@@ -28,11 +30,12 @@ KEYS = (
 
 def pictures():
     "Clean and defective pictures of the two products."
-    train, away = (
-        dict(layouts=(*layers(range(4)), "lines", "contacts", "routed"), sem=sem(TRAIN)),
-        dict(layouts=layers((4, 5)), sem=sem(TEST)),
-    )
-    make = lambda n, seed, **more: inspection_set(n, seed=seed, size=(256, 256), **more)
+    train = dict(layouts=(*layers(range(4)), "lines", "contacts", "routed"), sem=sem(TRAIN))
+    away = dict(layouts=layers((4, 5)), sem=sem(TEST))
+
+    def make(n, seed, **more):
+        return inspection_set(n, seed=seed, size=(256, 256), **more)
+
     clean, faulty = dict(defects=()), dict(size_px=(6, 40))
     return dict(
         train=make(96, 111, **clean, **train),
@@ -55,16 +58,19 @@ def main(chosen=tuple(OPTIONS)):
     torch.set_num_threads(min(2, torch.get_num_threads()))
     data = pictures()
     about = dict(
-        train=f"{len(data['train'])} clean pictures; real layers 0-3 and drawn layouts; dose and blur of the contest's training",
+        train=f"{len(data['train'])} clean pictures; real layers 0-3 and drawn layouts; "
+        "dose and blur of the contest's training",
         away="100 pictures with one defect of 6 to 40 px and 40 clean ones; "
         "real layers 4 and 5; dose and blur of the contest's test",
         home="60 pictures with one defect, made like the training pictures",
         steps=STEPS,
         fpr=FPR,
     )
-    finished = lambda: {
-        n: m["runs"] for n, m in earlier("options", data=about).get("options", {}).items()
-    }
+
+    def finished():
+        options = earlier("options", data=about).get("options", {})
+        return {n: m["runs"] for n, m in options.items()}
+
     for seed in SEEDS:
         for name in chosen:
             if any(r["seed"] == seed for r in finished().get(name, ())):

@@ -1,13 +1,15 @@
-"""Quality of every model of the race after the same number of steps, on both data sets, three seeds.
+"""Quality of every model of the race after the same number of steps: both data sets, three seeds.
 
-Runs that nbs/results/race_quality.json already has are kept: an interrupted race goes on where it stopped, and the fast models come first.
-Delete the file to run everything again. The 2015 U-Net takes minutes per seed; it goes last."""
+Runs that nbs/results/race_quality.json already has are kept: an interrupted race goes on where it
+stopped, and the fast models come first. Delete the file to run everything again. The 2015 U-Net
+takes minutes per seed; it goes last."""
 
 from common import RECIPE, SEEDS, about_data, channels_classes, earlier, spread, train_once, write
 from peers import PEERS
 from unet_explorer.data import load
 
-# Without batch norms 3e-3 is too much: on 40 steps of 128x128 crops of ISBI, seed 0, it validated at Dice .52, with 3e-4 at .60.
+# Without batch norms 3e-3 is too much: on 40 steps of 128x128 crops of ISBI, seed 0, it validated
+# at Dice .52, with 3e-4 at .60.
 OWN_LR = {"U-Net 2015": 3e-4}
 
 
@@ -24,15 +26,11 @@ def main(models=tuple(PEERS), seeds=SEEDS):
                 if any(r["seed"] == seed for r in runs[model, name]):
                     continue
                 channels, k = channels_classes(ds)
-                runs[model, name].append(
-                    train_once(
-                        PEERS[model](channels, k, seed), ds, seed, lr=OWN_LR.get(model, 3e-3)
-                    )
-                )
-                print(
-                    f"{model}, {name}, seed {seed}: Dice {runs[model, name][-1]['dice']:.4f} ({runs[model, name][-1]['seconds']:.0f} s)",
-                    flush=True,
-                )
+                net = PEERS[model](channels, k, seed)
+                run = train_once(net, ds, seed, lr=OWN_LR.get(model, 3e-3))
+                runs[model, name].append(run)
+                said = f"Dice {run['dice']:.4f} ({run['seconds']:.0f} s)"
+                print(f"{model}, {name}, seed {seed}: {said}", flush=True)
                 rows = [
                     dict(
                         model=m,

@@ -1,5 +1,5 @@
-"""Six upsamplers inside the same U-Net, at the same number of parameters: quality on real EM images, and checkerboards
-before and after training. bench/speed.py times them. Finished runs are kept."""
+"""Six upsamplers inside the same U-Net, with as many parameters each: quality on real EM images,
+and checkerboards before and after training. bench/speed.py times them. Finished runs are kept."""
 
 from functools import cache
 
@@ -7,20 +7,21 @@ import torch
 from common import RECIPE, SEEDS, about_data, earlier, parameters, spread, train_once, write
 from scipy.ndimage import gaussian_filter
 from unet_explorer.data import load, sample
-from unet_explorer.effunet import EffUNet
+from unet_explorer.effunet import EffUNet, evaluating
 from unet_explorer.upsample import UPSAMPLERS, nyquist_energy, phase_variance
 
 BASE = (64, 48, 32, 16)
 
 
+def count(widths, up):
+    return parameters(EffUNet(pretrained=False, decoder=widths, up=up))
+
+
 @cache
 def narrowed(up):
-    "Decoder widths with which upsampler `up` has the parameters of the default one with shuffle, as nearly as can be."
-    count = lambda widths, up: parameters(EffUNet(pretrained=False, decoder=widths, up=up))
-    target, choices = (
-        count(BASE, "shuffle"),
-        {tuple(round(w * m / 100) for w in BASE) for m in range(70, 106)},
-    )
+    "Decoder widths with which `up` has the parameters of the default decoder, as nearly as can be."
+    target = count(BASE, "shuffle")
+    choices = {tuple(round(w * m / 100) for w in BASE) for m in range(70, 106)}
     return min(sorted(choices), key=lambda w: abs(count(w, up) - target))
 
 
@@ -30,13 +31,20 @@ def matched(up, seed=0, pretrained=True):
 
 @torch.no_grad()
 def patterns(model, image):
-    """Checkerboards, four ways. layers: mean phase variance of the upsampling layers for a constant; constant: of the logits for
-    a grey picture; image: of the logits for a real picture; smooth: Nyquist energy of the logits for a blurred real picture."""
-    model = model.eval()
+    """Checkerboards, four ways. layers: mean phase variance of the upsampling layers for ones;
+    constant: of the logits for a grey picture; image: of the logits for a real picture; smooth:
+    Nyquist energy of the logits for a blurred real picture."""
+    with evaluating(model):
+        return _patterns(model, image)
+
+
+def _patterns(model, image):
+    def logits(x):
+        return model(x[None])
+
     layers = [block.up for block in model.decoder] + [model.head]
     widths = [model.encoder.channels[-1], *model.config["decoder"]]
     flat = [phase_variance(up(torch.ones(1, c, 16, 16)), margin=8) for up, c in zip(layers, widths)]
-    logits = lambda x: model(x[None])
     blurred = torch.from_numpy(gaussian_filter(image.numpy(), (0, 6, 6)))
     return dict(
         layers=sum(flat) / len(flat),
@@ -62,7 +70,8 @@ def main():
             )
             r = runs[up][-1]
             print(
-                f"{up}, seed {seed}: Dice {r['dice']:.4f}, pattern {before['image']:.1e} -> {r['after']['image']:.1e}",
+                f"{up}, seed {seed}: Dice {r['dice']:.4f}, "
+                f"pattern {before['image']:.1e} -> {r['after']['image']:.1e}",
                 flush=True,
             )
             rows = [

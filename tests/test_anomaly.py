@@ -1,4 +1,4 @@
-"Anomaly detection: the promise of the threshold, alignment, the contrast, tiny trainings in every mode, the baselines, clear errors."
+"Anomaly detection: promise, alignment, contrast, tiny trainings in every mode, baselines, errors."
 
 import numpy as np
 import pytest
@@ -260,7 +260,7 @@ def test_interrupted_before_there_is_anything_to_keep(clean):
     assert set(LOSSES) >= {"bce+dice", "focal+dice"}
 
 
-# Baselines --------------------------------------------------------------------------------------------------------
+# Baselines ----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
