@@ -61,7 +61,7 @@ def conformal(
         )
     return float(scores[k - 1])
 
-# %% ../nbs/31_anomaly.ipynb #e503baa5
+# %% ../nbs/31_anomaly.ipynb #b6d3997b
 FEWEST = 8  # clean pictures; fewer are not worth training on
 
 
@@ -84,7 +84,9 @@ def check_clean(
     """Raise `InputError` for too few pictures, unequal sizes or channels, and pictures without any
     content."""
     images = _listed("clean", images)
-    names = _listed("names", names or [f"clean picture {i}" for i in range(len(images))])
+    if names is None:
+        names = [f"clean picture {i}" for i in range(len(images))]
+    names = _listed("names", names)
     if len(names) != len(images):
         raise InputError(f"{len(names)} names for {len(images)} clean pictures; give one for each")
     if len(images) < FEWEST:

@@ -137,7 +137,7 @@ def check_value(
     try:
         if rule.holds(value):
             return value
-    except (TypeError, ValueError):  # an array is neither true nor false
+    except (TypeError, ValueError, RuntimeError):  # an array is neither true nor false
         pass
     raise InputError(f"{who and who + ': '}{name}={shown(value)}; it must be {rule.words}")
 

@@ -376,7 +376,21 @@ def decoy(
     picture = np.clip(out, 0, 1).astype(np.float32)
     return torch.from_numpy(picture), torch.from_numpy(shapes.astype(np.int64))
 
-# %% ../nbs/30_implant.ipynb #4934c19f
+# %% ../nbs/30_implant.ipynb #ceb9cd11
+def _beside(images, references):
+    "One reference for each image, of its height and width."
+    if not isinstance(references, (tuple, list)) or len(references) != len(images):
+        raise InputError(f"references: give a list of {len(images)}, one for each clean picture")
+    for i, (image, reference) in enumerate(zip(images, references)):
+        check_image(reference, f"reference {i}")
+        if reference.shape[1:] != image.shape[1:]:
+            raise InputError(
+                f"reference {i}: shape {tuple(reference.shape)} for a picture of "
+                f"{tuple(image.shape)}; they must have one height and width"
+            )
+    return references
+
+
 class _Clean:
     "Clean pictures with empty masks as `Pictures`; references stand behind as further channels."
 
@@ -386,7 +400,7 @@ class _Clean:
         images = [check_image(image, f"clean picture {i}") for i, image in enumerate(images)]
         self.own = images[0].shape[0]
         if references is not None:
-            images = [torch.cat(pair) for pair in zip(images, references)]
+            images = [torch.cat(pair) for pair in zip(images, _beside(images, references))]
         self.images, self.channels = images, images[0].shape[0]
 
     def __len__(self):
