@@ -250,14 +250,17 @@ class Interrupted(KeyboardInterrupt):
     ):
         super().__init__(message)
 
-# %% ../nbs/01_contracts.ipynb #80e6c976
+# %% ../nbs/01_contracts.ipynb #b5440e29
 @contextmanager
 def write_atomic(
     path,  # the file to be written
 ):
     """Gives a temporary path beside `path`; renames it to `path` if all went well, else removes it.
     Raises `InputError` where nothing can be written."""
-    path = Path(path)
+    try:
+        path = Path(path)
+    except TypeError:
+        raise InputError(f"path={shown(path)}; it must be a path of a file") from None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         fd, tmp = tempfile.mkstemp(prefix=".part-", suffix=path.suffix, dir=path.parent)
