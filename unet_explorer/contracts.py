@@ -89,7 +89,7 @@ def _is_path(v):
 
 FilePath = Annotated[os.PathLike, Rule("a path, such as 'cells/one.png'", _is_path)]
 
-# %% ../nbs/01_contracts.ipynb #9322af5b
+# %% ../nbs/01_contracts.ipynb #de65b3e9
 _KINDS = {
     int: Rule("a whole number", _is_whole),
     float: Rule("a finite number", _is_number),

@@ -7,7 +7,7 @@ __all__ = ['REPLACEMENTS', 'feature_maps', 'clearest', 'input_gradient', 'effect
            'encode', 'decode', 'ablate', 'seg_cam', 'dihedral', 'undo_dihedral', 'Views', 'tta', 'Calibration',
            'calibration', 'ece']
 
-# %% ../nbs/23_explain.ipynb #036e2c24
+# %% ../nbs/23_explain.ipynb #95f0f3f7
 from typing import NamedTuple
 
 import numpy as np
@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from .contracts import Count, HeightWidth, InputError, Whole, check_whole, checked
-from .contracts import instance, known, number, shown
+from .contracts import instance, known, number, shown, whole
 from .effunet import evaluating
 from .layers import stage_label
 from .metrics import as_array, confusion, dice, yes_or_no
@@ -209,7 +209,7 @@ def decode(
             y = changes[stride](y)
     return model.head(y)[..., : size[0], : size[1]]
 
-# %% ../nbs/23_explain.ipynb #aa420a2c
+# %% ../nbs/23_explain.ipynb #c010ca1b
 REPLACEMENTS = {  # `(b c h w)` to the same shape
     "zeros": torch.zeros_like,
     "mean": lambda f: f.mean((2, 3), keepdim=True).expand_as(f),  # strength without place
@@ -232,6 +232,9 @@ def ablate(
             f"ablate: {len(images)} picture; give at least 2, "
             "so that 'other' has another picture to take the map from"
         )
+    replacements = replacements or REPLACEMENTS
+    if not all(map(callable, replacements.values())):
+        raise InputError(f"replacements={shown(replacements)}; each value must be a function")
 
     def score(features, changes=None):
         logits = decode(model, features, images.shape[-2:], changes)
@@ -242,7 +245,7 @@ def ablate(
     with evaluating(model) as device, torch.no_grad():
         features = encode(model, images.to(device))
         out = {("all", "kept"): score(features)}
-        for name, change in (replacements or REPLACEMENTS).items():
+        for name, change in replacements.items():
             for stride, f in features.items():
                 out[stage_label("encoder", stride), name] = score({**features, stride: change(f)})
             for i in range(len(model.decoder)):
@@ -322,7 +325,7 @@ def tta(
     doubt = (probs * (1 - probs)).mean(0).sum(0)
     return Views(probs.mean(0), probs.var(0, unbiased=False).sum(0), doubt)
 
-# %% ../nbs/23_explain.ipynb #ddb86857
+# %% ../nbs/23_explain.ipynb #f7f6efa2
 class Calibration(NamedTuple):
     "Bins of a reliability diagram; empty bins have nan."
 
@@ -335,7 +338,7 @@ class Calibration(NamedTuple):
 def calibration(
     prob,  # probability of class 1 per pixel, any shape; for k classes, of the predicted class
     truth,  # the same shape: 1 = yes, 0 = no, 255 = does not count; for k classes: was it right?
-    bins: Count = 15,  # bins of equal width
+    bins: whole(1, 10_000) = 15,  # bins of equal width
 ) -> Calibration:  # what was said, what was true, and how often, per bin
     """What was said against what was true. Raises `InputError` for unequal shapes, values outside
     [0, 1], other answers, or no bins."""

@@ -21,7 +21,8 @@ from unet_explorer.contracts import (
 )
 from .images import IGNORE
 
-# %% ../nbs/20_metrics.ipynb #841a076b
+# %% ../nbs/20_metrics.ipynb #03ffac3c
+@checked
 def as_array(
     values,  # numbers, or True and False: tensor, array or nested lists
     name: str = "values",  # what they are called, for the message
@@ -41,6 +42,7 @@ def as_array(
     return array
 
 
+@checked
 def as_mask(
     mask,  # class numbers, or True and False: tensor, array or nested lists
     name: str = "mask",  # what it is called, for the message
@@ -374,12 +376,12 @@ def opens_shorts(
         "sites": sites,
     }
 
-# %% ../nbs/20_metrics.ipynb #bcf9aaab
+# %% ../nbs/20_metrics.ipynb #15e4db48
 @checked
 def yes_or_no(
     scores,  # a number per pixel, any shape
     labels,  # the same shape: 0 = no, 255 = does not count, every other class number = yes
-    most: Whole = IGNORE - 1,  # the largest class number there is
+    most: whole(1, IGNORE - 1) = IGNORE - 1,  # the largest class number there is
 ) -> tuple:  # numbers `(n)` and booleans `(n)`, of the pixels that count
     """The scores and the answers of the pixels that count.
     Raises `InputError` for unequal shapes, no pixels, other labels, and scores that are no
