@@ -105,7 +105,8 @@ def test_folders_that_are_no_models(tmp_path):
         (dict(decoder=64), "decoder=64"),
         (dict(n_classes="a"), "n_classes='a'"),
         (dict(n_classes=1.5), "n_classes=1.5"),
-        (dict(family="timm", encoder=None), "timm has no network"),
+        (dict(family="timm", encoder=None), "encoder=None"),
+        (dict(family="timm", encoder="resnett"), "timm has no network"),
         (dict(family="smp", encoder="tu-resnet18"), "family='timm'"),
     ],
 )

@@ -11,11 +11,26 @@ import json
 from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Annotated
 
 import torch
 import torch.nn.functional as F
 from torch import nn
 
+from unet_explorer.contracts import (
+    Count,
+    FilePath,
+    Rule,
+    Seed,
+    Whole,
+    checked,
+    first_line,
+    instance,
+    known,
+    model_folder,
+    rule_of,
+    shown,
+)
 from .efficientnet import efficientnet
 from .contracts import InputError, write_atomic
 from .images import to_image
@@ -25,15 +40,18 @@ from .upsample import UPSAMPLERS, ShuffleUp, upsampler
 
 # %% ../nbs/18_effunet.ipynb #696e319d
 class DecoderBlock(nn.Module):
-    "One step up: double the size, concatenate the skip, mix with 3x3 convolutions."
+    """One step up: double the size, concatenate the skip, mix with 3x3 convolutions.
+    `(b in_ch h w)` and a skip `(b skip_ch 2h 2w)` to `(b out_ch 2h 2w)`.
+    Raises `InputError` for an unknown upsampler, or a number below 1."""
 
+    @checked
     def __init__(
         self,
-        in_ch: int,  # channels from below
-        skip_ch: int,  # channels of the skip; 0 = there is none at this size
-        out_ch: int,  # channels going out
+        in_ch: Count,  # channels from below
+        skip_ch: Whole,  # channels of the skip; 0 = there is none at this size
+        out_ch: Count,  # channels going out
         up: str = "shuffle",  # a key of `upsample.UPSAMPLERS`
-        convs: int = 2,  # 3x3 convolutions, each with batch norm and ReLU
+        convs: Count = 2,  # 3x3 convolutions, each with batch norm and ReLU
     ):
         super().__init__()
         self.up = upsampler(up, in_ch, out_ch)
@@ -103,93 +121,98 @@ def _require(encoder, who, in_ch):
 
 # %% ../nbs/18_effunet.ipynb #f3e8ad02
 class TimmEncoder(nn.Module):
-    "Any network of timm with `features_only` and maps `(b c h w)` down to stride 32, with its own weights."
+    """Any network of timm with `features_only` and maps `(b c h w)` down to stride 32, with its own
+    weights. Raises `InputError` for other names and networks, and if weights cannot be had."""
 
+    @checked
     def __init__(
         self,
         name: str,  # `timm.list_models()` lists them
-        in_ch: int = 3,  # channels of the picture
+        in_ch: Count = 3,  # channels of the picture
         pretrained: bool = True,  # download the weights
     ):
         import timm
 
         super().__init__()
-        if not isinstance(name, str) or not timm.is_model(name):
-            raise InputError(
-                f"timm has no network {name!r}; did you mean {', '.join(_near(str(name), timm.list_models()))}?"
-            )
+        if not timm.is_model(name):
+            near = ", ".join(_near(name, timm.list_models()))
+            raise InputError(f"timm has no network {name!r}; did you mean {near}?")
+        options = dict(features_only=True, pretrained=pretrained, in_chans=in_ch)
         try:
-            self.body = timm.create_model(
-                name, features_only=True, pretrained=pretrained, in_chans=in_ch
-            )
+            self.body = timm.create_model(name, **options)
         except (AttributeError, RuntimeError, TypeError) as e:
             raise InputError(
-                f"timm's {name} cannot hand out feature maps ({_first_line(e)}); choose a convolutional one"
+                f"timm's {name} cannot hand out feature maps ({first_line(e)}); "
+                "choose a convolutional one"
             ) from None
         except OSError as e:
             raise InputError(
-                f"weights of timm's {name} could not be downloaded ({_first_line(e)}); connect, or use pretrained=False"
+                f"weights of timm's {name} could not be downloaded ({first_line(e)}); "
+                "connect, or use pretrained=False"
             ) from None
         self.mean, self.std = (self.body.pretrained_cfg.get(k) or v for k, v in IMAGENET.items())
         info = self.body.feature_info
-        self.keep = [i for i, s in enumerate(info.reduction()) if s in (2, 4, 8, 16, 32)]
-        self.strides, self.channels = (
-            [all[i] for i in self.keep] for all in (info.reduction(), info.channels())
-        )
+        strides, channels = info.reduction(), info.channels()
+        self.keep = [i for i, s in enumerate(strides) if s in (2, 4, 8, 16, 32)]
+        self.strides = [strides[i] for i in self.keep]
+        self.channels = [channels[i] for i in self.keep]
         _require(self, f"timm's {name}", in_ch)
 
-    def features(self, x):  # `(b in_ch h w)`
+    def features(
+        self,
+        x: torch.Tensor,  # `(b in_ch h w)`
+    ) -> list[torch.Tensor]:  # `(b channels[i] h/strides[i] w/strides[i])`
         "The maps at `strides`, finest first."
         maps = self.body(x)
         return [maps[i] for i in self.keep]
 
 # %% ../nbs/18_effunet.ipynb #6cb62a61
 class SmpEncoder(nn.Module):
-    "Any encoder of segmentation-models-pytorch with five steps down, with its ImageNet weights."
+    """Any encoder of segmentation-models-pytorch with five steps down, with its ImageNet weights.
+    Raises `InputError` for other names and networks, and if weights cannot be had."""
 
+    @checked
     def __init__(
         self,
         name: str,  # `segmentation_models_pytorch.encoders.get_encoder_names()` lists them
-        in_ch: int = 3,  # channels of the picture
+        in_ch: Count = 3,  # channels of the picture
         pretrained: bool = True,  # download the weights
     ):
         from segmentation_models_pytorch import encoders
 
         super().__init__()
-        known = encoders.get_encoder_names()
-        if name not in known:
-            raise InputError(
-                f"smp has no encoder {name!r}; "
-                + (
-                    "use family='timm' without the prefix tu-"
-                    if str(name).startswith("tu-")
-                    else f"did you mean {', '.join(_near(str(name), known))}?"
-                )
-            )
-        settings = {}
+        names = encoders.get_encoder_names()
+        if name not in names:
+            cure = f"did you mean {', '.join(_near(name, names))}?"
+            if name.startswith("tu-"):
+                cure = "use family='timm' without the prefix tu-"
+            raise InputError(f"smp has no encoder {name!r}; {cure}")
+        settings, weights = {}, "imagenet" if pretrained else None
         try:
-            self.body = encoders.get_encoder(
-                name, in_channels=in_ch, depth=5, weights="imagenet" if pretrained else None
-            )
+            self.body = encoders.get_encoder(name, in_channels=in_ch, depth=5, weights=weights)
             if pretrained:
                 settings = encoders.get_preprocessing_params(name)
         except OSError as e:
             raise InputError(
-                f"weights of smp's {name} could not be downloaded ({_first_line(e)}); connect, or use pretrained=False"
+                f"weights of smp's {name} could not be downloaded ({first_line(e)}); "
+                "connect, or use pretrained=False"
             ) from None
         except (KeyError, ValueError) as e:
             raise InputError(
-                f"smp's {name} cannot be used ({_first_line(e)}); choose another encoder, or pretrained=False"
+                f"smp's {name} cannot be used ({first_line(e)}); "
+                "choose another encoder, or pretrained=False"
             ) from None
         self.mean, self.std = (settings.get(k) or v for k, v in IMAGENET.items())
-        out = self.body.out_channels[1:]  # the first is the picture itself
-        self.keep = [
-            i for i, c in enumerate(out) if c
-        ]  # 0 channels: smp's way to say "nothing at this stride"
-        self.strides, self.channels = [2 ** (i + 1) for i in self.keep], [out[i] for i in self.keep]
+        channels = self.body.out_channels[1:]  # the first is the picture itself
+        self.keep = [i for i, c in enumerate(channels) if c]  # 0: nothing at this stride
+        self.strides = [2 ** (i + 1) for i in self.keep]
+        self.channels = [channels[i] for i in self.keep]
         _require(self, f"smp's {name}", in_ch)
 
-    def features(self, x):  # `(b in_ch h w)`
+    def features(
+        self,
+        x: torch.Tensor,  # `(b in_ch h w)`
+    ) -> list[torch.Tensor]:  # `(b channels[i] h/strides[i] w/strides[i])`
         "The maps at `strides`, finest first."
         maps = self.body(x)[1:]
         return [maps[i] for i in self.keep]
@@ -199,52 +222,48 @@ def _own(name, in_ch, pretrained):
     return efficientnet(name, in_ch=in_ch, pretrained=pretrained, head=False)
 
 
-ENCODERS = {
-    "own": _own,
-    "timm": TimmEncoder,
-    "smp": SmpEncoder,
-}  # each: (name, in_ch, pretrained) -> encoder
+# each: (name, in_ch, pretrained) -> encoder
+ENCODERS = {"own": _own, "timm": TimmEncoder, "smp": SmpEncoder}
 
 # %% ../nbs/18_effunet.ipynb #04149735
+def _are_widths(v):
+    count = rule_of(Count).holds
+    return isinstance(v, (tuple, list)) and len(v) in (4, 5) and all(map(count, v))
+
+
+_Decoder = Annotated[
+    tuple,
+    Rule(
+        "4 whole numbers from 1 up, for strides 16, 8, 4 and 2, or 5 for full resolution too",
+        _are_widths,
+    ),
+]
+
+
 class EffUNet(nn.Module):
-    """A U-Net (Ronneberger et al. 2015) with an EfficientNet encoder (Tan & Le 2019) and a PixelShuffle decoder
-    (Shi et al. 2016) that starts by ICNR (Aitken et al. 2017).
+    """A U-Net (Ronneberger et al. 2015) with an EfficientNet encoder (Tan & Le 2019) and a
+    PixelShuffle decoder (Shi et al. 2016) that starts by ICNR (Aitken et al. 2017).
 
     Image `(b in_ch h w)` in [0, 1] to logits `(b n_classes h w)`, for any h and w from 1 up.
     `n_classes=1` is binary segmentation: one logit, positive means class 1.
     Raises `InputError` for names that are not known and numbers that cannot be."""
 
+    @checked
     def __init__(
         self,
-        encoder: str = "lite0",  # a key of `efficientnet.VARIANTS`, or the name of a network in `family`
-        in_ch: int = 1,  # 1 = grey, 3 = RGB
-        n_classes: int = 1,  # logits per pixel; 1 = binary, otherwise classes including background
+        encoder: str = "lite0",  # a key of `scaling.VARIANTS`, or of the networks of `family`
+        in_ch: Count = 1,  # 1 = grey, 3 = RGB
+        n_classes: Count = 1,  # logits per pixel; 1 = binary, otherwise classes with background
         up: str = "shuffle",  # a key of `upsample.UPSAMPLERS`
         pretrained: bool = True,  # encoder weights learned on ImageNet
-        decoder=DECODER,  # channels at stride 16, 8, 4 and 2; a fifth adds a stage at full resolution
-        convs: int = 2,  # 3x3 convolutions per decoder step
-        seed: int
-        | None = 0,  # for the random start of the decoder; None = draw from torch's generator
+        decoder: _Decoder = DECODER,  # channels at stride 16, 8, 4 and 2; a fifth: at stride 1 too
+        convs: Count = 2,  # 3x3 convolutions per decoder step
+        seed: Seed | None = 0,  # for the start of the decoder; None = draw from torch's generator
         family: str = "own",  # where the encoder comes from, a key of `ENCODERS`
     ):
         super().__init__()
-        if not isinstance(decoder, (tuple, list)) or len(decoder) not in (4, 5):
-            raise InputError(
-                f"EffUNet: decoder={decoder}; give 4 widths, for strides 16, 8, 4, 2, or 5 for full resolution too"
-            )
-        check_whole(
-            "EffUNet",
-            in_ch=in_ch,
-            n_classes=n_classes,
-            convs=convs,
-            **{f"decoder[{i}]": d for i, d in enumerate(decoder)},
-        )
-        if up not in UPSAMPLERS:
-            raise InputError(
-                f"upsampler {up!r} is not known; choose one of {', '.join(UPSAMPLERS)}"
-            )
-        if family not in ENCODERS:
-            raise InputError(f"family {family!r} is not known; choose one of {', '.join(ENCODERS)}")
+        make_encoder = known("family", family, ENCODERS)
+        known("upsampler", up, UPSAMPLERS)
         self.config = dict(
             encoder=encoder,
             in_ch=in_ch,
@@ -255,53 +274,51 @@ class EffUNet(nn.Module):
             family=family,
         )
         self.about = {}
-        self.amp = None  # set to torch.bfloat16 to compute in half precision; input and logits stay float32
+        self.amp = None  # torch.bfloat16: computed in half precision, between float32 at both ends
         with torch.random.fork_rng(devices=[], enabled=seed is not None):
             if seed is not None:
                 torch.manual_seed(seed)
-            self.encoder = ENCODERS[family](encoder, in_ch, pretrained)
-            if seed is not None:
-                torch.manual_seed(
-                    seed
-                )  # so that the decoder's start does not depend on the encoder
+            self.encoder = make_encoder(encoder, in_ch, pretrained)
+            if seed is not None:  # so that the decoder's start does not depend on the encoder
+                torch.manual_seed(seed)
             skip_ch = dict(zip(self.encoder.strides, self.encoder.channels))
-            widths, strides = [skip_ch[32], *decoder], (16, 8, 4, 2, 1)
-            self.decoder = nn.ModuleList(
-                DecoderBlock(i, skip_ch.get(s, 0), o, up, convs)
-                for i, o, s in zip(widths, decoder, strides)
-            )
+            below, blocks = skip_ch[32], []
+            for stride, width in zip((16, 8, 4, 2, 1), decoder):
+                blocks.append(DecoderBlock(below, skip_ch.get(stride, 0), width, up, convs))
+                below = width
+            self.decoder = nn.ModuleList(blocks)
             if len(decoder) == 5:
-                self.head = nn.Conv2d(decoder[-1], n_classes, 3, padding=1)
+                self.head = nn.Conv2d(below, n_classes, 3, padding=1)
+            elif up == "shuffle":
+                self.head = ShuffleUp(below, n_classes, kernel=3)
             else:
-                self.head = (
-                    ShuffleUp(decoder[-1], n_classes, kernel=3)
-                    if up == "shuffle"
-                    else upsampler(up, decoder[-1], n_classes)
-                )
+                self.head = upsampler(up, below, n_classes)
         mean, std = (torch.tensor(v).float() for v in (self.encoder.mean, self.encoder.std))
         if in_ch != 3:
             mean, std = mean.mean().expand(in_ch), std.mean().expand(in_ch)
-        for name, value in (
-            ("mean", mean),
-            ("std", std),
-        ):  # other families' numbers come with their weights, so they are saved with them
-            self.register_buffer(
-                name, value.reshape(1, -1, 1, 1).clone(), persistent=family != "own"
-            )
+        # other families' numbers come with their weights, so they are saved with them
+        keep = family != "own"
+        self.register_buffer("mean", mean.reshape(1, -1, 1, 1).clone(), persistent=keep)
+        self.register_buffer("std", std.reshape(1, -1, 1, 1).clone(), persistent=keep)
 
-    def stages(self, x):
-        """Every result in turn, as a `Stage` of name, stride and tensor: the padded "input", the features
-        of the "encoder", the steps of the "decoder", the "logits"."""
-        if x.ndim != 4 or x.shape[1] != self.config["in_ch"] or 0 in x.shape:
+    def stages(
+        self,
+        x: torch.Tensor,  # `(b in_ch h w)` in [0, 1]
+    ):  # a generator of `Stage`
+        """Every result in turn, as a `Stage` of name, stride and tensor: the padded "input", the
+        features of the "encoder", the steps of the "decoder", the "logits".
+        Raises `InputError` for pictures of another shape."""
+        in_ch = self.config["in_ch"]
+        if not torch.is_tensor(x) or x.ndim != 4 or x.shape[1] != in_ch or 0 in x.shape:
             raise InputError(
-                f"EffUNet: input of shape {tuple(x.shape)}; expected (batch, {self.config['in_ch']}, height, width) without a 0, "
-                f"since the model was made with in_ch={self.config['in_ch']}"
+                f"EffUNet: input: {shown(x)}; expected (batch, {in_ch}, height, width), "
+                f"without a 0, since the model was made with in_ch={in_ch}"
             )
         h, w = x.shape[-2:]
-        # At least 2x2 at stride 32: batch norm needs more than one value. k is the multiple of 32; k + 1 // k is max(k, 2) in a form that ONNX can follow.
-        bottom, right = (
-            (k + 1 // k) * 32 - n for n, k in ((h, (h + 31) // 32), (w, (w + 31) // 32))
-        )
+        # k is the side at stride 32. At least 2x2 there: batch norm needs more than one value.
+        # k + 1 // k is max(k, 2) in a form that ONNX can follow.
+        k, m = (h + 31) // 32, (w + 31) // 32
+        bottom, right = (k + 1 // k) * 32 - h, (m + 1 // m) * 32 - w
         if torch.onnx.is_in_onnx_export() or bottom or right:
             x = F.pad(x, (0, right, 0, bottom), mode="replicate")
         yield Stage("input", 1, x)
@@ -325,12 +342,14 @@ class EffUNet(nn.Module):
             pass
         return stage.tensor
 
+    @checked
     def summary(
         self,
-        h: int = 256,  # height of the picture
-        w: int = 256,  # width of the picture
+        h: Count = 256,  # height of the picture, in pixels
+        w: Count = 256,  # width of the picture, in pixels
     ) -> str:  # a table to print
-        "The shape of every stage for one picture, and where the parameters are."
+        """The shape of every stage for one picture, and where the parameters are.
+        Raises `InputError` for a side below 1."""
 
         def count(module):
             return f"{sum(p.numel() for p in module.parameters()):,}"
@@ -383,12 +402,14 @@ def to_mask(
 FORMAT = 2  # of config.json; raised when an older library could not read it
 
 
+@checked
 def save(
-    model: EffUNet,  # what to save
-    folder,  # is made if need be
+    model: instance(EffUNet),  # what to save
+    folder: FilePath,  # is made if need be
     **about,  # anything JSON can hold, kept in config.json: classes, pixel_nm, ...
 ):
-    "Write `model.safetensors` and `config.json`, each complete or not at all."
+    """Write `model.safetensors` and `config.json`, each complete or not at all.
+    Raises `InputError` for what JSON cannot hold, and where nothing can be written."""
     from safetensors.torch import save_file
 
     try:
@@ -396,9 +417,11 @@ def save(
     except PackageNotFoundError:
         library = "unknown"
     about = {**model.about, **about}
-    text = json.dumps(
-        dict(format=FORMAT, library=library, model=model.config, about=about), indent=1
-    )
+    config = dict(format=FORMAT, library=library, model=model.config, about=about)
+    try:
+        text = json.dumps(config, indent=1)
+    except (TypeError, ValueError) as e:
+        raise InputError(f"save: about={shown(about)}; JSON cannot hold it: {first_line(e)}") from e
     weights = {k: v.detach().cpu().contiguous() for k, v in model.state_dict().items()}
     folder = Path(folder)
     with write_atomic(folder / "model.safetensors") as tmp:
@@ -414,34 +437,27 @@ def restore(
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
-    folder = Path(folder)
-    if not folder.is_dir():
-        raise InputError(
-            f"{folder}: no such model folder; train a model first, or check the spelling"
-        )
-    missing = [n for n in ("config.json", "model.safetensors") if not (folder / n).is_file()]
-    if missing:
-        raise InputError(
-            f"{folder}: not a model folder, {' and '.join(missing)} missing; choose the folder that was given as --out to train or demo"
-        )
+    folder = model_folder(folder)
     try:
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
         made_for, settings, about = config["format"], config["model"], config["about"]
     except (ValueError, KeyError, TypeError):
         raise InputError(
-            f"{folder / 'config.json'}: not written by unet-explorer, or damaged; train the model again"
+            f"{folder / 'config.json'}: not written by unet-explorer, or damaged; "
+            "train the model again"
         ) from None
     if made_for > FORMAT:
         raise InputError(
-            f"{folder}: format {made_for}, but this version reads up to {FORMAT}; pip install --upgrade unet-explorer"
+            f"{folder}: format {made_for}, but this version reads up to {FORMAT}; "
+            "pip install --upgrade unet-explorer"
         )
     try:
         model = EffUNet(**settings, pretrained=False)
         model.load_state_dict(load_file(folder / "model.safetensors"))
     except (SafetensorError, OSError, RuntimeError, TypeError) as e:
         raise InputError(
-            f"{folder / 'model.safetensors'}: does not fit config.json or is damaged ({' '.join(str(e).split())[:100]}); "
-            "copy the folder again or train the model again"
+            f"{folder / 'model.safetensors'}: does not fit config.json or is damaged "
+            f"({first_line(e)}); copy the folder again or train the model again"
         ) from None
     model.about = about
     return model.eval()
