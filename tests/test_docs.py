@@ -716,6 +716,23 @@ def test_colours(web, page):
     assert page.evaluate(background) == dark, "no choice: as the system"
 
 
+def test_code_of_100_characters_fits(web, page):
+    """In every kind of code box, at 1280 pixels; on a telephone the box scrolls and the page does not.
+    tools/docs_theme/style.css gives the widths, pyproject.toml the 100 characters."""
+    lines = """boxes => boxes.map(pre => {
+        pre.querySelector("code").textContent = "m".repeat(100)
+        return pre.scrollWidth - pre.clientWidth })"""
+    for name in ("index.html", "upsample.html", "api/upsample.html"):
+        for width in (1280, 1440, 1480, 1920, 390):
+            page.set_viewport_size({"width": width, "height": 800})
+            page.goto(f"{web}/{name}")
+            page.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
+            page.evaluate("document.fonts.ready")
+            over = page.locator(".code pre").evaluate_all(lines)
+            assert over and (min(over) > 0 if width == 390 else max(over) <= 0), (name, width, over)
+            assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+
+
 def test_keyboard(web, page):
     page.goto(f"{web}/upsample.html")
     page.keyboard.press("Tab")
