@@ -135,11 +135,11 @@ def effective_field(
     where[_pixel(at, h, w)] = 1
     return input_gradient(model, images, where).abs().mean((0, 1))
 
-# %% ../nbs/23_explain.ipynb #4cedf39e
+# %% ../nbs/23_explain.ipynb #daa4441b
 def field_shares(
     field: torch.Tensor,  # `(h w)`, from `effective_field`
     at: tuple | None = None,  # row and column of the output pixel; None = the middle
-) -> np.ndarray:  # share of the influence in squares of side 1, 3, 5, ...; ends with 1
+) -> np.ndarray:  # `(n)`: share of the influence in squares of side 1, 3, 5, ...; ends with 1
     """Cumulated influence in growing squares around a pixel.
     Raises `InputError` if `at` is outside, or if there is no influence."""
     field = as_array(field, "field", "h w").astype(np.float64)
@@ -280,11 +280,12 @@ def seg_cam(
         cam = (gradient.mean((2, 3), keepdim=True) * a).sum(1, keepdim=True).relu().detach()
         return F.interpolate(cam, size=first.shape[-2:], mode="bilinear")[0, 0, :h, :w].cpu()
 
-# %% ../nbs/23_explain.ipynb #f5a4c4af
+# %% ../nbs/23_explain.ipynb #1bf6dd8f
 def dihedral(
     x: torch.Tensor,  # `(... h w)`
-) -> list[torch.Tensor]:  # eight: turned by 0, 90, 180, 270 degrees, then the mirror image so
-    "The eight views of a picture. Raises `InputError` for what is no tensor with two axes or more."
+) -> list[torch.Tensor]:  # eight, `(... h w)` or `(... w h)`: four turns, then the mirror image's
+    """The eight views of a picture, turned by 0, 90, 180, 270 degrees. Raises `InputError` for what is
+    no tensor with two axes or more."""
     if not torch.is_tensor(x) or x.ndim < 2:
         raise InputError(f"{shown(x)}; dihedral turns a tensor (... h w)")
     return [torch.rot90(v, k, (-2, -1)) for v in (x, x.flip(-1)) for k in range(4)]
@@ -292,7 +293,7 @@ def dihedral(
 
 def undo_dihedral(
     views: list,  # eight tensors `(... h w)`, in the order of `dihedral`
-) -> list[torch.Tensor]:  # all turned back to the first
+) -> list[torch.Tensor]:  # the same, all turned back to the first
     "Turn the answers for eight views back. Raises `InputError` for what is no eight tensors."
     eight = isinstance(views, (list, tuple)) and len(views) == 8
     if not eight or not all(torch.is_tensor(v) and v.ndim >= 2 for v in views):

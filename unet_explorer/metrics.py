@@ -21,7 +21,7 @@ from unet_explorer.contracts import (
 )
 from .images import IGNORE
 
-# %% ../nbs/20_metrics.ipynb #03ffac3c
+# %% ../nbs/20_metrics.ipynb #10002ed0
 @checked
 def as_array(
     values,  # numbers, or True and False: tensor, array or nested lists
@@ -47,7 +47,7 @@ def as_mask(
     mask,  # class numbers, or True and False: tensor, array or nested lists
     name: str = "mask",  # what it is called, for the message
     axes: str = "",  # the axes it must have, as "h w"; "" allows any
-) -> np.ndarray:  # integers or booleans
+) -> np.ndarray:  # integers or booleans of the same shape
     "Class numbers as an array. Raises `InputError` for anything else, and for other axes."
     array = as_array(mask, name, axes)
     if array.dtype.kind == "f":
@@ -96,11 +96,11 @@ def confusion(
     pairs = np.bincount(truth * n_classes + pred, minlength=n_classes**2)
     return pairs.reshape(n_classes, n_classes).astype(np.int64)
 
-# %% ../nbs/20_metrics.ipynb #c287d887
+# %% ../nbs/20_metrics.ipynb #a5d983c6
 def ratio(
     a,  # number or array
     b,  # number or array that fits beside `a`
-) -> np.ndarray:  # float, nan where `b` is not above 0
+) -> np.ndarray:  # float, of the shape of both; nan where `b` is not above 0
     "`a / b`, and nan where there is nothing to count. Raises `InputError` for other than numbers."
     a, b = as_array(a, "a").astype(float), as_array(b, "b").astype(float)
     try:
