@@ -45,7 +45,8 @@ def nearest_legal(
     """The sides nearest to `n` that fit a U-Net of valid convolutions.
     Raises `InputError` for numbers that are not whole or out of range."""
     step = 2**levels
-    first = 12 * step - 4 if levels else 5
+    bottom = 5 + 4 * (step - 1) // step  # the smallest side there that leaves a pixel at the end
+    first = step * bottom + 4 * (step - 1)
     if n < first:
         return None, first
     below = n - (n - first) % step
