@@ -23,6 +23,7 @@ from unet_explorer.contracts import (
     instance,
     known,
     rule_of,
+    shown,
     whole,
 )
 
@@ -111,11 +112,12 @@ class Stage(NamedTuple):
         return stage_label(self.name, self.stride)
 
 
+@checked
 def stage_label(
     name: str,  # of a `Stage`
-    stride: int,  # of it
+    stride: Count,  # of it
 ) -> str:  # "encoder, stride 8"; for input and logits the name alone
-    "How a stage is called in tables and drawings."
+    "How a stage is called in tables and drawings. Raises `InputError` for a stride below 1."
     return name if name in ("input", "logits") else f"{name}, stride {stride}"
 
 # %% ../nbs/10_layers.ipynb #6f20b148
@@ -141,8 +143,8 @@ def receptive_field(
         numbers = (*layer, *_LEAST[len(layer) :]) if fits else ()
         if not fits or not all(rule_of(whole(m)).holds(n) for n, m in zip(numbers, _LEAST)):
             raise InputError(
-                f"receptive_field: layer {layer!r}; give (kernel, stride, dilation, padding) in "
-                "whole numbers, the first three from 1 up, padding from 0 up; "
+                f"receptive_field: layer {shown(layer)}; give (kernel, stride, dilation, padding) "
+                "in whole numbers, the first three from 1 up, padding from 0 up; "
                 "what is left out is 1, 1, 1, 0"
             )
         kernel, stride, dilation, padding = numbers

@@ -10,13 +10,22 @@ __all__ = ['Part', 'Plan', 'unet_plan', 'sides', 'skip_sides', 'Row', 'Misfit', 
 import copy
 import math
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import torch
 from torch import nn
 from torch.overrides import TorchFunctionMode
 
-from .contracts import Count, InputError, checked, first_line, instance, rule_of
+from unet_explorer.contracts import (
+    Count,
+    InputError,
+    Rule,
+    checked,
+    first_line,
+    instance,
+    rule_of,
+    shown,
+)
 from .explore import line, rect, svg, text
 from .images import PALETTE
 from .layers import Dims, stage_label
@@ -130,6 +139,9 @@ def skip_sides(
     return {level: (2 * chain[level + 1], chain[level]) for level in plan.skips}
 
 # %% ../nbs/15_unet_ledger.ipynb #8d702de5
+_Sizes = Annotated[tuple, Rule("a list of sizes", lambda v: isinstance(v, (tuple, list)))]
+
+
 @dataclass(frozen=True)
 class Row:
     "One tensor of a network for a given picture, batch of one."
@@ -169,10 +181,11 @@ class Misfit:
         return f"skip at stride {2**self.level}: {skip} meets {below} from below"
 
 
+@checked
 def size_text(
-    sizes,  # of a tensor, one for each axis
+    sizes: _Sizes,  # of a tensor, one for each axis
 ) -> str:  # "388 x 388"
-    "Sizes for people to read."
+    "Sizes for people to read. Raises `InputError` for what is no list."
     return " x ".join(map(str, sizes))
 
 # %% ../nbs/15_unet_ledger.ipynb #834077b9
@@ -208,7 +221,7 @@ class Ledger:
             return f"{size_text(self.sizes)} fits as it is"
         what = f"{self.misfits[0]}; " if self.misfits else ""
         how = "which the net adds inside" if self.plan.padding else "mirrored at the borders"
-        return f"{what}cure: {size_text(f'+{p}' for p in self.pad)} pixels, {how}"
+        return f"{what}cure: {size_text([f'+{p}' for p in self.pad])} pixels, {how}"
 
     def __str__(self):
         lines = [self.title]
@@ -230,7 +243,7 @@ def lay_out(
     Raises `InputError` for sizes below 1, or too few or too many of them."""
     if len(sizes) != plan.dims or not all(map(rule_of(Count).holds, sizes)):
         raise InputError(
-            f"{plan.title}: sizes {sizes}; "
+            f"{plan.title}: sizes {shown(sizes)}; "
             f"give one whole number from 1 up for each of its {plan.dims} axes"
         )
     rows = tuple(
