@@ -9,17 +9,17 @@ import pytest
 import torch
 from conftest import ROOT
 from torch import nn
+from unet_explorer.contracts import InputError
 from unet_explorer.efficientnet import (
     MBConv,
     StochasticDepth,
-    VARIANTS,
     EfficientNet,
     adapt_stem,
     copy_weights,
     efficientnet,
     load_pretrained,
 )
-from unet_explorer.contracts import InputError
+from unet_explorer.scaling import VARIANTS
 
 timm = pytest.importorskip("timm")
 

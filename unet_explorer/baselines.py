@@ -44,7 +44,7 @@ class Frozen:
         strides=(4, 8, 16),  # whose maps are used, of 2, 4, 8, 16, 32
         channels: Count = 1,  # of the pictures
         pool: Count = 1,  # average over so many places across; PatchCore has 3, and 1 is none
-        encoder: str = "lite0",  # a key of `efficientnet.VARIANTS`
+        encoder: str = "lite0",  # a key of `scaling.VARIANTS`
     ):
         self.net = EffUNet(encoder, in_ch=channels, decoder=(8, 8, 8, 8), convs=1).eval()
         there = self.net.encoder.strides

@@ -207,7 +207,7 @@ def train_and_report(
     out,  # folder for the results
     training=None,  # a `train.Training`; None in it: ten minutes, 4 crops of 256 pixels a step
     *,
-    encoder: str = "lite0",  # EfficientNet variant, a key of `efficientnet.VARIANTS`
+    encoder: str = "lite0",  # EfficientNet variant, a key of `scaling.VARIANTS`
     overwrite: bool = False,  # replace an earlier result
     again: Callable | None = None,  # from what `fit` did to the words that do it again
 ) -> dict:  # what stands in metrics.json
