@@ -1,4 +1,4 @@
-"""The neighbours' models behind the face of `EffUNet`, so that one training loop and one stopwatch serve all."""
+"""The neighbours' models behind the face of `EffUNet`, for one training loop and one stopwatch."""
 
 import contextlib
 import io
@@ -14,7 +14,8 @@ logging.disable(logging.WARNING)
 
 
 class Peer(nn.Module):
-    "`net` with padding to a multiple of 32, normalisation, `.config`, `.amp` and `.predict`, like `EffUNet`."
+    """`net` with padding to a multiple of 32, normalisation, `.config`, `.amp` and `.predict`, like
+    `EffUNet`."""
 
     def __init__(self, net, in_ch, n_classes, mean=0.5, std=0.5):
         super().__init__()
@@ -37,7 +38,8 @@ def ours(in_ch, n_classes, seed, **kw):
 
 
 def smp_tu(in_ch, n_classes, seed):
-    "smp.Unet with timm's lite0 and the same pretrained weights: the same encoder as ours, to the last digit."
+    """smp.Unet with timm's lite0 and the same pretrained weights: the same encoder as ours, to the
+    last digit."""
     import segmentation_models_pytorch as smp
 
     torch.manual_seed(seed)
@@ -52,7 +54,8 @@ def smp_tu(in_ch, n_classes, seed):
 
 
 def smp_timm(in_ch, n_classes, seed):
-    "smp.Unet with smp's own copy of lite0 (symmetric padding, other skip at stride 2), same weights."
+    """smp.Unet with smp's own copy of lite0 (symmetric padding, other skip at stride 2), same
+    weights."""
     import segmentation_models_pytorch as smp
 
     torch.manual_seed(seed)
@@ -69,9 +72,10 @@ def smp_timm(in_ch, n_classes, seed):
 
 
 def monai(in_ch, n_classes, seed):
-    """MONAI FlexibleUNet, efficientnet-b0, pixelshuffle; from scratch, since its weights need a network. The 49 batch norms of its encoder
-    have momentum 0.01, made for long trainings: after a hundred steps 0.99^100 = 37 % of each running variance is still the 1 it began with,
-    layer upon layer, and the evaluated mask is empty. With torch's usual 0.1 the comparison is fair."""
+    """MONAI FlexibleUNet, efficientnet-b0, pixelshuffle; from scratch, since its weights need a
+    network. The 49 batch norms of its encoder have momentum 0.01, made for long trainings: after a
+    hundred steps 0.99^100 = 37 % of each running variance is still the 1 it began with, layer upon
+    layer, and the evaluated mask is empty. With torch's usual 0.1 the comparison is fair."""
     from monai.networks.nets import FlexibleUNet
 
     torch.manual_seed(seed)
@@ -85,7 +89,8 @@ def monai(in_ch, n_classes, seed):
 
 
 def dynamic(in_ch, n_classes, seed):
-    "fastai DynamicUnet on a flattened timm efficientnet_b0; from scratch. Flattened, or it would find one skip only."
+    """fastai DynamicUnet on a flattened timm efficientnet_b0; from scratch. Flattened, or it would
+    find one skip only."""
     import timm
     from fastai.vision.models.unet import DynamicUnet
 

@@ -1,6 +1,6 @@
 """The long experiments. `bench/run.py` runs all, `bench/run.py NAME ...` only those: imports,
-simulator, speed, decoder, upsamplers, race_quality, quality, contest, options, elpv, circuits,
-results_md (writes bench/RESULTS.md). MONAI is needed: pip install -r bench/requirements.txt
+simulator, speed, tiles, decoder, upsamplers, race_quality, quality, contest, options, elpv,
+circuits, results_md (writes bench/RESULTS.md). For MONAI: pip install -r bench/requirements.txt
 
 Each writes JSON under nbs/results/, with seed, data, split, hardware, versions and commit; lessons
 draw from it."""
@@ -12,6 +12,7 @@ NAMES = (
     "imports",
     "simulator",
     "speed",
+    "tiles",
     "decoder",
     "upsamplers",
     "race_quality",

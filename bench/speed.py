@@ -1,14 +1,17 @@
-"""The stopwatch: one run, all models in turn, medians. Training steps (4 crops of 256x256) and inference (one picture of 512x512)
-of the race, of every decoder width of bench/decoder.py and of every upsampler of bench/upsamplers.py; parameters, GMAC, peak memory.
+"""The stopwatch: one run, all models in turn, medians. Training steps (4 crops of 256x256) and
+inference (one picture of 512x512) of the race, of every decoder width of bench/decoder.py and of
+every upsampler of bench/upsamplers.py; parameters, GMAC, peak memory.
 
-The default model is in all three tables, so it is timed three times over: how far its medians differ is the noise of this stopwatch.
-A neighbour is timed as its user would run it (float32, contiguous memory) and, so that nobody is beaten by a setting, as our training
-loop would run it too (channels-last memory; bf16). Run it on a quiet machine."""
+The default model is in all three tables, so it is timed three times over: how far its medians
+differ is the noise of this stopwatch. A neighbour is timed as its user would run it (float32,
+contiguous memory) and, so that nobody is beaten by a setting, as our training loop would run it too
+(channels-last memory; bf16). Run it on a quiet machine."""
 
 import statistics
 import subprocess
 import sys
 import time
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
@@ -24,9 +27,7 @@ from unet_explorer.upsample import UPSAMPLERS
 from upsamplers import matched
 
 ROUNDS, SLOW = 11, {"MONAI FlexibleUNet b0": 5, "fastai DynamicUnet b0": 5, "U-Net 2015": 3}
-DEFAULT = dict(
-    decoder="64-48-32-16, 2 convs", upsamplers="shuffle"
-)  # the default model's name in the other tables
+DEFAULT = dict(decoder="64-48-32-16, 2 convs", upsamplers="shuffle")  # its name in other tables
 last = torch.channels_last
 
 
@@ -60,10 +61,8 @@ class Look:
     "One picture, ready to run."
 
     def __init__(self, model, layout=torch.contiguous_format):
-        self.model, self.x = (
-            model.eval().to(memory_format=layout),
-            torch.rand(1, 1, 512, 512).contiguous(memory_format=layout),
-        )
+        self.model = model.eval().to(memory_format=layout)
+        self.x = torch.rand(1, 1, 512, 512).contiguous(memory_format=layout)
 
     def __call__(self):
         self.model.eval()
@@ -72,7 +71,8 @@ class Look:
 
 
 def interleaved(jobs):
-    "Milliseconds of each job, in turn: `{name: {ms, fastest, slowest, rounds}}`. The first round warms up and does not count."
+    """Milliseconds of each job, in turn: `{name: {ms, fastest, slowest, rounds}}`. The first round
+    warms up and does not count."""
     times = {name: [] for name in jobs}
     for i in range(ROUNDS + 1):
         for name, job in jobs.items():
@@ -89,12 +89,12 @@ def interleaved(jobs):
 
 
 def peak_memory(name):
-    "Peak resident memory of a process that does two training steps, in MiB, beyond what one has that only imports everything."
+    """Peak resident memory of a process that does two training steps, in MiB, beyond what one has
+    that only imports everything."""
     code = (
-        f"import re, speed; from peers import PEERS\n"
-        f"peak = lambda: int(re.search(r'VmHWM:\\s*(\\d+)', open('/proc/self/status').read())[1]) / 1024\n"
+        "import speed; from peers import PEERS; from tiles import peak\n"
         f"base = peak(); step = speed.Step(PEERS[{name!r}](1, 1, 0)); step(); step()\n"
-        f"print(peak() - base)"
+        "print((peak() - base) / 2**20)"
     )
     out = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", code],
@@ -109,7 +109,10 @@ def peak_memory(name):
 def race(nets):
     "Jobs of the race: training, inference. `nets` are the peers by name."
     ours, smp = "EffUNet lite0", "smp.Unet lite0 (tu-)"
-    new = lambda name: PEERS[name](1, 1, 0)
+
+    def new(name):
+        return PEERS[name](1, 1, 0)
+
     train = {name: Step(m) for name, m in nets.items() if name != ours}
     train |= {
         f"{ours}, float32": Step(nets[ours], last),
@@ -123,26 +126,25 @@ def race(nets):
         f"{smp}, channels-last": Look(new(smp), last),
         "EffUNet, as trained": Look(new(ours), last),
     }
-    return train, infer | {
-        f"EffUNet, {b}": (lambda run: lambda: run(x))(make(quick)) for b, make in BACKENDS.items()
-    }
+    infer |= {f"EffUNet, {b}": partial(make(quick), x) for b, make in BACKENDS.items()}
+    return train, infer
 
 
 def stopwatch(train, infer, variants):
-    "Times of the race, and of every variant: `{table: {name: {train, infer, gmac256, parameters}}}`, all in one run."
+    """Times of the race, and of every variant: `{table: {name: {train, infer, gmac256,
+    parameters}}}`, all in one run."""
     each = {(t, n): m for t, ms in variants.items() for n, m in ms.items()}
     steps = interleaved(train | {k: Step(m, last) for k, m in each.items()})
     looks = interleaved(infer | {k: Look(fused(m), last) for k, m in each.items()})
-    table = lambda t: {
-        n: dict(
-            train=steps[t, n], infer=looks[t, n], gmac256=gmac(m, 256), parameters=parameters(m)
-        )
-        for n, m in variants[t].items()
-    }
+
+    def row(t, n, m):
+        times = dict(train=steps[t, n], infer=looks[t, n])
+        return times | dict(gmac256=gmac(m, 256), parameters=parameters(m))
+
     return (
         {n: steps[n] for n in train},
         {n: looks[n] for n in infer},
-        {t: table(t) for t in variants},
+        {t: {n: row(t, n, m) for n, m in ms.items()} for t, ms in variants.items()},
     )
 
 

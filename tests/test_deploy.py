@@ -3,9 +3,11 @@
 import pytest
 import torch
 
-from unet_explorer.deploy import Segmenter, to_onnx
-from unet_explorer.effunet import EffUNet
+from unet_explorer import deploy, tiles
 from unet_explorer.contracts import InputError
+from unet_explorer.deploy import BACKENDS, Segmenter, to_onnx
+from unet_explorer.effunet import EffUNet
+from unet_explorer.images import open_image, save_image
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +28,7 @@ def model():
     ids=str,
 )
 def test_impossible_sizes_and_repeats(model, bad):
-    with pytest.raises(InputError, match="whole number from 1 up"):
+    with pytest.raises(InputError, match="whole numbers? from 1 up"):
         Segmenter(model, backend="float32", **bad)
 
 
@@ -38,3 +40,58 @@ def test_writing_onnx_moves_a_copy(model, tmp_path, monkeypatch):
     model.train()
     assert to_onnx(model, tmp_path / "m.onnx").stat().st_size and all(m is not model for m in moved)
     assert model.training and all(p.requires_grad for p in model.parameters())
+
+
+def picture(h, w, c=1):
+    return torch.rand(c, h, w, generator=torch.Generator().manual_seed(h + w))
+
+
+def test_nothing_is_measured_for_a_few_pictures(model, monkeypatch):
+    monkeypatch.setattr(Segmenter, "_measure", None)
+    few = Segmenter(model, pixels=10 * 512 * 512)
+    assert few.backend == "float32" and not few.timings and "float32" in repr(few)
+    assert torch.equal(few.predict(picture(70, 90)), model.predict(picture(70, 90)))
+    with pytest.raises(TypeError):  # for many it would be
+        Segmenter(model, pixels=10**9)
+
+
+def test_bfloat16_is_never_tried_where_it_is_imitated(model, monkeypatch):
+    monkeypatch.setattr(deploy, "has_bf16", lambda device: False)
+    monkeypatch.delitem(BACKENDS, "onnx")
+    tried = []
+    real = deploy._torch
+    monkeypatch.setattr(deploy, "_torch", lambda *a: tried.append(a[1:]) or real(*a))
+    both = Segmenter(model, (64, 64), repeats=1)
+    assert both.backend == "float32" and "bfloat16" in both.missing and tried == [()]
+    with pytest.raises(InputError, match="does not compute with bfloat16"):
+        Segmenter(model, (64, 64), backend="bfloat16")
+
+
+def test_the_modes_of_the_model_are_nobodys_business():
+    "A frozen encoder neither thaws nor stays in evaluation mode; the rest goes on learning."
+    model = EffUNet(decoder=(16, 16, 8, 8), convs=1, pretrained=False).train()
+    model.encoder.eval()
+    modes = [m.training for m in model.modules()]
+    segmenter = Segmenter(model, (64, 64), backend="float32", repeats=1)
+    segmenter.predict(picture(70, 70))
+    model.predict(picture(70, 70))
+    assert [m.training for m in model.modules()] == modes and len(set(modes)) == 2
+
+
+@pytest.mark.parametrize("classes", [1, 3])
+def test_a_large_picture_goes_through_in_tiles(classes, monkeypatch, tmp_path):
+    model = EffUNet(decoder=(16, 16, 8, 8), convs=1, pretrained=False, n_classes=classes).eval()
+    segmenter = Segmenter(model, pixels=1)
+    save_image(tmp_path / "a.tif", picture(300, 400, 3))
+    opened = open_image(tmp_path / "a.tif")  # colours, for a grey model
+    whole = segmenter.segment(opened)
+    assert whole.dtype == torch.uint8 and whole.shape == (300, 400)
+    assert torch.equal(model.predict(opened), whole.long())
+    assert torch.equal(segmenter.predict(opened[:]), whole.long())
+    seen, read = [], tiles._read
+    monkeypatch.setattr(tiles, "largest_at_once", lambda: 160 * 160)
+    monkeypatch.setattr(tiles, "_read", lambda *a: seen.append(a[1:3]) or read(*a))
+    for mask in (segmenter.segment(opened), model.predict(opened)):
+        assert mask.shape == (300, 400) and (mask != whole).float().mean() < 0.35
+    assert len(seen) > 8
+    assert segmenter.segment(opened, out=(out := torch.zeros(300, 400))) is out

@@ -5,7 +5,8 @@ import json
 import pytest
 import torch
 
-from unet_explorer.effunet import EffUNet, restore, save, to_mask
+from unet_explorer.effunet import EffUNet, restore, save
+from unet_explorer.tiles import to_mask
 from unet_explorer.contracts import InputError
 from unet_explorer.upsample import phase_variance
 

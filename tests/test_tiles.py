@@ -1,4 +1,5 @@
-"Tiles of any picture: they cover it, their weights sum to 1, they equal the whole where the halo covers the reach; what is read, written and refused."
+"""Tiles of any picture: they cover it, their weights sum to 1, they equal the whole where the halo
+covers the reach; what is read, written and refused."""
 
 import itertools
 import math
@@ -8,21 +9,26 @@ import pytest
 import torch
 from torch import nn
 
-from unet_explorer.deploy import Segmenter
-from unet_explorer.effunet import EffUNet, to_mask
+from unet_explorer import tiles
 from unet_explorer.contracts import InputError
-from unet_explorer.images import save_image
+from unet_explorer.deploy import Segmenter
+from unet_explorer.effunet import EffUNet
+from unet_explorer.images import open_image, save_image
 from unet_explorer.layers import ConvNormAct
+from unet_explorer.mosaics import mosaic, reach
 from unet_explorer.tiles import (
+    AT_ONCE,
     BLENDS,
+    largest_at_once,
     logit_bands,
-    mosaic,
+    map_tiled,
     predict_tiled,
-    reach,
     segment_tiled,
+    tile_sides,
     tile_slices,
     tile_spans,
     tile_weights,
+    to_mask,
 )
 from unet_explorer.unet import UNet
 
@@ -54,7 +60,7 @@ def one_line(error):
     return str(error.value)
 
 
-# Where tiles lie, and what they count ---------------------------------------------------------------------------------
+# Where tiles lie, and what they count -------------------------------------------------------------
 
 
 @pytest.mark.parametrize("stride", [1, 4, 32])
@@ -95,14 +101,59 @@ def test_crop_cuts_in_the_middle_and_hann_fades():
     spans = tile_spans(12, 8, 4)
     crop, hann = ([w.tolist() for w in tile_weights(spans, b)] for b in ("crop", "hann"))
     assert crop == [[1] * 6 + [0] * 2, [0] * 2 + [1] * 6]
-    assert (
-        hann[0][:4] == [1] * 4
-        and hann[0][4:] == sorted(hann[0][4:], reverse=True)
-        and hann[0][7] < 0.05
-    )
+    assert hann[0][:4] == [1] * 4 and hann[0][7] < 0.05
+    assert hann[0][4:] == sorted(hann[0][4:], reverse=True)
 
 
-# Against the whole ----------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("pixels", [96 * 96, 128 * 128, 300 * 300, 512 * 512])
+def test_fitting_tiles_are_small_enough_and_never_more_work_than_squares(pixels):
+    for h, w in itertools.product((1, 31, 64, 100, 513, 1000, 2048), repeat=2):
+        tile = tile_sides(h, w, pixels)
+        parts = tile_slices(h, w, tile)
+        sizes = [(r.stop - r.start) * (c.stop - c.start) for r, c in parts]
+        side = math.isqrt(pixels) // 32 * 32
+        squares = tile_slices(h, w, side)
+        assert max(sizes) <= pixels
+        assert sum(sizes) <= sum((r.stop - r.start) * (c.stop - c.start) for r, c in squares)
+        assert len(parts) == 1 or h * w > pixels
+
+
+def test_little_is_computed_twice_in_large_pictures():
+    for n in (2048, 3072, 4096, 6000, 10_000, 20_000):
+        parts = tile_slices(n, n, tile_sides(n, n, AT_ONCE))
+        assert sum((r.stop - r.start) * (c.stop - c.start) for r, c in parts) / n**2 < 1.1
+
+
+def test_memory_chooses_the_tiles(monkeypatch):
+    assert 128 * 128 <= largest_at_once() <= AT_ONCE
+    monkeypatch.setattr(tiles, "free_memory", lambda: 500 * 4 * 200 * 200)
+    assert largest_at_once() == 200 * 200
+    seen = []
+
+    def model(x):
+        seen.append(x[0, 0].numel())
+        return pointwise(x)
+
+    x = picture(700, 500)
+    torch.testing.assert_close(predict_tiled(model, x), at_once(pointwise, x))
+    assert len(seen) > 8 and max(seen) <= 200 * 200
+    seen.clear()
+    predict_tiled(model, x[:, :200, :200])
+    assert seen == [200 * 200], "what is small enough goes through whole"
+
+
+def test_a_map_of_one_number_per_pixel():
+    x = picture(150, 170)
+    for give in (lambda t: t[0] * 2, lambda t: (t[0] * 2).numpy()):
+        torch.testing.assert_close(map_tiled(give, x, tile=64, overlap=16), x[0] * 2)
+    out = np.zeros((150, 170), np.float32)
+    assert map_tiled(lambda t: t[0] * 2, x, out, tile=64, overlap=16) is out
+    np.testing.assert_allclose(out, x[0] * 2, rtol=1e-5)
+    with pytest.raises(InputError, match="function=3"):
+        map_tiled(3, x)
+
+
+# Against the whole --------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("blend", BLENDS)
@@ -110,7 +161,7 @@ def test_crop_cuts_in_the_middle_and_hann_fades():
 def test_book_keeping(size, blend):
     x = picture(*size)
     for tiling in TILINGS:
-        y = predict_tiled(pointwise, x, blend=blend, batch=3, **tiling)
+        y = predict_tiled(pointwise, x, blend=blend, **tiling)
         assert y.dtype == torch.float32 and y.shape == (3, *size)
         torch.testing.assert_close(y, at_once(pointwise, x))
         assert torch.equal(
@@ -145,7 +196,7 @@ def test_unet_equals_the_whole_only_at_multiples_of_its_stride(size):
     x, whole = picture(*size), None
     whole = at_once(model, x)
     torch.testing.assert_close(
-        predict_tiled(model, x, tile=79, overlap=46, blend="crop", stride=4, batch=2),
+        predict_tiled(model, x, tile=79, overlap=46, blend="crop", stride=4),
         whole,
         rtol=1e-4,
         atol=1e-4,
@@ -174,7 +225,7 @@ def test_effunet_equals_the_whole_with_a_halo_of_its_reach():
 def test_any_callable(make):
     model = EffUNet(pretrained=False, n_classes=3, decoder=(8, 8, 8, 8)).eval()
     x = picture(90, 140)
-    y = predict_tiled(make(model), x, tile=96, overlap=32, batch=2)
+    y = predict_tiled(make(model), x, tile=96, overlap=32)
     torch.testing.assert_close(
         y, predict_tiled(model, x, tile=96, overlap=32), rtol=1e-3, atol=1e-3
     )
@@ -201,6 +252,30 @@ def test_evaluation_mode_inside_and_the_old_mode_after():
     assert model.training
 
 
+def frozen():
+    "A model in training mode with a frozen part."
+    model = nn.Sequential(nn.Conv2d(1, 2, 1), nn.BatchNorm2d(2), nn.BatchNorm2d(2)).train()
+    model[1].eval()
+    return model
+
+
+@pytest.mark.parametrize(
+    "way", [predict_tiled, segment_tiled, lambda m, x: next(logit_bands(m, x))]
+)
+def test_what_was_frozen_stays_frozen_and_what_learned_goes_on(way):
+    model = frozen()
+    modes = [m.training for m in model.modules()]
+    way(model, picture(40, 40))
+    assert [m.training for m in model.modules()] == modes == [True, True, False, True]
+
+
+def test_the_modes_come_back_after_an_error():
+    model = frozen()
+    with pytest.raises(InputError, match="NaN"):
+        predict_tiled(model, torch.full((1, 9, 9), torch.nan))
+    assert [m.training for m in model.modules()] == [True, True, False, True]
+
+
 def test_no_skipped_or_doubled_rows():
     seen = []
     for rows, y in logit_bands(pointwise, picture(100, 50), tile=32, overlap=20, stride=4):
@@ -209,7 +284,7 @@ def test_no_skipped_or_doubled_rows():
     assert seen == list(range(100))
 
 
-# Reach ----------------------------------------------------------------------------------------------------------------
+# Reach --------------------------------------------------------------------------------------------
 
 
 def test_reach_of_one_pixel_and_of_everything():
@@ -218,7 +293,7 @@ def test_reach_of_one_pixel_and_of_everything():
     assert reach(UNet(1, 1, (2, 2), padding=True), stride=2) == 9
 
 
-# What is read and written ---------------------------------------------------------------------------------------------
+# What is read and written -------------------------------------------------------------------------
 
 
 class Witness:
@@ -250,7 +325,9 @@ def test_reads_a_tile_at_a_time_and_gives_bands():
     ],
 )
 def test_numbers_become_0_to_1_and_limits_are_for_the_whole(dtype, top):
-    same = lambda x: x
+    def same(x):
+        return x
+
     a = (
         (np.random.default_rng(0).random((60, 50)) * top)
         .round(0 if top > 1 or dtype == "bool" else 3)
@@ -288,6 +365,16 @@ def test_memory_mapped_in_and_out(tmp_path):
     logits = np.zeros((1, 150, 130), np.float32)
     assert predict_tiled(lambda x: x, a, out=logits, tile=64, overlap=32) is logits
     np.testing.assert_allclose(logits[0], a / 65535, rtol=1e-5)
+
+
+def test_a_picture_on_disk(tmp_path):
+    import tifffile
+
+    a = np.random.default_rng(0).integers(0, 4096, (150, 130), dtype=np.uint16)
+    tifffile.imwrite(tmp_path / "in.tif", a)
+    opened = open_image(tmp_path / "in.tif")
+    y = predict_tiled(pointwise, opened, tile=64, overlap=16)
+    torch.testing.assert_close(y, at_once(pointwise, opened[:]))
 
 
 def test_threshold_and_classes():
@@ -333,7 +420,7 @@ def test_mosaic_and_zarr(tmp_path):
         one_line(e)
 
 
-# What is refused ------------------------------------------------------------------------------------------------------
+# What is refused ----------------------------------------------------------------------------------
 
 X = torch.zeros(1, 100, 100)
 
@@ -346,7 +433,9 @@ X = torch.zeros(1, 100, 100)
         (X, dict(tile=64, overlap=40), "use tile=72 or more"),
         (X, dict(tile=64, overlap=64, stride=1), "use tile=65 or more"),
         (X, dict(stride=0.5), "stride=0.5"),
-        (X, dict(batch=0), "batch=0"),
+        (X, dict(tile=(64, 0), overlap=0), "tile=0"),
+        (X, dict(tile="big"), "tile='big'"),
+        (X, dict(limits=("a", 1)), "lower one first"),
         (X, dict(blend="gauss"), "hann, mean, crop, none"),
         (X, dict(limits=(1, 1)), "lower one first"),
         (X[0, 0], {}, "(c h w)"),

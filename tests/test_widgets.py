@@ -45,7 +45,7 @@ def test_the_book_has_its_widgets():
         "13_scaling",
         "18_effunet",
         "20_metrics",
-        "17_tiles",
+        "22_mosaics",
         "31_anomaly",
     } <= set(WIDGETS)
     assert len(WIDGETS["12_upsample"]) == 3
@@ -87,7 +87,7 @@ QUICK = (
 ELSE = (
     "04_explore",
     "12_upsample",
-    "17_tiles",
+    "22_mosaics",
     "31_anomaly",
 )  # defines the engine itself; or shows a training, which another machine repeats only nearly
 

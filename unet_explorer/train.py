@@ -31,7 +31,8 @@ from torch import nn
 from . import metrics
 from .batches import Crops, Device, Table
 from .data import sample
-from .effunet import EffUNet, restore, save, to_mask
+from .effunet import EffUNet, restore, save
+from .tiles import to_mask
 from unet_explorer.contracts import (
     Count,
     InputError,
