@@ -280,12 +280,12 @@ def seg_cam(
         cam = (gradient.mean((2, 3), keepdim=True) * a).sum(1, keepdim=True).relu().detach()
         return F.interpolate(cam, size=first.shape[-2:], mode="bilinear")[0, 0, :h, :w].cpu()
 
-# %% ../nbs/23_explain.ipynb #1bf6dd8f
+# %% ../nbs/23_explain.ipynb #93aead2d
 def dihedral(
     x: torch.Tensor,  # `(... h w)`
 ) -> list[torch.Tensor]:  # eight, `(... h w)` or `(... w h)`: four turns, then the mirror image's
-    """The eight views of a picture, turned by 0, 90, 180, 270 degrees. Raises `InputError` for what is
-    no tensor with two axes or more."""
+    """The eight views of a picture, turned by 0, 90, 180, 270 degrees.
+    Raises `InputError` for what is no tensor with two axes or more."""
     if not torch.is_tensor(x) or x.ndim < 2:
         raise InputError(f"{shown(x)}; dihedral turns a tensor (... h w)")
     return [torch.rot90(v, k, (-2, -1)) for v in (x, x.flip(-1)) for k in range(4)]
