@@ -1,8 +1,15 @@
-"What several tests share: figures without a screen, the repository's folder, and data or a clear reason to skip."
+"""What several tests share: figures without a screen, the repository's folder, data or a clear reason
+to skip, and how the cases are dealt to the workers of pytest-xdist."""
 
 import os
+import re
 import sys
 from pathlib import Path
+
+if (
+    "PYTEST_XDIST_WORKER" in os.environ
+):  # before torch is imported; programs started here inherit it
+    os.environ.update(OMP_NUM_THREADS="1", MKL_NUM_THREADS="1")
 
 import matplotlib
 import pytest
@@ -37,3 +44,42 @@ def require_data():
         required("DATA")(reason)
 
     return need
+
+
+# What takes longest starts first, so that no worker is left alone with it at the end. Seconds of one
+# core; what is not named is short. A group is dealt to one worker as a whole.
+SECONDS = {}
+
+
+def group(nodeid):
+    """The cases that go to one worker, since they share what a module-scoped fixture has built: those
+    of a file. But each notebook is a case of its own, and so is each model of the contract."""
+    file, _, test = nodeid.partition("::")
+    file = file.rpartition("/")[2].removesuffix(".py")
+    name = test.partition("[")[2].removesuffix("]")
+    if file == "test_notebooks":
+        return re.sub(r"^\d+_", "", name) or test
+    if file == "test_contract":
+        return f"{file} {re.sub(r'-[0-9]+x[0-9]+$', '', name)}"
+    if file == "test_bad_input":
+        return f"{file} {name.partition('.')[0]}"
+    return f"{file} {test}" if file == "test_wheel" else file
+
+
+def pytest_collection_modifyitems(items):
+    groups = list(dict.fromkeys(group(item.nodeid) for item in items))
+    groups.sort(key=lambda g: -SECONDS.get(g, 0))
+    place = {g: i for i, g in enumerate(groups)}
+    items.sort(key=lambda item: place[group(item.nodeid)])
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByGroup(LoadScopeScheduling):
+        def _split_scope(self, nodeid):
+            return group(nodeid)
+
+    config.option.loadscopereorder = False  # they are in order
+    return ByGroup(config, log)
