@@ -1,5 +1,5 @@
-"""What several tests share: figures without a screen, the repository's folder, data or a clear reason
-to skip, and how the cases are dealt to the workers of pytest-xdist."""
+"""What several tests share: figures without a screen, the repository's folder, data or a clear
+reason to skip, and how the cases are dealt to the workers of pytest-xdist."""
 
 import os
 import re
@@ -20,7 +20,7 @@ sys.path.insert(0, str(ROOT / "tools"))  # the scripts are tested too
 
 
 def required(switch):
-    "`pytest.fail` where CI insists (`UNET_EXPLORER_REQUIRE_...=1`), else `pytest.skip`: call it with the reason."
+    "`pytest.fail` where CI insists (`UNET_EXPLORER_REQUIRE_...=1`), else `pytest.skip`."
     return pytest.fail if os.environ.get(f"UNET_EXPLORER_REQUIRE_{switch}") == "1" else pytest.skip
 
 
@@ -31,7 +31,7 @@ def root():
 
 @pytest.fixture
 def require_data():
-    "`require_data('isbi2012')` is the loaded data set; the test is skipped, with the reason, where it can't be had."
+    "`require_data('isbi2012')` is the data set; the test is skipped where it can't be had."
 
     def need(name, **kwargs):
         from unet_explorer.data import load
@@ -46,14 +46,14 @@ def require_data():
     return need
 
 
-# What takes longest starts first, so that no worker is left alone with it at the end. Seconds of one
-# core; what is not named is short. A group is dealt to one worker as a whole.
+# What takes longest starts first, so that no worker is left alone with it at the end. Seconds on
+# one core; what is not named is short. A group goes to one worker as a whole.
 SECONDS = {}
 
 
 def group(nodeid):
-    """The cases that go to one worker, since they share what a module-scoped fixture has built: those
-    of a file. But each notebook is a case of its own, and so is each model of the contract."""
+    """The cases that go to one worker, since they share what a module-scoped fixture has built:
+    those of a file. But a notebook, or a model of the contract, is a group of its own."""
     file, _, test = nodeid.partition("::")
     file = file.rpartition("/")[2].removesuffix(".py")
     name = test.partition("[")[2].removesuffix("]")
