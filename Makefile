@@ -20,14 +20,14 @@ setup: venv  ## .venv with everything and git hooks; safe to repeat
 lab: venv  ## open the lessons in JupyterLab (LAB_ARGS="--no-browser" and the like)
 	@$(IN) jupyter lab $(LAB_ARGS) nbs/index.ipynb
 
-test: venv  ## everything CI runs, in under 25 minutes
+test: venv  ## everything CI runs, in 12 minutes or less
 	@$(IN) python -m pytest $(ARGS)
 
 test-slow: venv  ## the long checks that `make test` leaves out
 	@$(IN) python -m pytest -m slow $(ARGS)
 
 test-wheel: venv  ## the built wheel, installed by itself, with no network
-	@$(IN) python -m pytest tests/test_wheel.py $(ARGS)
+	@$(IN) python -m pytest -n 0 -m "slow or not slow" tests/test_wheel.py $(ARGS)
 
 demo: venv  ## train and report on real images (ARGS="--minutes 1 --out DIR")
 	@$(IN) unet-explorer demo $(ARGS)

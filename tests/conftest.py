@@ -63,7 +63,7 @@ def group(nodeid):
         return f"{file} {re.sub(r'-[0-9]+x[0-9]+$', '', name)}"
     if file == "test_bad_input":
         return f"{file} {name.partition('.')[0]}"
-    return f"{file} {test}" if file == "test_wheel" else file
+    return file
 
 
 def pytest_collection_modifyitems(items):
