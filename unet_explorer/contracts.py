@@ -89,7 +89,7 @@ def _is_path(v):
 
 FilePath = Annotated[os.PathLike, Rule("a path, such as 'cells/one.png'", _is_path)]
 
-# %% ../nbs/01_contracts.ipynb #de65b3e9
+# %% ../nbs/01_contracts.ipynb #9f916eaf
 _KINDS = {
     int: Rule("a whole number", _is_whole),
     float: Rule("a finite number", _is_number),
@@ -115,7 +115,7 @@ def rule_of(
             words + (" or None" if optional else ""),
             lambda v: optional if v is None else any(r.holds(v) for r in rules),
         )
-    return _KINDS.get(kind)
+    return _KINDS.get(kind) if isinstance(kind, type) else None
 
 
 def number_in(
@@ -134,6 +134,8 @@ def check_value(
     rule: Rule,  # what it must be
 ):  # `value`
     "Return `value` if it keeps `rule`, else raise `InputError`."
+    if not isinstance(rule, Rule):
+        raise InputError(f"check_value: rule={shown(rule)}; it must be a Rule")
     try:
         if rule.holds(value):
             return value
@@ -175,7 +177,7 @@ def checked(
 
     return inner
 
-# %% ../nbs/01_contracts.ipynb #65817681
+# %% ../nbs/01_contracts.ipynb #327f8c02
 def check_whole(
     who: str,  # whose numbers they are, for the message
     least: int = 1,  # the smallest that is allowed
@@ -193,11 +195,14 @@ def known(
     table,  # a dict, or any collection of the names there are
 ):  # `table[name]` for a dict, else `name`
     "What `name` stands for. Raises `InputError` that lists the names there are."
+    if not isinstance(table, (dict, list, tuple, set, frozenset)):
+        table = ()
     if isinstance(name, str) and name in table:
         return table[name] if isinstance(table, dict) else name
-    raise InputError(f"{what}={shown(name)} is not known; choose one of {', '.join(table)}")
+    names = ", ".join(map(str, table)) or "nothing: there is no choice"
+    raise InputError(f"{what}={shown(name)} is not known; choose one of {names}")
 
-# %% ../nbs/01_contracts.ipynb #5a14bdd0
+# %% ../nbs/01_contracts.ipynb #ee9abb77
 def first_line(
     error,  # an exception
 ) -> str:  # at most 120 characters
@@ -206,6 +211,7 @@ def first_line(
     return lines[0][:120] or type(error).__name__
 
 
+@checked
 def need(
     package: str,  # the name to import, with dots
     extra: str = "",  # the extra of unet-explorer that brings it

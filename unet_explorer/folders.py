@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['SAME', 'RESULTS', 'natural_key', 'files_in', 'Found', 'pictures_in', 'is_grey', 'grey_if_grey', 'output_folder']
 
-# %% ../nbs/03_folders.ipynb #44545e8a
+# %% ../nbs/03_folders.ipynb #b1d80872
 import re
 import tempfile
 from collections import Counter
@@ -14,8 +14,8 @@ from typing import NamedTuple
 
 import torch
 
-from .contracts import InputError
-from .images import SUFFIXES, n_pages
+from .contracts import FilePath, InputError, checked
+from .images import SUFFIXES, check_image, n_pages
 
 # %% ../nbs/03_folders.ipynb #f7e5ed88
 def natural_key(
@@ -25,25 +25,24 @@ def natural_key(
     parts = re.split(r"(\d+)", str(name))
     return [(0, int(p), "") if p.isdecimal() else (1, 0, p.lower()) for p in parts if p]
 
-# %% ../nbs/03_folders.ipynb #b1fad83e
+# %% ../nbs/03_folders.ipynb #e849c809
 def _hidden(relative):
     return any(part.startswith(".") or part == "__MACOSX" for part in relative.parts)
 
 
 def _existing(path, what):
-    "`path` as a Path; `InputError` if nothing is there, or it is no path at all."
-    try:
-        path = Path(path)
-        if path.exists():
-            return path
-    except (TypeError, ValueError, OSError):
-        raise InputError(f"{path!r} is no path; give the name of a file or folder") from None
-    raise InputError(f"{path}: no such {what}; check the spelling")
+    "`path` as a Path; `InputError` if nothing is there."
+    path = Path(path)
+    if not path.exists():
+        raise InputError(f"{path}: no such {what}; check the spelling")
+    return path
 
 
+@checked
 def files_in(
-    source,  # a folder, with subfolders; or one file
-    without=None,  # a folder whose files are left out, such as that of the results
+    source: FilePath,  # a folder, with subfolders; or one file
+    without: FilePath
+    | None = None,  # a folder whose files are left out, such as that of the results
     what: str = "images",  # what is looked for, for the message
 ) -> list[Path]:  # in natural order
     "The picture files in a folder, hidden ones left out. Raises `InputError` if there are none."
@@ -64,7 +63,7 @@ def files_in(
         raise InputError(f"{source}: no {what} in it; expected files ending in {endings}")
     return sorted(found, key=natural_key)
 
-# %% ../nbs/03_folders.ipynb #e5211a13
+# %% ../nbs/03_folders.ipynb #bc758b15
 class Found(NamedTuple):
     "A picture in a folder: a file, or a page of one."
 
@@ -86,9 +85,10 @@ def _named(name, page):
     return name if page is None else f"{name}_page{page:04d}"
 
 
+@checked
 def pictures_in(
-    source,  # an image file, or a folder of them, with subfolders
-    without=None,  # a folder whose files are left out: the results
+    source: FilePath,  # an image file, or a folder of them, with subfolders
+    without: FilePath | None = None,  # a folder whose files are left out: the results
 ) -> list[Found]:  # in natural order; a page of a stack is a picture of its own
     "What there is to read, and the names of its results. Raises `InputError` if there is nothing."
     files = files_in(source, without)
@@ -103,24 +103,25 @@ def pictures_in(
         found += [Found(p, page, _named(name, page)) for page in pages[p]]
     return found
 
-# %% ../nbs/03_folders.ipynb #dc9e8ba5
+# %% ../nbs/03_folders.ipynb #4bec449d
 SAME = 0.02  # channels that differ by less, of 1, are the same
 
 
 def is_grey(
     image: torch.Tensor,  # `(c h w)` in [0, 1]
 ) -> bool:  # True for one channel, or three that agree
-    "Whether a picture has no colour."
+    "Whether a picture has no colour. Raises `InputError` for what is no picture."
+    check_image(image)
     return len(image) == 1 or bool((image - image[:1]).abs().max() <= SAME)
 
 
 def grey_if_grey(
     image: torch.Tensor,  # `(c h w)` in [0, 1]
 ) -> torch.Tensor:  # `(1 h w)`, or `image` itself if its channels differ
-    "One channel, unless the channels really differ."
+    "One channel, unless the channels really differ. Raises `InputError` as `is_grey`."
     return image[:1] if is_grey(image) else image
 
-# %% ../nbs/03_folders.ipynb #70b81ce4
+# %% ../nbs/03_folders.ipynb #7ceba033
 RESULTS = ("report.html", "config.json", "metrics.json", "defects.csv")  # what marks a result
 
 
@@ -141,16 +142,14 @@ def _try_to_write(folder):
                 p.rmdir()
 
 
+@checked
 def output_folder(
-    out,  # the folder that was asked for
-    *inputs,  # what is read: no result may lie in or above these folders
+    out: FilePath,  # the folder that was asked for
+    *inputs: FilePath,  # what is read: no result may lie in or above these folders
     overwrite: bool = False,  # an earlier result may be replaced
 ) -> Path:  # `out`, not made yet
     "A folder for results, tried. Raises `InputError` where they cannot, or must not, be written."
-    try:
-        out = Path(out)
-    except TypeError:
-        raise InputError(f"out={out!r}; it must be the name of a folder") from None
+    out = Path(out)
     if out.exists() and not out.is_dir():
         raise InputError(f"out={out}: is a file, but a folder is needed; choose another name")
     for folder in map(Path, inputs):

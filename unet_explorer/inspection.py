@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['SAME_NM', 'alarms', 'read_clean', 'two_heaps', 'fit_folder', 'Inspected', 'find_folder']
 
-# %% ../nbs/53_inspection.ipynb #d0388305
+# %% ../nbs/53_inspection.ipynb #55f5f97d
 import json
 import math
 from collections.abc import Callable
@@ -19,6 +19,7 @@ import torch
 from .anomaly import FEWEST, anomaly_map, check_clean, fit_normal, pick_threshold
 from unet_explorer.contracts import (
     Count,
+    FilePath,
     InputError,
     Number,
     Positive,
@@ -125,7 +126,7 @@ def two_heaps(
         )
     return max(need, min(n // 3, 200))
 
-# %% ../nbs/53_inspection.ipynb #ad2be8e4
+# %% ../nbs/53_inspection.ipynb #72b598f5
 def _look(image):
     "Brightness and noise of a picture `(c h w)`."
     return float(image.mean()), noise_level(image)
@@ -155,8 +156,8 @@ def _crop_size(size, image):
 
 @checked
 def fit_folder(
-    clean,  # folder of clean pictures
-    out,  # folder for the model
+    clean: FilePath,  # folder of clean pictures
+    out: FilePath,  # folder for the model
     training: Training | None = None,  # None in it: eight minutes, crops of 128 pixels
     *,
     fpr: Share = 0.05,  # promised share of clean pictures with an alarm
@@ -333,7 +334,7 @@ def _left_out(skipped):
     more = "; ..." if len(skipped) > 5 else ""
     return [f"{len(skipped)} could not be used: {'; '.join(skipped[:5])}{more}"]
 
-# %% ../nbs/53_inspection.ipynb #dbe14f1f
+# %% ../nbs/53_inspection.ipynb #dcb13607
 class Inspected(NamedTuple):
     "What an inspection found."
 
@@ -352,9 +353,9 @@ def _inspect(net, found, threshold, min_px, out, seen):
 
 @checked
 def find_folder(
-    source,  # an image, or a folder of them
-    model,  # folder that `fit_folder` wrote
-    out,  # folder for maps/, masks/, overlays/, defects.csv and report.html
+    source: FilePath,  # an image, or a folder of them
+    model: FilePath,  # folder that `fit_folder` wrote
+    out: FilePath,  # folder for maps/, masks/, overlays/, defects.csv and report.html
     *,
     threshold: Number | None = None,  # None: the model's own, with its promised rate
     min_px: Count = 1,  # smaller alarms are dropped

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['PUBLISHED', 'OVERLAY', 'Threshold', 'Judged', 'judge', 'train_and_report', 'summary', 'Segmented', 'segment_folder']
 
-# %% ../nbs/52_segmentation.ipynb #1b235130
+# %% ../nbs/52_segmentation.ipynb #e61bf8df
 import json
 from collections.abc import Callable
 from dataclasses import replace
@@ -14,7 +14,16 @@ from typing import NamedTuple
 
 import torch
 
-from .contracts import InputError, Interrupted, checked, number, write_atomic
+from unet_explorer.contracts import (
+    FilePath,
+    InputError,
+    Interrupted,
+    checked,
+    instance,
+    known,
+    number,
+    write_atomic,
+)
 from .data import meta, sample
 from .effunet import EffUNet, restore, save
 from .folders import is_grey, output_folder, pictures_in
@@ -54,7 +63,7 @@ def _learner(ds, out, training, encoder):
         seed=training.seed,
     )
 
-# %% ../nbs/52_segmentation.ipynb #ef3846c3
+# %% ../nbs/52_segmentation.ipynb #5763d9c3
 PUBLISHED = {  # what others report on the same images; the scores they used
     "nasa_super1": [
         dict(
@@ -94,15 +103,18 @@ def _baselines(ds, held_out, truths):
     return ours + PUBLISHED.get(about["name"], [])
 
 
+@checked
 def judge(
-    model: EffUNet,  # is used in evaluation mode
+    model: instance(EffUNet),  # is used in evaluation mode
     ds,  # a `DatasetDict` with train and the part `held_out`
     held_out: str = "test",  # which part
 ) -> Judged:
-    "Predict held-out pictures and score them, beside a baseline that may see the same data."
+    """Predict held-out pictures and score them, beside a baseline that may see the same data.
+    Raises `InputError` for a part that is not there."""
     from unet_explorer.train import predict_all
 
     classes = list(meta(ds)["classes"])
+    known("held_out", held_out, list(ds))
     preds, truths = predict_all(model, ds[held_out])
     scores = evaluate(preds, truths, classes, rand_f="membrane" in classes)
     return Judged(preds, truths, scores, _baselines(ds, held_out, truths))
@@ -242,11 +254,13 @@ def train_and_report(
     _write(out, result, f"Segmentation of {meta(ds)['name']}", _samples(ds[held_out], judged))
     return result
 
-# %% ../nbs/52_segmentation.ipynb #e9f844a0
+# %% ../nbs/52_segmentation.ipynb #ba7709c8
 def summary(
     result: dict,  # from `train_and_report`
 ) -> str:  # some lines
-    "The scores of a training, class by class."
+    "The scores of a training, class by class. Raises `InputError` for what holds no scores."
+    if not isinstance(result, dict) or not {"scores", "held_out"} <= set(result):
+        raise InputError("summary: result holds no scores; give what train_and_report returned")
     s = result["scores"]
     lines = [f"held-out {result['held_out']} images: {s['n_images']}"]
     for c in s["classes"]:
@@ -256,7 +270,7 @@ def summary(
     pooled = f"  pooled IoU {s['pooled_iou']:.3f}   pixel accuracy {s['accuracy']:.3f}"
     return "\n".join([*lines, pooled + rand_f])
 
-# %% ../nbs/52_segmentation.ipynb #e9d1e2ef
+# %% ../nbs/52_segmentation.ipynb #d9af3599
 OVERLAY = 4096  # pixels on the longer side of an overlay, at most
 Threshold = number("a probability above 0 and below 1, such as 0.5", lambda v: 0 < v < 1)
 
@@ -282,9 +296,9 @@ def _segment_one(model, found, out, threshold):
 
 @checked
 def segment_folder(
-    source,  # an image, or a folder of them with subfolders
-    model,  # an `EffUNet`, or the folder of a saved one
-    out,  # folder for masks/ (class numbers) and overlays/ (for the eye)
+    source: FilePath,  # an image, or a folder of them with subfolders
+    model: instance(EffUNet) | FilePath,  # an `EffUNet`, or the folder of a saved one
+    out: FilePath,  # folder for masks/ (class numbers) and overlays/ (for the eye)
     *,
     threshold: Threshold = 0.5,  # probability from which a pixel is class 1, two classes only
     say=print,  # called with a line for each picture that is skipped
