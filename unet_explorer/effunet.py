@@ -18,6 +18,8 @@ from torch import nn
 from unet_explorer.contracts import (
     Count,
     FilePath,
+    InputError,
+    Probability,
     Rule,
     Seed,
     Whole,
@@ -28,9 +30,9 @@ from unet_explorer.contracts import (
     model_folder,
     rule_of,
     shown,
+    write_atomic,
 )
 from .efficientnet import efficientnet
-from .contracts import InputError, Probability, check_whole, checked, write_atomic
 from .images import as_picture
 from .layers import Stage, evaluating
 from .tiles import segment_tiled
@@ -72,37 +74,35 @@ class DecoderBlock(nn.Module):
         return "{} from below + {} from the skip -> {}".format(*self.shape)
 
 # %% ../nbs/18_effunet.ipynb #417d7876
-IMAGENET = dict(
-    mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225)
-)  # what most ImageNet weights expect
+# what most ImageNet weights expect
+IMAGENET = dict(mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
 DECODER = (64, 48, 32, 16)  # chosen in section 7
 
 
-def _near(name, known):
-    "The three names in `known` most like `name`."
+def _near(name, names):
+    "The three of `names` most like `name`."
     from difflib import get_close_matches
 
-    return get_close_matches(name, known, 3, 0.3) or list(known)[:3]
-
-
-def _first_line(e):
-    return str(e).strip().split("\n")[0][:120]
+    return get_close_matches(name, names, 3, 0.3) or list(names)[:3]
 
 
 @torch.no_grad()
 def _require(encoder, who, in_ch):
-    "Raise `InputError` unless `features` gives the maps that `strides` and `channels` promise, down to stride 32."
+    """Raise `InputError` unless `features` gives the maps that `strides` and `channels` promise,
+    down to stride 32."""
     try:
         with evaluating(encoder):
             shapes = [tuple(f.shape[1:]) for f in encoder.features(torch.zeros(1, in_ch, 64, 96))]
     except (AssertionError, RuntimeError, ValueError) as e:
         raise InputError(
-            f"{who} does not take every picture size ({_first_line(e)}); choose a convolutional network"
+            f"{who} does not take every picture size ({first_line(e)}); "
+            "choose a convolutional network"
         ) from None
     promised = [(c, 64 // s, 96 // s) for c, s in zip(encoder.channels, encoder.strides)]
     if shapes != promised or encoder.strides[-1:] != [32]:
         raise InputError(
-            f"{who} gives maps {shapes} for a picture of 64x96; a U-Net here needs (channels, height, width) down to stride 32; choose a convolutional network"
+            f"{who} gives maps {shapes} for a picture of 64x96; a U-Net here needs "
+            "(channels, height, width) down to stride 32; choose a convolutional network"
         )
 
 # %% ../nbs/18_effunet.ipynb #f3e8ad02
