@@ -33,9 +33,6 @@ def evaluating(
 import copy
 from typing import Annotated, NamedTuple
 
-import torch
-from torch import nn
-
 from unet_explorer.contracts import (
     Count,
     InputError,
