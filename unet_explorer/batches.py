@@ -187,7 +187,7 @@ class Rows:
 def as_fastai(
     image: ImageTensor,  # float `(c h w)` in [0, 1]
     mask: MaskTensor,  # int64 `(h w)`
-):  # fastai's `TensorImageBW` or `TensorImage`, and `TensorMask`
+) -> tuple:  # fastai's `TensorImageBW` or `TensorImage`, and `TensorMask`
     "The same numbers in fastai's types, which know how to show themselves."
     from fastai.vision.core import TensorImage, TensorImageBW, TensorMask
 
@@ -287,7 +287,7 @@ def dataloaders(
     augmented: bool = True,  # vary the crops
     num_workers: Whole = 0,  # processes that prepare crops; 0 is best on small machines
     device: Device = None,  # None: fastai's choice, the GPU if there is one
-):  # fastai `DataLoaders`; a batch is image `(bs c size size)` and mask `(bs size size)`
+) -> object:  # fastai `DataLoaders`; batches are image `(bs c size size)` and mask `(bs size size)`
     """Training crops and whole validation images. Raises `InputError` if a part is missing or an
     option cannot be."""
     import fastai.vision.data  # noqa: F401  teaches fastai how to show images with masks
