@@ -264,6 +264,17 @@ def test_reference_has_every_export(site):
             assert not missing, (path.name, missing)
 
 
+def test_reference_has_the_face(site):
+    "Every name of `import unet_explorer as ux` is in the overview and leads to where it is defined."
+    import unet_explorer as ux
+
+    text = (site.out / "api/index.html").read_text(encoding="utf-8")
+    for name in set(ux.__all__) - {"__version__"}:
+        module = getattr(ux, name).__module__.split(".")[-1]
+        assert f'<a href="{module}.html#{name}"><code>ux.{name}</code>' in text, name
+    assert site.book.targets["ux.explore"] == "api/explore.qmd#explore"
+
+
 @pytest.mark.parametrize(
     "module", ["exercise", "images", "layers", "upsample", "metrics", "effunet", "data"]
 )

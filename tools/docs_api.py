@@ -178,9 +178,10 @@ def exported(source, package="unet_explorer"):
 
 
 def imported(source, package):
-    "`{name: module}` of the names in `__all__` that come from another module of the package."
+    "`{name: module}` of the names in `__all__`, in a stub of all, that other modules define."
     module = read(source, package)
-    found = {n: module.imports[n].split(".") for n in module.exports or () if n in module.imports}
+    names = module.imports if module.exports is None else module.exports
+    found = {n: module.imports[n].split(".") for n in names if n in module.imports}
     return {n: path[-2] for n, path in found.items() if path[0] == package and len(path) > 2}
 
 

@@ -229,11 +229,18 @@ class Book:
             for form in [f"{page.module}.{name}", *short]:
                 self.targets[form] = self.targets[f"{self.lib}.{form}"] = f"{page.src}#{name}"
         self.targets |= {p.title: p.src for p in pages}
+        stub = (
+            self.nbs.parent / self.lib / "__init__.pyi"
+        )  # the names of `import unet_explorer as ux`
+        face = (
+            docs_api.imported(stub.read_text(encoding="utf-8"), self.lib) if stub.exists() else {}
+        )
+        self.targets |= {f"ux.{name}": f"api/{m}.qmd#{name}" for name, m in face.items()}
         about = (
             f"The {len(pages)} modules of the library and what they export, {count.total()} names, "
             "from the docments in the source."
         )
-        text = render("reference.md", modules=pages)
+        text = render("reference.md", modules=pages, face=face, book=self)
         return pages + [Page("api/index.qmd", "api", "Reference", about, text)] * bool(pages)
 
     @cached_property
