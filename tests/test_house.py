@@ -1,12 +1,14 @@
-"""The rules of the house (CONTRIBUTING.md): notebooks are the source, clean and saved; imports go down the floors;
-nothing of one machine is committed."""
+"""The rules of the house (CONTRIBUTING.md): notebooks are the source, clean and saved; imports go down
+the floors; code reads aloud; nothing of one machine is committed."""
 
 import ast
+import io
 import json
 import re
 import shutil
 import subprocess
 import sys
+import tokenize
 from pathlib import Path
 
 import pytest
@@ -171,12 +173,27 @@ def test_every_exercise_has_a_solution(path):
 # Imports ----------------------------------------------------------------------------------------------------------
 
 
+def number(name):
+    "The number of a notebook, which gives its place in the house; index.ipynb stands above all."
+    return int(name[:2]) if re.match(r"\d\d_", name) else 100
+
+
+def test_every_notebook_has_its_own_number():
+    wrong = [p.name for p in NOTEBOOKS if not re.match(r"\d\d_[a-z]\w*\.ipynb$", p.name)]
+    assert wrong == ["index.ipynb"], "two digits, an underscore, a name"
+    numbers = [number(p.name) for p in NOTEBOOKS]
+    assert len(numbers) == len(set(numbers)), (
+        f"twice: {[n for n in numbers if numbers.count(n) > 1]}"
+    )
+
+
 @each
 def test_imports_go_down(path):
     for _, tree in trees(path):
         for name in own_imports(tree):
             assert name in MODULES, f"{name} is no module of this package"
-            assert MODULES[name] < path.name, f"{name} ({MODULES[name]}) is not below {path.name}"
+            below = number(MODULES[name]) < number(path.name)
+            assert below, f"{name} ({MODULES[name]}) is not below {path.name}"
 
 
 @each
@@ -188,6 +205,60 @@ def test_exported_imports(path):
                 assert node.names[0].name != "*", ast.unparse(node)
             if isinstance(node, (ast.Import, ast.ImportFrom)):
                 assert "nbdev" not in ast.unparse(node), ast.unparse(node)
+
+
+# Reading aloud ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("command", ["check", "format --check"])
+def test_ruff(command):
+    "Lines of at most 100 characters, one statement each, nothing unused: pyproject.toml has the rules."
+    run = subprocess.run(
+        [sys.executable, "-m", "ruff", *command.split(), "--no-cache", "."],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert run.returncode == 0, run.stdout + run.stderr
+
+
+CODE = [
+    *NOTEBOOKS,
+    *(p for d in ("tests", "bench", "tools") for p in sorted((ROOT / d).glob("*.py"))),
+]
+
+
+def unlovely(code, shows=False):
+    "What does not read aloud, though ruff lets it pass; `shows`: the last expression is displayed."
+    tree = ast.parse(code)
+    shown = tree.body[-1] if shows and tree.body else None
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Tuple) and node is not shown:
+            yield f"a comma parts statements: {ast.unparse(node)}"
+        inside = ast.walk(node) if isinstance(node, ast.Lambda) else ()
+        if any(isinstance(n, ast.NamedExpr) for n in inside):
+            yield f"a walrus in a lambda: {ast.unparse(node)}"
+    for token in tokenize.generate_tokens(io.StringIO(code).readline):
+        note = re.search(r"# noqa\b(:\s*[A-Z]+\d+(,\s*[A-Z]+\d+)*)?(.*)", token.string)
+        if token.type == tokenize.COMMENT and note and not re.search(r"[A-Za-z]{3}", note[3]):
+            yield f"a noqa without a reason behind it: {token.line.strip()}"
+
+
+@pytest.mark.parametrize("path", CODE, ids=lambda p: p.stem)
+def test_code_reads_aloud(path):
+    if path.suffix == ".py":
+        assert not list(unlovely(path.read_text(encoding="utf-8")))
+    for _, code, _ in code_cells(path) if path.suffix == ".ipynb" else ():
+        assert not list(unlovely(TransformerManager().transform_cell(code), shows=True))
+
+
+def test_what_does_not_read_aloud():
+    "The rule can fail, and a tuple that a cell of a lesson ends with is what the cell shows."
+    bad = ["a.append(1), b.append(2)", "f(lambda x: (y := x) + y)", "import os  # noqa: F401"]
+    good = ["a = 1, 2", "import os  # noqa: F401  gives Learner its plots", "if (n := 3) > 2: n"]
+    assert all(list(unlovely(code)) for code in bad)
+    assert not any(list(unlovely(code)) for code in good)
+    assert list(unlovely("1, 2\n3, 4")) and len(list(unlovely("1, 2\n3, 4", shows=True))) == 1
 
 
 # The repository ---------------------------------------------------------------------------------------------------
