@@ -1,4 +1,5 @@
-"""The docs site: complete, the same at every build, no dead link, nothing loaded from elsewhere, usable by everybody.
+"""The docs site: complete, the same at every build, no dead link, nothing loaded from elsewhere,
+usable by everybody.
 
 The browser part is skipped, with the reason, where there is no chromium; `.ci/run` requires it."""
 
@@ -22,18 +23,19 @@ import docs_api
 import docs_source
 import nb_text
 import pytest
+import test_browser
 import yaml
 from conftest import ROOT, required
 from docs_md import Markdown, math
 from fastcore.docments import docments
-from test_browser import chromium as browser  # noqa: F401  (a fixture)
 
+browser = test_browser.chromium  # a fixture
 NOTEBOOKS = sorted(p.name for p in (ROOT / "nbs").glob("[!._]*.ipynb"))
 
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
-    "The whole site, built once, in a folder named as on GitHub Pages. `site.seconds` tells how long it took."
+    "The whole site, built once, in a folder named as on GitHub Pages, in `site.seconds`."
     out = tmp_path_factory.mktemp("web") / docs_source.Book(ROOT).base.strip("/")
     start = time.process_time()  # this process's own: the machine may be busy with something else
     built = docs.Site(ROOT, out).build()
@@ -94,7 +96,7 @@ def parsed(site):
     return {p.relative_to(site.out).as_posix(): Parsed(p) for p in sorted(site.out.rglob("*.html"))}
 
 
-# The whole --------------------------------------------------------------------------------------------------------
+# The whole ----------------------------------------------------------------------------------------
 
 
 def test_every_notebook_is_a_page(site):
@@ -248,7 +250,7 @@ def test_front_page(site):
         assert way in text
 
 
-# The reference ----------------------------------------------------------------------------------------------------
+# The reference ------------------------------------------------------------------------------------
 
 
 def test_reference_has_every_export(site):
@@ -265,7 +267,7 @@ def test_reference_has_every_export(site):
 
 
 def test_reference_has_the_face(site):
-    "Every name of `import unet_explorer as ux` is in the overview and leads to where it is defined."
+    "Every name of `import unet_explorer as ux` is in the overview and leads to its definition."
     import unet_explorer as ux
 
     text = (site.out / "api/index.html").read_text(encoding="utf-8")
@@ -351,7 +353,7 @@ def test_reference_of_a_module():
     assert docs_api.tidy_doc("a <title> in `<b>`") == "a &lt;title> in `<b>`"
 
 
-# Words ------------------------------------------------------------------------------------------------------------
+# Words --------------------------------------------------------------------------------------------
 
 
 def test_glossary(site):
@@ -398,7 +400,8 @@ The logits, a short word, iou, and more Logits.
 
 ## Logits and shorts here
 
-`logits` $IoU$ [the IoU](01_next.ipynb#one) <b title="IoU">x</b> logits-like shorts; `half`, `tiny.half(3)` and `half`. An IoU. [r](../README.md)
+`logits` $IoU$ [the IoU](01_next.ipynb#one) <b title="IoU">x</b> logits-like shorts;
+`half`, `tiny.half(3)` and `half`. An IoU. [r](../README.md)
 
 ```python
 #| default_exp tiny
@@ -422,10 +425,22 @@ shown = 1
 ## References
 
 - A. Author, *IoU and logits*, 2001: remark. See `x`.
-- B. Bauer, *Another (one)*, CVPR 2002 (arXiv 2001.12345): the first; C. Čech, *Third: a title*, 2003.
+- B. Bauer, *Another (one)*, CVPR 2002 (arXiv 2001.12345): the first;
+  C. Čech, *Third: a title*, 2003.
 """
-NEXT = "# Next\n> Then.\n\n## One\n\nMean IoU.\n\n## References\n\n- B. Bauer, *Another (one)*, CVPR 2002.\n"
-SIDE = """website: {sidebar: {contents: [index.ipynb, {section: All, contents: [00_tiny.ipynb, gone.ipynb]},
+NEXT = """# Next
+> Then.
+
+## One
+
+Mean IoU.
+
+## References
+
+- B. Bauer, *Another (one)*, CVPR 2002.
+"""
+SIDE = """website: {sidebar: {contents: [index.ipynb,
+  {section: All, contents: [00_tiny.ipynb, gone.ipynb]},
   {section: Words, contents: [glossary.qmd, references.qmd]}]}}"""
 TINY = {
     "index.ipynb": "# Home\n> It.\n\nHello.\n\n## More\n",
@@ -436,16 +451,15 @@ TINY = {
     "sidebar.yml": SIDE,
     "tiny.py": '__all__ = ["half"]\ndef half(n): return n / 2\n',
 }
-WIDGET = '<div id="w">still ``` picture</div>\n<script>document.getElementById("w").textContent = "moved"</script>'
+WIDGET = """<div id="w">still ``` picture</div>
+<script>document.getElementById("w").textContent = "moved"</script>"""
 
 
 def test_words_become_links(tiny):
     site = tiny(TINY).build()
     text = (site.out / "tiny.html").read_text(encoding="utf-8")
-    assert (
-        'The <a href="glossary.html#logit" title="A raw number.">logits</a>, a short word, iou, and more Logits.'
-        in text
-    )
+    logits = '<a href="glossary.html#logit" title="A raw number.">logits</a>'
+    assert f"The {logits}, a short word, iou, and more Logits." in text
     assert (
         "<code>logits</code>" in text
         and '<a href="next.html#one">the IoU</a>' in text
@@ -499,11 +513,12 @@ def test_a_bad_formula_stops_the_build():
         math(r"1 + \foo{x}")
 
 
-# For those who have Quarto ----------------------------------------------------------------------------------------
+# For those who have Quarto ------------------------------------------------------------------------
 
 
 def test_what_quarto_gets(tmp_path):
-    "No text/html (Quarto would load require.js from elsewhere), valid YAML in every cell, and all that the sidebar lists."
+    """No text/html (Quarto would load require.js from elsewhere), valid YAML in every cell, and all
+    that the sidebar lists."""
     before = set(NOTEBOOKS)
     docs.prepare(ROOT, tmp_path)
     side = (ROOT / "nbs/sidebar.yml").read_text()
@@ -552,7 +567,7 @@ def test_saved_html_for_quarto(tiny, tmp_path):
     assert "".join(cell["outputs"][0]["data"]["text/markdown"]) == f"````{{=html}}\n{WIDGET}\n````"
 
 
-# In a browser -----------------------------------------------------------------------------------------------------
+# In a browser -------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
@@ -611,10 +626,11 @@ def findings(page, within=None, **options):
 
 
 def test_every_page_in_the_browser(site, web, page):
-    """Nothing leaves the host, no error, accessible in both colours, and no sideways scrolling on a telephone.
+    """Nothing leaves the host, no error, accessible in both colours, and no sideways scrolling on a
+    telephone.
 
-    axe-core takes seconds for the contrast of a long page, and most pages are made alike: so contrast is measured on one
-    of each kind, and elsewhere in the widgets and tables, which differ."""
+    axe-core takes seconds for the contrast of a long page, and most pages are made alike: contrast
+    is measured on one of each kind, and elsewhere in the widgets and tables, which differ."""
     bad, contrast = [], {"runOnly": ["color-contrast"]}
     names = [p.out for p in site.book.pages.values()] + ["404.html"]
     plain = {p.out for p in site.book.pages.values() if p.kind in ("home", "plain")} | {
@@ -632,7 +648,8 @@ def test_every_page_in_the_browser(site, web, page):
         page.evaluate("dispatchEvent(new Event('resize'))")
         # axe looks at every coloured word of the code, which are thousands: the first cells will do
         page.evaluate(
-            "[...document.querySelectorAll('pre code')].slice(5).forEach(c => { c.textContent = c.textContent; })"
+            "[...document.querySelectorAll('pre code')].slice(5)"
+            ".forEach(c => { c.textContent = c.textContent; })"
         )
         bad += [f"{name}: asks {u}" for u in strangers(page, web)] + [
             f"{name}: {e}" for e in page.errors
@@ -728,8 +745,8 @@ def test_colours(web, page):
 
 
 def test_code_of_100_characters_fits(web, page):
-    """In every kind of code box, at 1280 pixels; on a telephone the box scrolls and the page does not.
-    tools/docs_theme/style.css gives the widths, pyproject.toml the 100 characters."""
+    """In every kind of code box, from 1280 pixels on; on a telephone the box scrolls, not the page.
+    docs_theme/style.css gives the widths, pyproject.toml the 100 characters."""
     lines = """boxes => boxes.map(pre => {
         pre.querySelector("code").textContent = "m".repeat(100)
         return pre.scrollWidth - pre.clientWidth })"""

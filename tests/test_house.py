@@ -1,5 +1,5 @@
-"""The rules of the house (CONTRIBUTING.md): notebooks are the source, clean and saved; imports go down
-the floors; code reads aloud; nothing of one machine is committed."""
+"""The rules of the house (CONTRIBUTING.md): notebooks are the source, clean and saved; imports go
+down the floors; code reads aloud; nothing of one machine is committed."""
 
 import ast
 import io
@@ -63,7 +63,7 @@ def own_imports(tree):
                 yield from parts[:1] or (a.name for a in node.names if a.name != "__version__")
 
 
-# Source and export ------------------------------------------------------------------------------------------------
+# Source and export --------------------------------------------------------------------------------
 
 
 def test_no_two_notebooks_export_one_module():
@@ -108,11 +108,12 @@ def test_first_line_is_a_sentence(module):
         ast.parse((ROOT / f"unet_explorer/{module}.py").read_text(encoding="utf-8"))
     )
     assert doc and doc[-1] in ".?!", (
-        f"{MODULES[module]}: put the quotation under the title on one line that ends with a sentence mark; it gives {doc!r}"
+        f"{MODULES[module]}: put the quotation under the title on one line that ends with a "
+        f"sentence mark; it gives {doc!r}"
     )
 
 
-# Notebooks as saved -----------------------------------------------------------------------------------------------
+# Notebooks as saved -------------------------------------------------------------------------------
 
 
 @each
@@ -170,7 +171,7 @@ def test_every_exercise_has_a_solution(path):
         assert asked, "a lesson has exercises"
 
 
-# Imports ----------------------------------------------------------------------------------------------------------
+# Imports ------------------------------------------------------------------------------------------
 
 
 def number(name):
@@ -207,12 +208,12 @@ def test_exported_imports(path):
                 assert "nbdev" not in ast.unparse(node), ast.unparse(node)
 
 
-# Reading aloud ----------------------------------------------------------------------------------------------------
+# Reading aloud ------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("command", ["check", "format --check"])
 def test_ruff(command):
-    "Lines of at most 100 characters, one statement each, nothing unused: pyproject.toml has the rules."
+    "Lines of at most 100 characters, one statement each, nothing unused: see pyproject.toml."
     run = subprocess.run(
         [sys.executable, "-m", "ruff", *command.split(), "--no-cache", "."],
         cwd=ROOT,
@@ -261,7 +262,7 @@ def test_what_does_not_read_aloud():
     assert list(unlovely("1, 2\n3, 4")) and len(list(unlovely("1, 2\n3, 4", shows=True))) == 1
 
 
-# The repository ---------------------------------------------------------------------------------------------------
+# The repository -----------------------------------------------------------------------------------
 
 
 def test_nothing_of_one_machine():

@@ -1,4 +1,4 @@
-"""`make lab` as a reader sees it: JupyterLab in a browser opens the index and runs a lesson without an error."""
+"""`make lab` as a reader sees it: JupyterLab opens the index and runs a lesson without an error."""
 
 import json
 import os
@@ -29,7 +29,8 @@ LESSON = "nbs/02_images.ipynb"
 
 @pytest.fixture
 def lab(tmp_path):
-    "The address of a JupyterLab (without `/lab`) on a copy of the lessons, whose outputs are removed, and its token."
+    """The address of a JupyterLab (without `/lab`) on a copy of the lessons, whose outputs are
+    removed, and its token."""
     shutil.copy(ROOT / "settings.ini", tmp_path)
     shutil.copytree(ROOT / "nbs", tmp_path / "nbs")
     nb = json.loads((tmp_path / LESSON).read_text())
@@ -91,7 +92,8 @@ def test_a_lesson_runs_in_the_browser(lab, tmp_path):
         page.wait_for_function(
             """path => {
             const panel = window.jupyterapp.shell.currentWidget;
-            return panel?.context?.path === path && panel.context.sessionContext.session?.kernel?.status === 'idle';
+            const session = panel?.context?.sessionContext.session;
+            return panel?.context?.path === path && session?.kernel?.status === 'idle';
         }""",
             arg=LESSON,
         )

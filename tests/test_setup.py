@@ -1,5 +1,6 @@
-"""tools/setup_env.py: what it says when something is missing, and that it goes on after an interruption.
-A fake environment stands in for the real one, whose `python` is a shell script: nothing is installed."""
+"""tools/setup_env.py: what it says when something is missing, and that it goes on after it was cut
+short. A fake environment stands in for the real one, whose `python` is a shell script: nothing is
+installed."""
 
 import ast
 import shutil
@@ -14,7 +15,7 @@ from conftest import ROOT
 
 @pytest.fixture
 def repo(tmp_path, monkeypatch):
-    "A small git clone; `repo.pip` is the shell script that plays pip, `repo.made` counts new environments."
+    "A small git clone; `repo.pip` is the script that plays pip, `repo.made` counts environments."
     root = tmp_path / "a clone"
     root.mkdir()
     for name in (*setup_env.SOURCES, ".gitignore", ".gitattributes"):

@@ -1,4 +1,4 @@
-"The scripts in tools/: nothing is lost on the way to text and back, and the same input gives the same bytes."
+"The scripts in tools/: nothing is lost to text and back, and the same input gives the same bytes."
 
 import base64
 import io
@@ -22,7 +22,7 @@ def notebook(path, text):
     return path
 
 
-# nb_text ----------------------------------------------------------------------------------------------------------
+# nb_text ------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
@@ -32,7 +32,7 @@ def test_text_and_back(path):
     assert nb_text.dump(nb_text.to_nb(nb_text.to_text(nb), nb, path.stem)) == text
 
 
-# run_notebooks ----------------------------------------------------------------------------------------------------
+# run_notebooks ------------------------------------------------------------------------------------
 
 VARYING = """# Tiny
 
@@ -123,7 +123,7 @@ def test_a_palette_shows_the_same(kind):
     assert run_notebooks.light_png(after) == after
 
 
-# readme -----------------------------------------------------------------------------------------------------------
+# readme -------------------------------------------------------------------------------------------
 
 INDEX = """```raw
 ---
@@ -132,7 +132,8 @@ title: x
 ```
 
 # Hi
-[up](12_upsample.ipynb#why) ![p](images/x.png) [house](../CONTRIBUTING.md) [out](https://example.com) [here](#hi) `](a.md)`
+[up](12_upsample.ipynb#why) ![p](images/x.png) [house](../CONTRIBUTING.md)
+[out](https://example.com) [here](#hi) `](a.md)`
 
 ~~~md
 [in](code.md)
@@ -175,7 +176,8 @@ def test_readme_text():
         == readme.NOTE
         + """
 # Hi
-[up](nbs/12_upsample.ipynb#why) ![p](nbs/images/x.png) [house](CONTRIBUTING.md) [out](https://example.com) [here](#hi) `](a.md)`
+[up](nbs/12_upsample.ipynb#why) ![p](nbs/images/x.png) [house](CONTRIBUTING.md)
+[out](https://example.com) [here](#hi) `](a.md)`
 
 ~~~md
 [in](code.md)
@@ -222,7 +224,8 @@ def test_readme_shows_a_widget_as_still_pictures():
     assert (
         text
         == readme.NOTE
-        + "\n![A square & more (k = 1)](nbs/images/readme_1.svg) ![dots (k = 1)](nbs/images/readme_2.png)\n"
+        + "\n![A square & more (k = 1)](nbs/images/readme_1.svg)"
+        + " ![dots (k = 1)](nbs/images/readme_2.png)\n"
     )
     assert (
         b'<rect width="100%" height="100%" fill="#fff"/><text' in images["nbs/images/readme_1.svg"]

@@ -1,11 +1,11 @@
-"""The book as a web site in _docs/, without Quarto: `make docs`. It asks no other host for anything.
+"""The book as a web site in _docs/, without Quarto: `make docs`. It asks no other host.
 
-    docs.py             build
-    docs.py --serve     build, then serve at http://127.0.0.1:8000
-    docs.py --prepare DIR   write what Quarto is to render; _quarto.yml has Quarto call this before `nbdev_docs` renders
+    docs.py                 build
+    docs.py --serve         build, then serve at http://127.0.0.1:8000
+    docs.py --prepare DIR   write what Quarto is to render; _quarto.yml has Quarto call this
 
-docs_source.py makes the text, docs_md.py turns markdown into HTML, docs_api.py reads the modules, docs_theme/ holds the
-template, the style and the scripts."""
+docs_source.py makes the text, docs_md.py turns markdown into HTML, docs_api.py reads the modules,
+docs_theme/ holds the templates, the style and the scripts."""
 
 import argparse
 import base64
@@ -20,13 +20,18 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import docs_md
-import jinja2
 from docs_source import TEMPLATES, THEME, Book, Page, lines_of
 from execnb.nbio import write_nb
+from jinja2.utils import markupsafe
 from readme import directives
 
+Markup = markupsafe.Markup
 ROOT = Path(__file__).resolve().parent.parent
 EXTERNAL = re.compile(r"[a-z][a-z0-9+.-]*:|//|#", re.I)
+
+
+def printed(text):
+    return f"<pre>{html.escape(text.rstrip())}</pre>\n" if text.strip() else ""
 
 
 class Site:
@@ -39,7 +44,7 @@ class Site:
         self.index, self.missing = [], []
         self.template = TEMPLATES.get_template("page.html.j2")
 
-    # Links --------------------------------------------------------------------------------------------------------
+    # Links ----------------------------------------------------------------------------------------
 
     def relink(self, page, url):
         "Where a link of `page`'s source leads on the site."
@@ -60,7 +65,7 @@ class Site:
             self.missing.append(f"{page.src}: {url}")
         return url
 
-    # Cells --------------------------------------------------------------------------------------------------------
+    # Cells ----------------------------------------------------------------------------------------
 
     def picture(self, page, data, suffix, alt):
         "A saved picture as a file, with its size, so that the page does not jump."
@@ -72,26 +77,23 @@ class Site:
         size = ""
         if suffix == "png":
             w, h = struct.unpack(">II", data[16:24])
-            size = f' width="{w}" height="{h}"' + (
-                ' class="broad"' if w > max(700, 1.6 * h) else ""
-            )
+            size = f' width="{w}" height="{h}"'
+            size += ' class="broad"' if w > max(700, 1.6 * h) else ""
         lazy = ' loading="lazy"' if page.pictures > 1 else ""
-        return f'<figure><img src="{"../" * page.out.count("/")}{name}" alt="{html.escape(alt, quote=True)}"{size}{lazy}></figure>\n'
+        src, alt = "../" * page.out.count("/") + name, html.escape(alt, quote=True)
+        return f'<figure><img src="{src}" alt="{alt}"{size}{lazy}></figure>\n'
 
     def output(self, page, md, o, alt):
         if o["output_type"] == "stream":
-            return (
-                f"<pre>{html.escape(lines_of(o['text']).rstrip())}</pre>\n"
-                if lines_of(o["text"]).strip()
-                else ""
-            )
+            return printed(lines_of(o["text"]))
         if o["output_type"] == "error":
-            return f"<pre>{html.escape(o['ename'] + ': ' + o['evalue'])}</pre>\n"
+            return printed(f"{o['ename']}: {o['evalue']}")
         data = {kind: lines_of(d) for kind, d in o.get("data", {}).items()}
         if "text/markdown" in data:
             raw = re.fullmatch(r"(`{3,})\{=html\}\n(.*)\n\1", data["text/markdown"], re.S)
+            markup = raw[2] if raw else ""
             return (
-                f'<div class="html-output">{raw[2]}</div>\n' if raw else md(data["text/markdown"])
+                f'<div class="html-output">{markup}</div>\n' if raw else md(data["text/markdown"])
             )
         if "image/svg+xml" in data:
             return self.picture(page, data["image/svg+xml"].encode(), "svg", alt)
@@ -102,11 +104,7 @@ class Site:
             return (
                 f'<div class="math">{docs_md.math(data["text/latex"].strip("$ "), "block")}</div>\n'
             )
-        return (
-            f"<pre>{html.escape(data['text/plain'].rstrip())}</pre>\n"
-            if data.get("text/plain", "").strip()
-            else ""
-        )
+        return printed(data.get("text/plain", ""))
 
     def cell(self, page, md, cell):
         flags, code = directives(cell.source)
@@ -115,15 +113,10 @@ class Site:
         alt = re.sub(r'^"(.*)"$', lambda m: json.loads(m[0]), flags.get("fig-alt", ""))
         parts = [docs_md.pre(code)] if code and flags.get("echo") != "false" else []
         if cell.metadata.get("exported") and page.module and parts:
-            parts.insert(
-                0,
-                f'<p class="to"><span class="unseen">The next cell goes </span>to {page.module}.py</p>',
-            )
-        shown = (
-            "".join(self.output(page, md, o, alt) for o in cell.get("outputs", []))
-            if flags.get("output") != "false"
-            else ""
-        )
+            where = '<p class="to"><span class="unseen">The next cell goes </span>to '
+            parts.insert(0, f"{where}{page.module}.py</p>")
+        outputs = cell.get("outputs", []) if flags.get("output") != "false" else []
+        shown = "".join(self.output(page, md, o, alt) for o in outputs)
         if shown:
             parts.append(f'<div class="output">{shown}</div>')
         if not parts:
@@ -135,22 +128,19 @@ class Site:
             return f"<details><summary>{summary}</summary>{inside}</details>\n"
         return inside
 
-    # Pages --------------------------------------------------------------------------------------------------------
+    # Pages ----------------------------------------------------------------------------------------
 
     def body(self, page):
         "`(html, headings)`; its words go to the search index."
         md = docs_md.Markdown(lambda url: self.relink(page, url))
-        cells = page.body.cells if page.kind in ("home", "lesson") else None
-        if cells is None:
+        parts = []
+        for c in page.body.cells if page.kind in ("home", "lesson") else ():
+            if c.cell_type == "markdown":
+                parts.append(("text", md(c.source)))
+            elif c.cell_type == "code":
+                parts.append(("cell", self.cell(page, md, c)))
+        if isinstance(page.body, str):
             parts = [("text", md(page.body))]
-        else:
-            parts = [
-                ("text", md(c.source))
-                if c.cell_type == "markdown"
-                else ("cell", self.cell(page, md, c))
-                for c in cells
-                if c.cell_type in ("markdown", "code")
-            ]
         self.note_words(page, "".join(text for kind, text in parts if kind == "text"))
         return "".join(text for _, text in parts), md.headings
 
@@ -161,67 +151,45 @@ class Site:
         start = docs_md.text_of(sections[0])
         self.index.append([page.out, page.title, "", f"{page.description} {start}".strip()])
         for anchor, heading, words in zip(sections[1::3], sections[2::3], sections[3::3]):
-            self.index.append(
-                [
-                    f"{page.out}#{anchor}",
-                    page.title,
-                    docs_md.text_of(heading),
-                    docs_md.text_of(words),
-                ]
-            )
+            heading, words = docs_md.text_of(heading), docs_md.text_of(words)
+            self.index.append([f"{page.out}#{anchor}", page.title, heading, words])
 
     def render(self, page, body, toc, before=None, after=None):
         up = "../" * page.out.count("/")
         md = docs_md.Markdown(lambda url: self.relink(page, url))
 
         def inline(text):
-            return jinja2.utils.markupsafe.Markup(re.sub(r"^<p>|</p>\s*$", "", md(text)))
+            return Markup(re.sub(r"^<p>|</p>\s*$", "", md(text)))
 
         page.title_html, page.description_html = inline(page.title), inline(page.description)
         level = 3 if page.kind == "api" else 2
-        toc = [
-            (n, i, jinja2.utils.markupsafe.Markup(re.sub(r"</?a\b[^>]*>", "", text)))
-            for n, i, text in toc
-            if n <= level
-        ]
+        toc = [(n, i, re.sub(r"</?a\b[^>]*>", "", text)) for n, i, text in toc if n <= level]
         return self.template.render(
             page=page,
             site=self.book,
             up=up,
-            body=jinja2.utils.markupsafe.Markup(body),
+            body=Markup(body),
             before=before,
             after=after,
-            toc=toc if page.kind != "home" and len(toc) > 1 else [],
+            toc=[(n, i, Markup(t)) for n, i, t in toc if page.kind != "home" and len(toc) > 1],
         )
 
     def build(self):
         shutil.rmtree(self.out, ignore_errors=True)
         self.out.mkdir(parents=True)
-        shutil.copytree(
-            THEME,
-            self.out / "theme",
-            ignore=shutil.ignore_patterns("*.j2"),
-        )
+        shutil.copytree(THEME, self.out / "theme", ignore=shutil.ignore_patterns("*.j2"))
         chain = [p for s in self.book.book for p in s["pages"]]
-        modules = [
-            p for p in self.book.pages.values() if p.kind == "api" and p.src != "api/index.qmd"
-        ]
+        modules = [p for p in self.book.pages.values() if p.kind == "api" and p.module]
         for page in self.book.pages.values():
-            row = modules if page in modules else chain
-            at = row.index(page) if page in row else None
-            before, after = (
-                (None, None)
-                if at is None
-                else (row[at - 1] if at else None, row[at + 1] if at + 1 < len(row) else None)
-            )
+            row = [None, *(modules if page in modules else chain), None]
+            at = row.index(page) if page in row else 0
+            before, after = (row[at - 1], row[at + 1]) if at else (None, None)
             body, toc = self.body(page)
             self.write(page.out, self.render(page, body, toc, before, after))
             if page.kind in ("home", "lesson"):
                 self.write(f"{page.key}.md", self.plain(page))
-        self.write(
-            "search.js",
-            f"window.SEARCH_INDEX = {json.dumps(self.index, ensure_ascii=False, separators=(',', ':'))};\n",
-        )
+        index = json.dumps(self.index, ensure_ascii=False, separators=(",", ":"))
+        self.write("search.js", f"window.SEARCH_INDEX = {index};\n")
         self.write("sitemap.xml", self.sitemap())
         self.write("llms.txt", self.llms())
         self.write("404.html", self.not_found())
@@ -240,11 +208,8 @@ class Site:
         parts = [f"# {page.title}\n\n> {page.description}"]
         for c in page.body.cells:
             if c.cell_type == "markdown":
-                parts.append(
-                    re.sub(
-                        r"\[([^]]+)\]\((?:\.\./)*(?:glossary|api/\w+)\.qmd[^)]*\)", r"\1", c.source
-                    )
-                )
+                ours = r"\[([^]]+)\]\((?:\.\./)*(?:glossary|api/\w+)\.qmd[^)]*\)"
+                parts.append(re.sub(ours, r"\1", c.source))
             elif c.cell_type == "code":
                 parts.append("```python\n" + directives(c.source)[1] + "\n```")
         return re.sub(r"(?s)```\{=html\}\n.*?\n```\n?", "", "\n\n".join(parts)) + "\n"
@@ -259,36 +224,29 @@ class Site:
     def llms(self):
         "The site as a plain list, after llmstxt.org."
         out = [
-            f"# {self.book.title}\n\n> {self.book.description}\n\nEach lesson is a notebook and the source of one module. "
-            "The .md files hold the lessons' words and code.\n"
+            f"# {self.book.title}\n\n> {self.book.description}\n\nEach lesson is a notebook and "
+            "the source of one module. The .md files hold the lessons' words and code.\n"
         ]
         for section in self.book.book:
             out.append(f"## {section['title'] or 'Start here'}\n")
             for p in section["pages"]:
                 name = f"{p.key}.md" if p.kind in ("home", "lesson") else p.out
-                out.append(
-                    f"- [{p.title}]({self.book.url}/{name})"
-                    + (f": {p.description}" if p.description else "")
-                )
+                about = f": {p.description}" if p.description else ""
+                out.append(f"- [{p.title}]({self.book.url}/{name}){about}")
             out.append("")
         return "\n".join(out)
 
     def not_found(self):
         "404.html is shown at any address, so its own addresses start at the site's root."
-        page = Page(
-            "404.qmd",
-            "plain",
-            "Nothing here",
-            "The page may have moved, or the address may be mistyped.",
-        )
+        about = "The page may have moved, or the address may be mistyped."
+        page = Page("404.qmd", "plain", "Nothing here", about)
         body = (
             '<p>Try the search above, <a href="path.html">the path through the lessons</a>, '
             'or <a href="index.html">the front page</a>.</p>'
         )
         charset = '<meta charset="utf-8">'
-        return self.render(page, body, []).replace(
-            charset, f'{charset}\n<base href="{self.book.base}/">'
-        )
+        base = f'{charset}\n<base href="{self.book.base}/">'
+        return self.render(page, body, []).replace(charset, base)
 
 
 def card(book, target):
@@ -314,14 +272,8 @@ def card(book, target):
     ]
     for i, line in enumerate(words):
         fig.text(0.05, 0.59 - i * 0.075, line, color="#d7e6f2", fontsize=21, va="center")
-    fig.text(
-        0.05,
-        0.14,
-        f"{len(book.lessons)} lessons · one library · no GPU needed",
-        color="#f0b35c",
-        fontsize=17,
-        va="center",
-    )
+    facts = f"{len(book.lessons)} lessons · one library · no GPU needed"
+    fig.text(0.05, 0.14, facts, color="#f0b35c", fontsize=17, va="center")
     fig.savefig(target, metadata={"Software": None}, facecolor=fig.get_facecolor())
     plt.close(fig)
 
@@ -370,9 +322,8 @@ def main(argv=None):
     if args.serve:
         print(f"http://127.0.0.1:{args.port}  (Ctrl-C ends)")
         try:
-            ThreadingHTTPServer(
-                ("127.0.0.1", args.port), partial(Handler, directory=out)
-            ).serve_forever()
+            handler = partial(Handler, directory=out)
+            ThreadingHTTPServer(("127.0.0.1", args.port), handler).serve_forever()
         except KeyboardInterrupt:
             pass
 

@@ -1,6 +1,6 @@
-"""Markdown to HTML for tools/docs.py: as Quarto would, as far as the lessons need it, and with nothing to load.
+"""Markdown to HTML for tools/docs.py: as Quarto would, as far as the lessons need it.
 
-Formulas become MathML, which browsers draw themselves; code is coloured here and not by a script."""
+Formulas become MathML, which browsers draw themselves; code is coloured here, not by a script."""
 
 import html
 import re
@@ -18,13 +18,12 @@ ATTRS = re.compile(r"\s*\{#([\w.-]+)\}\s*$")  # `## A heading {#its-id}`
 
 def text_of(markup):
     "What a reader reads of some HTML."
-    return html.unescape(
-        re.sub(r"\s+", " ", re.sub(r"<(style|script)\b.*?</\1>|<[^>]+>", " ", markup, flags=re.S))
-    ).strip()
+    words = re.sub(r"<(style|script)\b.*?</\1>|<[^>]+>", " ", markup, flags=re.S)
+    return html.unescape(" ".join(words.split()))
 
 
 def slug(text):
-    "The id that Quarto gives a heading: from its first letter on, in small letters, hyphens for spaces."
+    "The id that Quarto gives a heading: from its first letter, small letters, hyphens for spaces."
     text = re.sub(r"[^\w\s.-]", "", text.lower()).strip()
     return re.sub(r"\s+", "-", re.sub(r"^[^a-z]+", "", text)) or "section"
 
@@ -44,13 +43,12 @@ def pre(source, language="ipython3"):
 
 
 def math(tex, display="inline"):
-    "A formula as MathML. A command that the converter does not know raises an error: better here than on the page."
+    "A formula as MathML. A command that the converter does not know is an error, here not there."
     made = convert(tex.strip(), display=display)
     unknown = re.search(r">(\\[a-zA-Z]+)<", made)
     if unknown:
-        raise ValueError(
-            f"{unknown[1]} in the formula {tex.strip()}: write it with commands that latex2mathml knows"
-        )
+        cure = "write it with commands that latex2mathml knows"
+        raise ValueError(f"{unknown[1]} in the formula {tex.strip()}: {cure}")
     return made
 
 
@@ -68,7 +66,9 @@ class Renderer(mistune.HTMLRenderer):
         n = self.ids[name] = self.ids.get(name, -1) + 1
         name += f"-{n}" if n else ""
         self.headings.append((level, name, text))
-        return f'<h{level} id="{name}">{text} <a class="anchor" href="#{name}" aria-label="Link to: {html.escape(text_of(text))}">#</a></h{level}>\n'
+        label = f'aria-label="Link to: {html.escape(text_of(text))}"'
+        link = f'<a class="anchor" href="#{name}" {label}>#</a>'
+        return f'<h{level} id="{name}">{text} {link}</h{level}>\n'
 
     def link(self, text, url, title=None):
         return super().link(text, self.relink(url), title)
@@ -80,10 +80,8 @@ class Renderer(mistune.HTMLRenderer):
         language = (info or "").split()[0] if info else ""
         if language == "{=html}":
             return source
-        return pre(
-            source.rstrip("\n"),
-            {"py": "ipython3", "python": "ipython3", "sh": "bash"}.get(language, language),
-        )
+        lexer = {"py": "ipython3", "python": "ipython3", "sh": "bash"}.get(language, language)
+        return pre(source.rstrip("\n"), lexer)
 
     def table(self, text):
         return f'<div class="wide"><table>{text}</table></div>\n'
@@ -96,7 +94,7 @@ class Renderer(mistune.HTMLRenderer):
 
 
 class Markdown:
-    "Renders the pieces of one page: `Markdown(relink)(text)`; `relink(url)` says where a link of the source goes."
+    "Renders the pieces of one page; `relink(url)` says where a link of the source goes."
 
     def __init__(self, relink=lambda url: url):
         self.renderer = Renderer(relink)

@@ -1,8 +1,9 @@
-"""README.md from nbs/index.ipynb: `readme.py` writes it, `readme.py --check` says whether it is stale (exit 1).
+"""README.md from nbs/index.ipynb: `readme.py` writes it, `readme.py --check` exits 1 if stale.
 
-nbdev_readme does the same with Quarto, a program that many do not have. Text, code and saved outputs go over as they
-are; pictures go to nbs/images/readme_N.png (or .svg); links relative to nbs/ become relative to the repository. Of a baked
-widget only its still pictures go over, on white: a README runs no scripts. Other HTML is left out.
+nbdev_readme does the same with Quarto, which many do not have. Text, code and saved outputs go over
+as they are; pictures go to nbs/images/readme_N.png (or .svg); links relative to nbs/ become links
+relative to the repository. Of a baked widget only its still pictures go over, on white: a README
+runs no scripts. Other HTML is left out.
 Understood directives: `#| hide`, `#| echo: false`, `#| output: false`, `#| fig-alt: words`."""
 
 import base64
@@ -21,9 +22,7 @@ LINK = re.compile(r"""(\]\(|\b(?:src|href)=["'])(?![a-z]+:|[/#])([^)"'\s]+)""", 
 def directives(source):
     "The leading `#| name: value` lines of a cell as a dict, and the code after them."
     head, code = re.match(r"((?:\s*#\|[^\n]*(?:\n|$))*)(.*)", source, re.S).groups()
-    found = (
-        re.match(r"\s*#\|\s*([\w-]+):?\s*(.*)", line) for line in head.splitlines() if line.strip()
-    )
+    found = (re.match(r"\s*#\|\s*([\w-]+):?\s*(.*)", line) for line in head.splitlines())
     return {m[1]: m[2].strip() for m in found if m}, code.strip("\n")
 
 
@@ -54,15 +53,9 @@ def stills(widget, images):
     found = []
     for kind, data, alt in POSTER.findall(widget.partition('<script type="application/json">')[0]):
         picture = base64.b64decode(data)
-        if (
-            kind == "svg"
-        ):  # its words have the colour of the text around it, which an image file does not have
-            picture = re.sub(
-                rb"(<svg\b[^>]*>)",
-                rb'\1<rect width="100%" height="100%" fill="#fff"/>',
-                picture,
-                count=1,
-            )
+        if kind == "svg":  # its words have the colour of the text around it, an image file has none
+            white = rb'\1<rect width="100%" height="100%" fill="#fff"/>'
+            picture = re.sub(rb"(<svg\b[^>]*>)", white, picture, count=1)
         name = f"nbs/images/readme_{len(images) + 1}.{kind}"
         images[name] = picture
         found.append(f"![{re.sub(r'[][]', '', html.unescape(alt))}]({name})")
@@ -73,11 +66,8 @@ def show(output, alt, images):
     "One saved output as markdown; a picture is added to `images`."
     if output["output_type"] == "stream":
         return fenced("".join(output["text"])) if output["name"] == "stdout" else ""
-    data = {
-        kind: "".join(d)
-        for kind, d in output.get("data", {}).items()
-        if kind in ("image/png", "text/markdown", "text/plain", "text/html")
-    }
+    kinds = ("image/png", "text/markdown", "text/plain", "text/html")
+    data = {kind: "".join(d) for kind, d in output.get("data", {}).items() if kind in kinds}
     if "uxp-poster" in data.get("text/html", ""):
         return stills(data["text/html"], images)
     if "image/png" in data:
@@ -111,12 +101,12 @@ def readme(nb):
 def main(argv):
     text, images = readme(json.loads((ROOT / "nbs/index.ipynb").read_text(encoding="utf-8")))
     files = {"README.md": text.encode(), **images}
-    old = {p.relative_to(ROOT).as_posix() for p in (ROOT / "nbs/images").glob("readme_*.*")} - set(
-        files
-    )
-    stale = sorted(old) + [
-        n for n, b in files.items() if not (ROOT / n).exists() or (ROOT / n).read_bytes() != b
-    ]
+    old = {p.relative_to(ROOT).as_posix() for p in (ROOT / "nbs/images").glob("readme_*.*")}
+    old -= set(files)
+    stale = sorted(old)
+    for name, made in files.items():
+        if not (ROOT / name).exists() or (ROOT / name).read_bytes() != made:
+            stale.append(name)
     if argv == ["--check"]:
         return stale and f"stale: {', '.join(stale)}; run make readme"
     for name in old:

@@ -2,8 +2,8 @@
 
     run_notebooks.py [--check] [NOTEBOOK ...]     without names: all of nbs/, in order
 
-`--check` writes nothing and lists the notebooks whose saved outputs differ. A notebook that fails stays on disk as it
-was; the failing cell and its error are shown, and the exit code is 1.
+`--check` writes nothing and lists the notebooks whose saved outputs differ. A notebook that fails
+stays on disk as it was; the failing cell and its error are shown, and the exit code is 1.
 Cells with `#| eval: false` are not run and keep their outputs."""
 
 import argparse
@@ -48,8 +48,9 @@ def bare_png(b64):
 
 
 def light_png(b64):
-    """A PNG (base64) as `bare_png`; one above 150 KB, a picture full of noise, gets a palette of 256 colours, if that is smaller
-    and shows the same: grey pictures keep every value, in colour none may move by more than `MOVE`."""
+    """A PNG (base64) as `bare_png`; one above 150 KB, full of noise, gets a palette of 256 colours,
+    if that is smaller and shows the same: grey pictures keep every value, in colour none may move
+    by more than `MOVE`."""
     bare = bare_png(b64)
     if len(bare) < 150_000:
         return bare
@@ -57,9 +58,8 @@ def light_png(b64):
     if image.mode == "P" or (image.mode == "RGBA" and image.getchannel("A").getextrema()[0] < 255):
         return bare
     rgb = image.convert("RGB")
-    few = rgb.quantize(
-        256, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE
-    )  # no colour far from all of the palette
+    # no colour far from all of the palette
+    few = rgb.quantize(256, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
     if max(high for _, high in ImageChops.difference(rgb, few.convert("RGB")).getextrema()) > MOVE:
         return bare
     few.save(out, "png", optimize=True)
@@ -70,14 +70,12 @@ def tidy(outputs):
     "`outputs` of one cell without what varies from run to run."
     kept = []
     for is_stream, run in groupby(outputs, lambda o: o["output_type"] == "stream"):
-        if is_stream:  # chunks come as the pipe pleases: one for each of stdout and stderr between two pictures
+        if is_stream:  # chunks come as the pipe pleases: one each of stdout and stderr is kept
             texts = {}
             for o in run:
                 texts[o["name"]] = texts.get(o["name"], "") + o["text"]
-            kept += [
-                nbformat.v4.new_output("stream", name=n, text=texts[n])
-                for n in sorted(texts, reverse=True)
-            ]
+            for name in sorted(texts, reverse=True):
+                kept.append(nbformat.v4.new_output("stream", name=name, text=texts[name]))
             continue
         for o in run:
             data = o.get("data", {})
@@ -157,19 +155,14 @@ def main(argv=None):
         start = time.time()
         try:
             text = executed(path.resolve())
-        except (
-            CellExecutionError,
-            CellTimeoutError,
-            RuntimeError,
-        ) as e:  # the last: a kernel that died
+        # the last: a kernel that died
+        except (CellExecutionError, CellTimeoutError, RuntimeError) as e:
             print(why(e, path), file=sys.stderr)
             bad = 1
             continue
         same = text == path.read_text(encoding="utf-8")
-        print(
-            f"{path.name}: {time.time() - start:.0f} s, {'same' if same else 'differs' if args.check else 'saved'}",
-            flush=True,
-        )
+        told = "same" if same else "differs" if args.check else "saved"
+        print(f"{path.name}: {time.time() - start:.0f} s, {told}", flush=True)
         if args.check:
             bad |= not same
         elif not same:  # beside its name and then renamed: never half a notebook
