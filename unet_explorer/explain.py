@@ -7,7 +7,7 @@ __all__ = ['REPLACEMENTS', 'feature_maps', 'clearest', 'input_gradient', 'effect
            'encode', 'decode', 'ablate', 'seg_cam', 'dihedral', 'undo_dihedral', 'Views', 'tta', 'Calibration',
            'calibration', 'ece']
 
-# %% ../nbs/23_explain.ipynb #95f0f3f7
+# %% ../nbs/23_explain.ipynb #ac9533c5
 from typing import NamedTuple
 
 import numpy as np
@@ -15,16 +15,13 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from .contracts import Count, HeightWidth, InputError, Whole, check_whole, checked
-from .contracts import instance, known, number, shown, whole
+from .contracts import Count, HeightWidth, InputError, Part, Whole, check_whole
+from .contracts import checked, instance, known, shown, whole
 from .effunet import evaluating
 from .layers import stage_label
 from .metrics import as_array, confusion, dice, yes_or_no
 
-# %% ../nbs/23_explain.ipynb #ed1bfbd1
-_Model = instance(nn.Module)
-
-
+# %% ../nbs/23_explain.ipynb #3592fee9
 def _fitting(model, x, axes="b c h w"):
     "`x`, if it is a float tensor with these axes and the model's channels."
     config = getattr(model, "config", None)
@@ -47,10 +44,10 @@ def _stages(model, x):
         )
     return model.stages(x)
 
-# %% ../nbs/23_explain.ipynb #dc12c9a6
+# %% ../nbs/23_explain.ipynb #e1637712
 @checked
 def feature_maps(
-    model: _Model,  # an `EffUNet`, or any model with `stages(x)`
+    model: instance(nn.Module),  # an `EffUNet`, or any model with `stages(x)`
     image: torch.Tensor,  # `(c h w)` in [0, 1]
 ) -> dict:  # label of the stage -> `(channels height width)`, in the order of computing
     """Every intermediate result for one image. The model is in evaluation mode while it computes.
@@ -70,7 +67,7 @@ def clearest(
     varied = as_array(maps, "maps", "c h w").std((1, 2))
     return np.argsort(-varied, kind="stable")[:n].tolist()
 
-# %% ../nbs/23_explain.ipynb #a3fdd659
+# %% ../nbs/23_explain.ipynb #a2069a7e
 def _class_logits(logits, cls):
     "`(b h w)`: the logits of class `cls`; for one logit, its negative is class 0."
     k = logits.shape[1]
@@ -92,7 +89,7 @@ def _weights(where, *shapes):
 
 @checked
 def input_gradient(
-    model: _Model,  # any model from `(b c h w)` to logits `(b k h w)`
+    model: instance(nn.Module),  # any model from `(b c h w)` to logits `(b k h w)`
     images: torch.Tensor,  # `(b c h w)`
     where: torch.Tensor,  # `(h w)` or `(b h w)`: weight of each output pixel, such as 0 and 1
     cls: Whole = 1,  # class whose logit is explained
@@ -107,7 +104,7 @@ def input_gradient(
         score = (_class_logits(model(x), cls) * where.to(device)).sum()
         return torch.autograd.grad(score, x)[0].cpu()
 
-# %% ../nbs/23_explain.ipynb #86ebb207
+# %% ../nbs/23_explain.ipynb #9c0072db
 def _pixel(at, h, w):
     "Row and column; None = the middle."
     if at is None:
@@ -124,7 +121,7 @@ def _pixel(at, h, w):
 
 @checked
 def effective_field(
-    model: _Model,  # any model from `(b c h w)` to logits `(b k h w)`
+    model: instance(nn.Module),  # any model from `(b c h w)` to logits `(b k h w)`
     images: torch.Tensor,  # `(b c h w)`; the result is the mean over them
     at: tuple | None = None,  # row and column of the output pixel; None = the middle
 ) -> torch.Tensor:  # `(h w)`, at least 0: mean absolute gradient
@@ -135,7 +132,7 @@ def effective_field(
     where[_pixel(at, h, w)] = 1
     return input_gradient(model, images, where).abs().mean((0, 1))
 
-# %% ../nbs/23_explain.ipynb #daa4441b
+# %% ../nbs/23_explain.ipynb #bea632e4
 def field_shares(
     field: torch.Tensor,  # `(h w)`, from `effective_field`
     at: tuple | None = None,  # row and column of the output pixel; None = the middle
@@ -157,23 +154,20 @@ def field_shares(
     return total / total[-1]
 
 
-_Part = number("a number above 0, and 1 at most", lambda v: 0 < v <= 1)
-
-
 @checked
 def field_side(
     field: torch.Tensor,  # `(h w)`, from `effective_field`
-    share: _Part = 0.9,  # share of the influence to hold
+    share: Part = 0.9,  # share of the influence to hold
     at: tuple | None = None,  # row and column of the output pixel; None = the middle
 ) -> int:  # side in pixels, odd
     """Side of the smallest square around the output pixel that holds `share` of its influence.
     Raises `InputError` as `field_shares`, and for other shares."""
     return 2 * int(np.searchsorted(field_shares(field, at), share - 1e-12)) + 1
 
-# %% ../nbs/23_explain.ipynb #943517be
+# %% ../nbs/23_explain.ipynb #0faa7969
 @checked
 def encode(
-    model: _Model,  # an `EffUNet`
+    model: instance(nn.Module),  # an `EffUNet`
     x: torch.Tensor,  # `(b c h w)`
 ) -> dict:  # stride -> the encoder's map `(b channels height width)`, finest first
     """The feature maps that the encoder hands to the decoder.
@@ -189,7 +183,7 @@ def encode(
 
 @checked
 def decode(
-    model: _Model,  # an `EffUNet`
+    model: instance(nn.Module),  # an `EffUNet`
     features: dict,  # from `encode`, changed or not; left untouched
     size: HeightWidth,  # height and width of the picture
     changes: dict | None = None,  # stride of a decoder stage -> function of its map
@@ -209,7 +203,7 @@ def decode(
             y = changes[stride](y)
     return model.head(y)[..., : size[0], : size[1]]
 
-# %% ../nbs/23_explain.ipynb #c010ca1b
+# %% ../nbs/23_explain.ipynb #1f2b4730
 REPLACEMENTS = {  # `(b c h w)` to the same shape
     "zeros": torch.zeros_like,
     "mean": lambda f: f.mean((2, 3), keepdim=True).expand_as(f),  # strength without place
@@ -219,7 +213,7 @@ REPLACEMENTS = {  # `(b c h w)` to the same shape
 
 @checked
 def ablate(
-    model: _Model,  # an `EffUNet`
+    model: instance(nn.Module),  # an `EffUNet`
     images: torch.Tensor,  # `(b c h w)`, at least 2
     masks: torch.Tensor,  # `(b h w)`
     replacements: dict | None = None,  # name -> function of a feature map; None: `REPLACEMENTS`
@@ -253,10 +247,10 @@ def ablate(
                 out[stage_label("decoder", stride), name] = score(features, {stride: change})
     return out
 
-# %% ../nbs/23_explain.ipynb #b5fdd81a
+# %% ../nbs/23_explain.ipynb #ec9aeabd
 @checked
 def seg_cam(
-    model: _Model,  # an `EffUNet`, or any model with `stages(x)`
+    model: instance(nn.Module),  # an `EffUNet`, or any model with `stages(x)`
     image: torch.Tensor,  # `(c h w)` in [0, 1]
     cls: Whole,  # class to explain
     stage: str,  # a name from `feature_maps`
@@ -280,7 +274,7 @@ def seg_cam(
         cam = (gradient.mean((2, 3), keepdim=True) * a).sum(1, keepdim=True).relu().detach()
         return F.interpolate(cam, size=first.shape[-2:], mode="bilinear")[0, 0, :h, :w].cpu()
 
-# %% ../nbs/23_explain.ipynb #93aead2d
+# %% ../nbs/23_explain.ipynb #0f342db9
 def dihedral(
     x: torch.Tensor,  # `(... h w)`
 ) -> list[torch.Tensor]:  # eight, `(... h w)` or `(... w h)`: four turns, then the mirror image's
@@ -291,17 +285,17 @@ def dihedral(
     return [torch.rot90(v, k, (-2, -1)) for v in (x, x.flip(-1)) for k in range(4)]
 
 
+@checked
 def undo_dihedral(
     views: list,  # eight tensors `(... h w)`, in the order of `dihedral`
 ) -> list[torch.Tensor]:  # the same, all turned back to the first
     "Turn the answers for eight views back. Raises `InputError` for what is no eight tensors."
-    eight = isinstance(views, (list, tuple)) and len(views) == 8
-    if not eight or not all(torch.is_tensor(v) and v.ndim >= 2 for v in views):
+    if len(views) != 8 or not all(torch.is_tensor(v) and v.ndim >= 2 for v in views):
         raise InputError(f"views={shown(views)}; give eight tensors (... h w), as dihedral does")
     back = [torch.rot90(v, -(i % 4), (-2, -1)) for i, v in enumerate(views)]
     return back[:4] + [v.flip(-1) for v in back[4:]]
 
-# %% ../nbs/23_explain.ipynb #3ccded7e
+# %% ../nbs/23_explain.ipynb #e428008d
 class Views(NamedTuple):
     "What eight views of one picture say."
 
@@ -312,7 +306,7 @@ class Views(NamedTuple):
 
 @checked
 def tta(
-    model: _Model,  # any model from `(b c h w)` to logits `(b k h w)`
+    model: instance(nn.Module),  # any model from `(b c h w)` to logits `(b k h w)`
     image: torch.Tensor,  # `(c h w)` in [0, 1]
 ) -> Views:  # `spread + doubt` equals `(prob * (1 - prob)).sum(0)`
     """Test-time augmentation: eight views, one after the other, turned back and averaged. Eight

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['smooth', 'curve', 'write_report', 'write_findings']
 
-# %% ../nbs/50_report.ipynb #a324981e
+# %% ../nbs/50_report.ipynb #8845ce0b
 import base64
 import html
 import io
@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from .contracts import Count, InputError, Number, Whole, checked, instance, known
+from .contracts import Count, FilePath, InputError, Number, Whole, checked, known
 from .contracts import shown, write_atomic
 from .explore import circle, line, svg, text
 from .images import PALETTE, check_image, error_overlay, overlay
@@ -342,7 +342,7 @@ summary { cursor: pointer }
   h2, h3 { break-after: avoid } }
 """
 
-# %% ../nbs/50_report.ipynb #63b19051
+# %% ../nbs/50_report.ipynb #d4ea34cc
 _OVERALL = {  # key in the scores: (name, what it is)
     "mean_iou": ("mean IoU", "mean over the classes, pooled over all images"),
     "mean_dice": ("mean Dice", "mean over the classes, pooled over all images"),
@@ -445,9 +445,6 @@ def _page(path, title, headline, sections):
     return Path(path)
 
 
-_Many = instance(list) | instance(tuple)
-
-
 def _facts(facts, otherwise):
     return _table(facts.items(), numeric=False) if facts else f"<p>{otherwise}</p>"
 
@@ -470,18 +467,18 @@ def _headline(scores, data):
 
 @checked
 def write_report(
-    path,  # the HTML file to be written
+    path: FilePath,  # the HTML file to be written
     title: str,  # what this is, in a few words
     settings: dict,  # name: value, as the model was trained; among them the seed
     data: dict,  # name: value; "name", "licence", "citation", lists "train", "valid", "test"
     history: dict | None,  # lists of numbers, see below; may be empty
-    samples: _Many,  # dicts: "image" `(c h w)`, "truth" `(h w)`, "pred" `(h w)`, "name", "score"
+    samples: list,  # dicts: "image" `(c h w)`, "truth" `(h w)`, "pred" `(h w)`, "name", "score"
     scores: dict,  # what `metrics.evaluate` returns, on held-out images
     facts: dict,  # name: value; `machine.system_facts()`, and the time it took
-    notes: _Many = (),  # sentences: what the reader should know, and what did not work
+    notes: list = (),  # sentences: what the reader should know, and what did not work
     headline: str = "",  # the result in a sentence; made from the scores if empty
     command: str = "",  # what to type to get this result again
-    baselines: _Many = (),  # dicts: "name", "metric", "value", "source"
+    baselines: list = (),  # dicts: "name", "metric", "value", "source"
 ) -> Path:  # `path`
     """Write the report of a training as one self-contained HTML file: no script, nothing loaded
     from anywhere.
@@ -508,7 +505,7 @@ def write_report(
         sections["Notes"] = _notes(notes)
     return _page(path, title, headline or _headline(scores, data), sections)
 
-# %% ../nbs/50_report.ipynb #8d9816df
+# %% ../nbs/50_report.ipynb #78b7ac28
 _ALARMS, _PICTURES = 100, 12  # how many the page shows
 
 
@@ -546,15 +543,15 @@ def _alarms(alarms):
 
 @checked
 def write_findings(
-    path,  # the HTML file to be written
+    path: FilePath,  # the HTML file to be written
     title: str,  # what this is, in a few words
-    alarms: _Many,  # dicts of numbers and words with the same keys, "image" first; strongest first
-    samples: _Many,  # dicts of "image" `(c h w)`, "map" `(h w)`, "name"; strongest alarm first
+    alarms: list,  # dicts of numbers and words with the same keys, "image" first; strongest first
+    samples: list,  # dicts of "image" `(c h w)`, "map" `(h w)`, "name"; strongest alarm first
     threshold: Number,  # alarm is where a map is larger
     n_images: Whole,  # how many pictures were looked at
     settings: dict,  # name: value
     facts: dict,  # name: value; `machine.system_facts()`
-    notes: _Many = (),  # sentences: what the reader should know
+    notes: list = (),  # sentences: what the reader should know
     command: str = "",  # what to type to get this result again
 ) -> Path:  # `path`
     """Write what an inspection found as one self-contained HTML file. Every text is escaped.
