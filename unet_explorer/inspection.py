@@ -5,11 +5,13 @@
 # %% auto #0
 __all__ = ['SAME_NM', 'alarms', 'read_clean', 'two_heaps', 'fit_folder', 'Inspected', 'find_folder']
 
-# %% ../nbs/53_inspection.ipynb #55f5f97d
+# %% ../nbs/53_inspection.ipynb #72a031b2
 import json
 import math
 from collections.abc import Callable
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -30,10 +32,18 @@ from unet_explorer.contracts import (
 )
 from .effunet import restore, save
 from .folders import grey_if_grey, output_folder, pictures_in
-from .images import load_image, overlay, pixel_size_nm, save_image, save_mask
+from unet_explorer.images import (
+    SCREEN,
+    load_image,
+    open_image,
+    pixel_size_nm,
+    save_mask,
+    save_overlay,
+)
 from .implant import noise_level
 from .machine import system_facts
 from .report import write_findings
+from .tiles import map_tiled
 from .train import Training
 
 # %% ../nbs/53_inspection.ipynb #53edf1ab
@@ -126,10 +136,12 @@ def two_heaps(
         )
     return max(need, min(n // 3, 200))
 
-# %% ../nbs/53_inspection.ipynb #72b598f5
-def _look(image):
-    "Brightness and noise of a picture `(c h w)`."
-    return float(image.mean()), noise_level(image)
+# %% ../nbs/53_inspection.ipynb #767c80a4
+def _look(picture):
+    "Brightness and noise of the middle of a picture `(c h w)`, 1024 pixels wide at most."
+    rows, cols = (slice(max(0, n // 2 - 512), n // 2 + 512) for n in picture.shape[-2:])
+    middle = picture[:, rows, cols]
+    return float(middle.mean()), noise_level(middle)
 
 
 def _median_look(looks):
@@ -204,7 +216,7 @@ def fit_folder(
         tmp.write_text(json.dumps(result, indent=1), encoding="utf-8")
     return result
 
-# %% ../nbs/53_inspection.ipynb #024d3423
+# %% ../nbs/53_inspection.ipynb #8cd2b4e7
 def _fitted(folder):
     "The model in `folder`; `InputError` if `fit_folder` did not write it."
     net = restore(model_folder(folder))
@@ -221,28 +233,30 @@ def _fitted(folder):
     return net
 
 
+def _glance(picture, most=1024):
+    "A picture `(c h w)` or map `(h w)`, reduced to `most` pixels on the longer side."
+    step = -(-max(picture.shape[-2:]) // most)
+    return picture[..., ::step, ::step]
+
+
 def _usable(found, channels, pixel_nm):
     "The picture, in the model's channels; `InputError` if it cannot be judged."
-    image = load_image(found.path, page=found.page)
+    picture = open_image(found.path, channels, page=found.page)
     there = pixel_size_nm(found.path)
     if pixel_nm and there and abs(there / pixel_nm - 1) > SAME_NM:
         raise InputError(
             f"{found.path}: {there:.4g} nm per pixel, but the model learned at {pixel_nm:.4g}; "
             "resample the picture, or fit on pictures of this magnification"
         )
-    if float(image.max() - image.min()) < 1e-3:
+    seen = _glance(picture, SCREEN)
+    if float(seen.max() - seen.min()) < 1e-3:
         raise InputError(
-            f"{found.path}: all pixels are {float(image.max()):.2f}, there is nothing on it; "
+            f"{found.path}: all pixels are {float(seen.max()):.2f}, there is nothing on it; "
             "take it out, or record it again"
         )
-    image = grey_if_grey(image)
-    if len(image) == channels:
-        return image
-    if channels == 1:
-        return image.mean(0, keepdim=True)
-    return image[:1].expand(channels, -1, -1).clone()
+    return picture
 
-# %% ../nbs/53_inspection.ipynb #006e1c5a
+# %% ../nbs/53_inspection.ipynb #f6fcc2f7
 @dataclass
 class _Seen:
     "What an inspection has seen so far."
@@ -253,25 +267,30 @@ class _Seen:
     areas: list = field(default_factory=list)  # pixels
     skipped: list = field(default_factory=list)  # lines
 
-    def add(self, name, image, m, rows):
+    def add(self, name, picture, m, rows):
         self.rows += [dict(image=name) | r for r in rows]
-        self.looks.append(_look(image))
-        self.areas.append(image[0].numel())
+        self.looks.append(_look(picture))
+        self.areas.append(m.size)
         if rows:
-            new = dict(image=image, map=m, name=name, score=rows[0]["score"])
+            image, small = _glance(picture), np.array(_glance(m))
+            new = dict(image=image, map=small, name=name, score=rows[0]["score"])
             self.samples = sorted([*self.samples, new], key=lambda s: -s["score"])[:12]
 
 
-def _write_maps(out, name, image, m, threshold):
-    "Map (float32 TIFF), mask (0 and 1) and overlay of one picture."
+@contextmanager
+def _map_file(path, h, w):
+    "An empty map `(h w)`, in memory or, if it is large, in the file; it is kept if all goes well."
     import tifffile
 
-    mask = torch.from_numpy((m > threshold).astype(np.int64))
-    with write_atomic(out / "maps" / f"{name}.tif") as tmp:
-        tifffile.imwrite(tmp, m.astype(np.float32))
-    save_mask(out / "masks" / f"{name}.png", mask)
-    painted = torch.from_numpy(overlay(image, mask)).movedim(-1, 0).float().clamp(0, 1)
-    save_image(out / "overlays" / f"{name}.png", painted)
+    with write_atomic(path) as tmp:
+        large = h * w > SCREEN**2
+        shape = dict(shape=(h, w), dtype=np.float32)
+        m = tifffile.memmap(tmp, **shape) if large else np.zeros(**shape)
+        yield m
+        if large:
+            m.flush()
+        else:
+            tifffile.imwrite(tmp, m)
 
 
 def _write_table(path, rows, pixel_nm):
@@ -334,7 +353,7 @@ def _left_out(skipped):
     more = "; ..." if len(skipped) > 5 else ""
     return [f"{len(skipped)} could not be used: {'; '.join(skipped[:5])}{more}"]
 
-# %% ../nbs/53_inspection.ipynb #dcb13607
+# %% ../nbs/53_inspection.ipynb #3a8e5591
 class Inspected(NamedTuple):
     "What an inspection found."
 
@@ -345,10 +364,13 @@ class Inspected(NamedTuple):
 def _inspect(net, found, threshold, min_px, out, seen):
     "Map, mask, overlay and alarms of one picture."
     pixel_nm = net.about.get("pixel_nm")
-    image = _usable(found, net.config["in_ch"], pixel_nm)
-    m = anomaly_map(net, image)
-    seen.add(found.name, image, m, alarms(m, threshold, pixel_nm, min_px))
-    _write_maps(out, found.name, image, m, threshold)
+    picture = _usable(found, net.config["in_ch"], pixel_nm)
+    with _map_file(out / "maps" / f"{found.name}.tif", *picture.shape[-2:]) as m:
+        map_tiled(partial(anomaly_map, net), picture, out=m)
+        seen.add(found.name, picture, m, alarms(m, threshold, pixel_nm, min_px))
+        mask = torch.from_numpy(np.asarray(m > threshold, np.uint8))
+    save_mask(out / "masks" / f"{found.name}.png", mask)
+    save_overlay(out / "overlays" / f"{found.name}.png", picture, mask)
 
 
 @checked
