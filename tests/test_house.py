@@ -145,12 +145,10 @@ def test_saved_outputs(path):
 def test_runs_in_colab(path):
     "A folded cell installs the library in Colab, before anything is imported."
     cells = list(code_cells(path))
-    assert (
-        "/content" in cells[0][1]
-        and "pip install" in cells[0][1]
-        and cells[0][0].get("eval") == "false"
-        and cells[0][2]["metadata"]["jupyter"]["source_hidden"]
-    )
+    assert "/content" in cells[0][1]
+    assert "pip install" in cells[0][1]
+    assert cells[0][0].get("eval") == "false"
+    assert cells[0][2]["metadata"]["jupyter"]["source_hidden"]
 
 
 @each

@@ -109,7 +109,5 @@ def test_a_lesson_runs_in_the_browser(lab, tmp_path):
     errors = [o for o in outputs if o["output_type"] == "error"]
     assert not errors, errors[0]["ename"] + ": " + errors[0]["evalue"]
     assert any("image/png" in o.get("data", {}) for o in outputs), "the lesson shows its pictures"
-    if Path(
-        sys.prefix, ".ready"
-    ).exists():  # made by make setup: its hook cleans what JupyterLab saves
+    if Path(sys.prefix, ".ready").exists():  # make setup's hook cleans what JupyterLab saves
         assert all(c["execution_count"] is None for c in code)

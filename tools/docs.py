@@ -91,19 +91,17 @@ class Site:
         data = {kind: lines_of(d) for kind, d in o.get("data", {}).items()}
         if "text/markdown" in data:
             raw = re.fullmatch(r"(`{3,})\{=html\}\n(.*)\n\1", data["text/markdown"], re.S)
-            markup = raw[2] if raw else ""
-            return (
-                f'<div class="html-output">{markup}</div>\n' if raw else md(data["text/markdown"])
-            )
+            if raw:
+                return f'<div class="html-output">{raw[2]}</div>\n'
+            return md(data["text/markdown"])
         if "image/svg+xml" in data:
             return self.picture(page, data["image/svg+xml"].encode(), "svg", alt)
         for kind in ("png", "jpeg"):
             if f"image/{kind}" in data:
                 return self.picture(page, base64.b64decode(data[f"image/{kind}"]), kind, alt)
         if "text/latex" in data:
-            return (
-                f'<div class="math">{docs_md.math(data["text/latex"].strip("$ "), "block")}</div>\n'
-            )
+            formula = docs_md.math(data["text/latex"].strip("$ "), "block")
+            return f'<div class="math">{formula}</div>\n'
         return printed(data.get("text/plain", ""))
 
     def cell(self, page, md, cell):

@@ -101,9 +101,8 @@ def text(expression):
 def wrapped(head, parts, tail=""):
     "A signature on one line, or an argument a line where that would be long."
     one = f"{head}({', '.join(parts)}){tail}"
-    return (
-        one if len(one) < 84 else f"{head}(\n" + "".join(f"    {p},\n" for p in parts) + f"){tail}"
-    )
+    rows = "".join(f"    {part},\n" for part in parts)
+    return one if len(one) < 84 else f"{head}(\n{rows}){tail}"
 
 
 def shown(name, kind, default, _):

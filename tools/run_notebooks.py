@@ -83,15 +83,9 @@ def tidy(outputs):
                 continue  # a live widget or a progress bar: dead once the kernel is gone
             if "image/png" in data:
                 data["image/png"] = light_png(data["image/png"])
-            if (
-                "text/html" in data
-            ):  # what fastprogress and tqdm leave behind: a style sheet and emptied bars
-                data["text/html"] = re.sub(
-                    r"\s*<style>\s*(/\*[^*]*\*/\s*)?progress\b.*?</style>\s*",
-                    "",
-                    data["text/html"],
-                    flags=re.S,
-                )
+            if "text/html" in data:  # fastprogress and tqdm leave a style sheet and emptied bars
+                left = r"(?s)\s*<style>\s*(/\*[^*]*\*/\s*)?progress\b.*?</style>\s*"
+                data["text/html"] = re.sub(left, "", data["text/html"])
                 if not data["text/html"].strip():
                     continue
             kept.append(o)
