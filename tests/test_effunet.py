@@ -151,7 +151,8 @@ def test_summary_names_every_stage():
 def test_modes_come_back_part_by_part():
     model = EffUNet(**SMALL).train()
     model.encoder.eval()  # frozen batch norms, while the decoder trains
-    model.predict(torch.rand(1, 40, 40)), model.summary(64, 64)
+    model.predict(torch.rand(1, 40, 40))
+    model.summary(64, 64)
     assert (
         model.training
         and model.decoder.training

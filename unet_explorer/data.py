@@ -189,9 +189,7 @@ def _as_numbers(values):
 def diagnose_masks(
     values,  # the distinct numbers in all masks of a data set
     n_classes: Count | None = None,  # classes including background, if known
-) -> tuple[
-    dict, str
-]:  # number in the file -> class number; a note for the user, "" if there is none
+) -> tuple[dict, str]:  # number in the file -> class number; a note for the user, or ""
     "Decide what the numbers in mask files mean, or raise `InputError` that says how to tell."
     values = _as_numbers(values)
     few = ", ".join(map(str, values[:8])) + (", ..." if len(values) > 8 else "")
