@@ -9,7 +9,7 @@ __all__ = ['precision_recall', 'aupro', 'match', 'detection_scores', 'as_detecti
 import numpy as np
 from scipy.integrate import trapezoid
 
-from .contracts import Count, InputError, NotNegative, Number, Part, Probability
+from .contracts import Count, InputError, NotNegative, Number, Rate, Probability
 from .contracts import checked, known, shown
 from .images import IGNORE
 from .metrics import as_array, as_mask, auroc, class_names, paired, plain, ratio
@@ -82,7 +82,7 @@ def _pairs_of(maps, truths):
 def aupro(
     maps,  # list of anomaly maps `(h w)`, one per image; sizes may differ
     truths,  # list of masks `(h w)`: 0 is clean, 255 does not count, every other is a defect
-    fpr: Part = 0.3,  # up to which false positive rate the area counts
+    fpr: Rate = 0.3,  # up to which false positive rate the area counts
 ) -> float:  # 0 to 1, 1 is best; nan without defects or without clean pixels
     """Area under the per-region overlap (Bergmann et al. 2021) up to `fpr`, divided by `fpr`. Every
     defect has one vote. Raises `InputError` for unequal numbers or sizes, and scores that are no
@@ -154,7 +154,7 @@ def detection_scores(
     classes=("clean", "defect"),  # class names, class 0 first
     bins=(8, 16, 32),  # borders between sizes, in px: the square root of the area
     image_scores=None,  # a score for each image; None: the largest value of its map
-    fpr: Part = 0.3,  # limit of AUPRO
+    fpr: Rate = 0.3,  # limit of AUPRO
     overlap: Probability = 0.0,  # share of a defect's pixels that must be alarm; 0 = one pixel
     slack: NotNegative = 2,  # an alarm this near to a defect is not false, in pixels
     min_px: Count = 1,  # smaller pieces raise no alarm

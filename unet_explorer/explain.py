@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from .contracts import Count, HeightWidth, InputError, Part, Whole, check_whole
+from .contracts import Count, HeightWidth, InputError, Rate, Whole, check_whole
 from .contracts import checked, instance, known, shown, whole
 from .effunet import evaluating
 from .layers import stage_label
@@ -157,7 +157,7 @@ def field_shares(
 @checked
 def field_side(
     field: torch.Tensor,  # `(h w)`, from `effective_field`
-    share: Part = 0.9,  # share of the influence to hold
+    share: Rate = 0.9,  # share of the influence to hold
     at: tuple | None = None,  # row and column of the output pixel; None = the middle
 ) -> int:  # side in pixels, odd
     """Side of the smallest square around the output pixel that holds `share` of its influence.
