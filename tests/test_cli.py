@@ -252,7 +252,9 @@ def test_errors_are_one_line(model, pairs, tmp_path):
     (tmp_path / "file").write_text("x")
     picture = pairs / "images" / "wafer0" / "0.png"
     out = tmp_path / "o"
-    assert "no such folder" in refused("train", tmp_path / "gone", pairs / "masks", "--out", out)
+    assert "no such file or folder" in refused(
+        "train", tmp_path / "gone", pairs / "masks", "--out", out
+    )
     assert "no images in it" in refused("train", tmp_path / "empty", pairs / "masks", "--out", out)
     assert "no images in it" in refused(
         "segment", tmp_path / "empty", "--model", model, "--out", out
