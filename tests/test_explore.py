@@ -162,7 +162,7 @@ def test_union_of_controls_and_each_panel_its_own():
     assert len(calls["square"]) == 2 * 3 + 1 and len(calls["ramp"]) == 3 * 5 + 1  # not 30 each
     first, second = map(frames_of, spec["panels"])
     wanted = [
-        X._svg(square(s, c), "") for c in ("red", "blue") for s in (1, 2, 3)
+        picture(square, s, c) for c in ("red", "blue") for s in (1, 2, 3)
     ]  # the last control turns fastest
     assert first == wanted
     for frame, (s, shift) in zip(
