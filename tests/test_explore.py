@@ -1,4 +1,4 @@
-"The widget engine without a browser: what is baked, what is refused and with which cure, what a kernel draws and when."
+"The widget engine without a browser: what is baked or refused, what a kernel draws and when."
 
 import asyncio
 import base64
@@ -9,13 +9,24 @@ import sys
 import time
 import zlib
 from html.parser import HTMLParser
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
 
-from unet_explorer import explore as X
-from unet_explorer.explore import Control, bake, explore
 from unet_explorer.contracts import InputError
+from unet_explorer.explore import (
+    Control,
+    bake,
+    circle,
+    explore,
+    line,
+    picture_of,
+    rect,
+    shape,
+    svg,
+    text,
+)
 
 
 def square(side=2, colour="red"):
@@ -29,9 +40,8 @@ def ramp(side=2, shift=0):
 
 
 def spec_of(fragment):
-    return json.loads(
-        re.search(r'<script type="application/json">(.*?)</script>', fragment, re.S)[1]
-    )
+    data = re.search(r'<script type="application/json">(.*?)</script>', fragment, re.S)
+    return json.loads(data[1])
 
 
 def frames_of(panel):
@@ -41,12 +51,12 @@ def frames_of(panel):
         tags, numbers = json.loads(data)
         return ["".join(tags[t] for t in f) for f in numbers]
     last, frames, at = {}, [], 0
-    for shape in map(tuple, panel["shapes"]):
-        size = int(np.prod(shape))
-        frame = np.frombuffer(data[at : at + size], np.uint8).reshape(shape)
+    for hwc in map(tuple, panel["shapes"]):
+        size = int(np.prod(hwc))
+        frame = np.frombuffer(data[at : at + size], np.uint8).reshape(hwc)
         at += size
-        frames.append(last.setdefault(shape, np.zeros(shape, np.uint8)) + frame)
-        last[shape] = frames[-1]
+        frames.append(last.setdefault(hwc, np.zeros(hwc, np.uint8)) + frame)
+        last[hwc] = frames[-1]
     assert at == len(data)
     return frames
 
@@ -58,7 +68,7 @@ def refused(f, *args, **kwargs):
     return str(e.value)
 
 
-# Controls ---------------------------------------------------------------------------------------------------------
+# Controls -----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -82,10 +92,9 @@ def test_grid(given, values):
         seen.append(x)
         return square()
 
-    panel = spec_of(bake(draw, x=given))["controls"][0]
-    assert seen[:-1] == values and len(panel["texts"]) == len(
-        values
-    )  # the last call is the test of purity
+    control = spec_of(bake(draw, x=given))["controls"][0]
+    assert seen[:-1] == values  # the last call is the test of purity
+    assert len(control["texts"]) == len(values)
 
 
 @pytest.mark.parametrize(
@@ -113,36 +122,26 @@ def test_start():
 
     assert start(side=(1, 4), colour=["blue", "red"]) == [1, 1]  # the draw function's own defaults
     assert start(side=(5, 9), colour=["blue"]) == [0, 0]  # not on the grid: the first
-    assert start(side=Control((1, 4), start=4), colour=Control(["blue", "red"], start="blue")) == [
-        3,
-        0,
-    ]
+    stated = dict(side=Control((1, 4), start=4), colour=Control(["blue", "red"], start="blue"))
+    assert start(**stated) == [3, 0]
 
     def draw(on=False):
         return square()
 
-    assert (
-        spec_of(bake(draw, on=True))["controls"][0]["start"] == 1
-    )  # what the author writes wins over the default
+    control = spec_of(bake(draw, on=True))["controls"][0]
+    assert control["start"] == 1  # what the author writes wins over the default
 
 
 def test_units():
-    c = spec_of(
-        bake(
-            square,
-            side=Control((1, 3), unit="px", label="edge"),
-            colour=Control([10, 20], unit="%"),
-        )
-    )["controls"]
-    assert (
-        c[0]["texts"] == [f"{n}\N{NO-BREAK SPACE}px" for n in (1, 2, 3)]
-        and c[0]["keys"] == ["1", "2", "3"]
-        and c[0]["label"] == "edge"
-    )
-    assert c[1]["texts"] == ["10%", "20%"]
+    edge = Control((1, 3), unit="px", label="edge")
+    a, b = spec_of(bake(square, side=edge, colour=Control([10, 20], unit="%")))["controls"]
+    assert a["texts"] == [f"{n}\N{NO-BREAK SPACE}px" for n in (1, 2, 3)]
+    assert a["keys"] == ["1", "2", "3"] and a["label"] == "edge"
+    assert b["texts"] == ["10%", "20%"]
+    assert "unit" in refused(Control, (1, 3), unit=3)
 
 
-# Panels -----------------------------------------------------------------------------------------------------------
+# Panels -------------------------------------------------------------------------------------------
 
 
 def test_union_of_controls_and_each_panel_its_own():
@@ -161,29 +160,23 @@ def test_union_of_controls_and_each_panel_its_own():
     assert [p["controls"] for p in spec["panels"]] == [[0, 1], [1, 2]]
     assert len(calls["square"]) == 2 * 3 + 1 and len(calls["ramp"]) == 3 * 5 + 1  # not 30 each
     first, second = map(frames_of, spec["panels"])
-    wanted = [
-        picture(square, s, c) for c in ("red", "blue") for s in (1, 2, 3)
-    ]  # the last control turns fastest
-    assert first == wanted
-    for frame, (s, shift) in zip(
-        second, [(s, k) for s in (1, 2, 3) for k in range(0, 41, 10)], strict=True
-    ):
-        np.testing.assert_array_equal(frame[..., 0], ramp(s, shift))
+    colours, sides = ("red", "blue"), (1, 2, 3)  # the last control turns fastest
+    assert first == [picture_of(square, side=s, colour=c)[1] for c in colours for s in sides]
+    settings = [(s, k) for s in sides for k in range(0, 41, 10)]
+    for frame, setting in zip(second, settings, strict=True):
+        np.testing.assert_array_equal(frame[..., 0], ramp(*setting))
 
 
 def test_frames_of_many_shapes_and_colours():
     rng = np.random.default_rng(0)
-    pictures = [
-        rng.integers(0, 256, s).astype(np.uint8)
-        for s in [(3, 4), (5, 2), (3, 4), (3, 4, 3), (1, 1), (5, 2), (3, 4, 3)]
-    ]
+    shapes = [(3, 4), (5, 2), (3, 4), (3, 4, 3), (1, 1), (5, 2), (3, 4, 3)]
+    pictures = [rng.integers(0, 256, s).astype(np.uint8) for s in shapes]
 
     def draw(i):
         return pictures[i]
 
-    for frame, picture in zip(
-        frames_of(spec_of(bake(draw, i=(0, 6)))["panels"][0]), pictures, strict=True
-    ):
+    frames = frames_of(spec_of(bake(draw, i=(0, 6)))["panels"][0])
+    for frame, picture in zip(frames, pictures, strict=True):
         np.testing.assert_array_equal(frame.squeeze(), picture.squeeze())
 
 
@@ -200,12 +193,8 @@ def test_figures_are_svg_and_closed():
     panel = spec_of(bake(draw, n=(2, 4)))["panels"][0]
     assert plt.get_fignums() == before
     for frame in frames_of(panel):
-        assert (
-            frame.startswith("<svg")
-            and frame.endswith("</svg>")
-            and "<style" not in frame
-            and "<metadata" not in frame
-        )
+        assert frame.startswith("<svg") and frame.endswith("</svg>")
+        assert "<style" not in frame and "<metadata" not in frame
     assert panel["paper"]
 
     def failing():
@@ -235,7 +224,49 @@ def test_functions_and_controls_must_fit(draws, controls, says):
     assert says in refused(explore, *draws, **controls)
 
 
-# Budgets ----------------------------------------------------------------------------------------------------------
+# The pen ------------------------------------------------------------------------------------------
+
+
+def test_the_pen_draws_well_formed_pictures():
+    odd = "a < b & \"c\" > 'd'"
+    shapes = [
+        rect(1, 2.04, 1 / 3, 40.06, fill="none", stroke="red"),
+        circle(3, 4, 5, class_="dot"),
+        line([(0, 1), (2.24, 3)], stroke_dasharray=None),
+        text(5, 6, odd, at="end", turn=-90),
+        shape("g", circle(1, 1), opacity=0.45),
+    ]
+    picture = svg(30, 20, *shapes, label=odd)
+    title, box, dot, path, words, group = ElementTree.fromstring(picture)
+    assert title.text == words.text == odd
+    assert (box.get("y"), box.get("width"), box.get("height")) == ("2", "0.33", "40.1")
+    assert dot.get("class") == "dot" and path.get("stroke-dasharray") is None
+    assert path.get("points") == "0.0,1.0 2.2,3.0" and group.get("opacity") == "0.45"
+    assert words.get("transform") == "rotate(-90 5.0 6.0)" and len(group) == 1
+    assert spec_of(bake(lambda: picture))
+
+
+@pytest.mark.parametrize(
+    "draw, given",
+    [
+        (rect, (float("nan"), 0, 1, 1)),
+        (rect, (0, 0, -1, 1)),
+        (circle, (None, 0)),
+        (line, ([(0, 1), (2, float("inf"))],)),
+        (line, ([1, 2],)),
+        (line, (None,)),
+        (text, ("a", 0, "b")),
+        (text, (0, 0, "b", 13, "left")),
+        (shape, (None,)),
+        (svg, (0, 1)),
+        (svg, (1, 1, None)),
+    ],
+)
+def test_the_pen_refuses(draw, given):
+    refused(draw, *given)
+
+
+# Budgets ------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -261,10 +292,8 @@ def test_too_many_frames_and_the_cure_works(controls):
     for n, name in re.findall(r"at most (\d+) choices of (\w)", says.split("take ")[1]):
         cured[name] = cured[name][: int(n)]
     assert cured != controls
-    assert (
-        len(frames_of(spec_of(bake(lambda a, b=0, c=0, d=0: square(), **cured))["panels"][0]))
-        <= 400
-    )
+    fewer = spec_of(bake(lambda a, b=0, c=0, d=0: square(), **cured))
+    assert len(frames_of(fewer["panels"][0])) <= 400
 
 
 def test_exactly_400_frames_are_fine():
@@ -294,22 +323,17 @@ def test_bytes_before_packing_are_limited_too():
 
 
 def test_frames_share_what_they_have_in_common():
+    boxes = [rect(i * 17 % 101, i * i % 97, 2, 3) for i in range(1500)]
+
     def draw(n):
-        return (
-            '<svg viewBox="0 0 9 9">'
-            + "".join(
-                f'<rect x="{i * 17 % 101}" y="{i * i % 97}" width="2" height="3"/>'
-                for i in range(1500)
-            )
-            + f"<text>{n}</text></svg>"
-        )
+        return svg(9, 9, *boxes, text(0, 0, n))
 
     assert len(draw(1)) > 32_768  # more than deflate can look back
     alone, many = len(bake(draw, n=(1, 1))), len(bake(draw, n=(1, 200)))
     assert many < 2 * alone, (alone, many)
 
 
-# Escaping ---------------------------------------------------------------------------------------------------------
+# Escaping -----------------------------------------------------------------------------------------
 
 EVIL = '</script><img src=x onerror="alert(1)">&\'"\u2028'
 
@@ -373,26 +397,27 @@ def test_what_stays_inside_the_picture_is_fine(inside):
     assert inside in frames_of(spec_of(bake(draw))["panels"][0])[0]
 
 
+XMLNS = 'xmlns="http://www.w3.org/2000/svg"'
+BOX = 'viewBox="0 0 9 5"'
+
+
 @pytest.mark.parametrize(
     "given, want",
     [
-        (
-            '<svg viewBox="0 0 9 5"/>',
-            '<svg xmlns="http://www.w3.org/2000/svg" width="9" viewBox="0 0 9 5"/>',
-        ),
+        (f"<svg {BOX}/>", f'<svg {XMLNS} width="9" {BOX}/>'),
         (
             '<svg width="9pt" height="5pt"/>',
-            '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 5" width="9pt" height="5pt"/>',
+            f'<svg {XMLNS} {BOX} width="9pt" height="5pt"/>',
         ),
         (
-            '<?xml version="1.0"?>\n<svg xmlns="http://www.w3.org/2000/svg" width="4" viewBox="0 0 9 5"></svg>\n',
-            '<svg xmlns="http://www.w3.org/2000/svg" width="4" viewBox="0 0 9 5"></svg>',
+            f'<?xml version="1.0"?>\n<svg {XMLNS} width="4" {BOX}></svg>\n',
+            f'<svg {XMLNS} width="4" {BOX}></svg>',
         ),
     ],
 )
 def test_svg_gets_a_size_and_a_name_space(given, want):
-    assert X._svg(given, "x") == want
-    X.ElementTree.fromstring(want)
+    assert picture_of(lambda: given) == ("svg", want)
+    ElementTree.fromstring(want)
 
 
 @pytest.mark.parametrize(
@@ -421,16 +446,22 @@ def test_one_kind_of_picture():
     assert "decide for one" in refused(bake, draw, x=True)
 
 
-# The same bytes again ---------------------------------------------------------------------------------------------
+# The same bytes again -----------------------------------------------------------------------------
 
 CODE = """
 import sys, hashlib, matplotlib; matplotlib.use("Agg")
 import matplotlib.pyplot as plt, numpy as np
 from unet_explorer.explore import bake
 def figure(k, mode):
-    fig, ax = plt.subplots(figsize=(2, 2)); ax.plot([0, k], "o-"); ax.set_title(mode); ax.imshow(np.eye(3)); return fig
-def noise(k): return np.random.default_rng(k).integers(0, 9, (5, 5)).astype("uint8")
-print(hashlib.sha256(bake(figure, noise, k=(1, 3), mode=["a", "b"], note="x").encode()).hexdigest())
+    fig, ax = plt.subplots(figsize=(2, 2))
+    ax.plot([0, k], "o-")
+    ax.set_title(mode)
+    ax.imshow(np.eye(3))
+    return fig
+def noise(k):
+    return np.random.default_rng(k).integers(0, 9, (5, 5)).astype("uint8")
+page = bake(figure, noise, k=(1, 3), mode=["a", "b"], note="x")
+print(hashlib.sha256(page.encode()).hexdigest())
 """
 
 
@@ -438,13 +469,9 @@ def test_another_process_bakes_the_same_bytes():
     import os
 
     def once(seed):
-        return subprocess.run(
-            [sys.executable, "-c", CODE],
-            capture_output=True,
-            text=True,
-            check=True,
-            env={**os.environ, "PYTHONHASHSEED": seed},
-        ).stdout
+        env = {**os.environ, "PYTHONHASHSEED": seed}
+        command = [sys.executable, "-c", CODE]
+        return subprocess.run(command, stdout=subprocess.PIPE, check=True, env=env).stdout
 
     assert once("1") == once("2")
 
@@ -470,7 +497,7 @@ def test_names_become_part_of_links():
     assert "part of a link" in refused(bake, square, name="a b")
 
 
-# Errors in draw functions -----------------------------------------------------------------------------------------
+# Errors in draw functions -------------------------------------------------------------------------
 
 
 def picky(x):
@@ -494,7 +521,7 @@ def test_other_errors_stop_the_baking_and_say_where():
         bake(draw, x=(1, 3))
 
 
-# With a kernel ----------------------------------------------------------------------------------------------------
+# With a kernel ------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -526,7 +553,8 @@ def test_live_draws_only_what_has_moved(live):
     assert calls[2:] == [("two", 1, 4)]
     turns["a"].value = 2
     assert calls[3:] == [("one", 3), ("two", 3, 4)]
-    assert base64.b64encode(X._svg(square(3), "").encode()).decode() in panels[0].value
+    now = picture_of(square, side=3)[1]
+    assert base64.b64encode(now.encode()).decode() in panels[0].value
 
 
 def test_live_errors_are_shown_and_go_away(live):
@@ -565,7 +593,7 @@ def test_live_play_and_checkbox(live):
 
 
 def test_live_skips_stale_draws(live):
-    "A burst of changes while a slow panel is drawn: only the newest is drawn, and a round that is out of date ends early."
+    "Of a burst of changes only the newest is drawn, and a round that is out of date ends early."
     calls = []
 
     def slow(x):
@@ -593,9 +621,11 @@ def test_live_skips_stale_draws(live):
 
 def test_live_is_quick(live):
     "From a change to the finished text of the panel, without waiting and the way to the browser."
-    turns, _ = parts(
-        explore(square, lambda side: np.full((256, 256), side, np.uint8), side=(1, 50))
-    )
+
+    def grey(side):
+        return np.full((256, 256), side, np.uint8)
+
+    turns, _ = parts(explore(square, grey, side=(1, 50)))
     times = []
     for i in range(1, 30):
         start = time.perf_counter()
@@ -606,7 +636,7 @@ def test_live_is_quick(live):
     assert median < 50
 
 
-# What is shown ----------------------------------------------------------------------------------------------------
+# What is shown ------------------------------------------------------------------------------------
 
 
 def test_saved_output_is_html_and_nothing_else(monkeypatch):
@@ -619,28 +649,20 @@ def test_saved_output_is_html_and_nothing_else(monkeypatch):
     (((bundle,), options),) = shown
     assert set(bundle) == {"text/html"} and options == {"raw": True}
     assert bundle["text/html"] == bake(square, side=(1, 3))
-    assert refused(
-        explore, square, side=(1, 500)
-    )  # at once, where the cell fails, and not while it is displayed
+    assert refused(explore, square, side=(1, 500))  # at once, not while it is displayed
 
 
 def test_fragment_names_no_other_host_and_has_no_blank_line():
     fragment = bake(square, ramp, side=(1, 3), note="n")
-    assert (
-        not re.search(r"""(?:src|href)=["'](?!data:)""", fragment)
-        and "import(" not in fragment
-        and "fetch(" not in fragment
-    )
+    assert not re.search(r"""(?:src|href)=["'](?!data:)""", fragment)
+    assert "import(" not in fragment and "fetch(" not in fragment
     assert set(re.findall(r"https?://[\w.]+", fragment)) <= {"http://www.w3.org"}
     assert "\n\n" not in fragment  # which would end the HTML inside a markdown page
 
 
 def test_import_is_quick_and_loads_no_torch():
-    subprocess.run(
-        [
-            sys.executable,
-            "-c",
-            "import sys, unet_explorer.explore; assert not {'torch', 'matplotlib', 'ipywidgets', 'IPython'} & set(sys.modules)",
-        ],
-        check=True,
+    code = (
+        "import sys, unet_explorer.explore; "
+        "assert not {'torch', 'matplotlib', 'ipywidgets', 'IPython'} & set(sys.modules)"
     )
+    subprocess.run([sys.executable, "-c", code], check=True)

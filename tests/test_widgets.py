@@ -1,5 +1,7 @@
-"""Every slider of the book, as it stands in the saved lessons: each control moves a picture, with no kernel, no console message and no
-request. (tests/test_browser.py shows that the picture is the one Python draws.)"""
+"""Every slider of the book, as it stands in the saved lessons.
+
+Each control moves a picture, with no kernel, no console message and no request.
+(tests/test_browser.py shows that the picture is the one Python draws.)"""
 
 import re
 
@@ -7,51 +9,52 @@ import nbformat
 import numpy as np
 import pytest
 from conftest import ROOT
-from test_browser import PAGE, chromium, normal, shown, visit  # noqa: F401  (fixtures)
-from unet_explorer.explore import _picture, _plan
+from test_browser import INPUT, PAGE, chromium, normal, shown, visit  # noqa: F401  (fixtures)
+
 from unet_explorer.contracts import InputError
+from unet_explorer.explore import panels_of, picture_of
 
 
 def baked(path):
     "The widgets in the saved outputs of a notebook."
     outputs = [o for c in nbformat.read(path, 4).cells for o in c.get("outputs", [])]
-    return [
-        html for o in outputs if 'class="uxp' in (html := o.get("data", {}).get("text/html", ""))
-    ]
+    texts = [o.get("data", {}).get("text/html", "") for o in outputs]
+    return [html for html in texts if 'class="uxp' in html]
 
 
 WIDGETS = {path.stem: baked(path) for path in sorted((ROOT / "nbs").glob("[!._]*.ipynb"))}
 WIDGETS = {stem: widgets for stem, widgets in WIDGETS.items() if widgets}
 MOVES = dict(
-    select="(e, back) => { e.selectedIndex = back ? 0 : e.options.length - 1; e.dispatchEvent(new Event('input', {bubbles: true})); }",
+    select=f"(e, back) => {{ e.selectedIndex = back ? 0 : e.options.length - 1; {INPUT}; }}",
     checkbox="(e, back) => e.click()",
-    range="(e, back) => { e.value = back ? e.min : e.max; e.dispatchEvent(new Event('input', {bubbles: true})); }",
+    range=f"(e, back) => {{ e.value = back ? e.min : e.max; {INPUT}; }}",
 )
+LOOKS = """() => [...document.querySelectorAll('.uxp-panel')].map(p => {
+    const e = p.querySelector('.uxp-error'), c = p.querySelector('canvas');
+    if (!e.hidden) return e.textContent;
+    if (c) return c.toDataURL();
+    return p.querySelector('[role=img]').shadowRoot.querySelector('svg').outerHTML;
+})"""
+TURN = f"""([name, k]) => {{
+    const e = document.querySelector(`[data-control=${{name}}]`);
+    if (e.type === 'checkbox') {{ if (e.checked !== !!k) e.click(); return; }}
+    if (e.tagName === 'SELECT') e.selectedIndex = k; else e.value = k;
+    {INPUT};
+}}"""
+CALL = re.compile(r"^(display\()?explore\(", re.M)
 
 
 def looks(page):
     "What every panel shows, short: the SVG, or the canvas as a `data:` address."
-    return page.evaluate("""() => [...document.querySelectorAll('.uxp-panel')].map(p => {
-        const e = p.querySelector('.uxp-error'), c = p.querySelector('canvas');
-        return !e.hidden ? e.textContent : c ? c.toDataURL() : p.querySelector('[role=img]').shadowRoot.querySelector('svg').outerHTML; })""")
+    return page.evaluate(LOOKS)
 
 
 def test_the_book_has_its_widgets():
-    assert {
-        "index",
-        "04_explore",
-        "15_unet_ledger",
-        "12_upsample",
-        "13_scaling",
-        "18_effunet",
-        "20_metrics",
-        "22_mosaics",
-        "31_anomaly",
-    } <= set(WIDGETS)
+    lessons = {"index", "04_explore", "15_unet_ledger", "12_upsample", "13_scaling", "18_effunet"}
+    assert lessons | {"20_metrics", "22_mosaics", "31_anomaly"} <= set(WIDGETS)
     assert len(WIDGETS["12_upsample"]) == 3
-    assert all(len(html) < 1_000_000 for widgets in WIDGETS.values() for html in widgets), (
-        "a widget may weigh 1 MB"
-    )
+    heaviest = max(len(html) for widgets in WIDGETS.values() for html in widgets)
+    assert heaviest < 1_000_000, "a widget may weigh 1 MB"
 
 
 @pytest.mark.parametrize("stem", WIDGETS)
@@ -60,9 +63,8 @@ def test_every_control_moves_a_picture(stem, visit, tmp_path):
         page_file = tmp_path / f"{i}.html"
         page_file.write_text(PAGE.format("", html), encoding="utf-8")
         page = visit(page_file.as_uri())
-        assert page.locator(".uxp").get_attribute("aria-label"), (
-            "a widget needs a name for screen readers"
-        )
+        said = page.locator(".uxp").get_attribute("aria-label")
+        assert said, "a widget needs a name for screen readers"
         controls = page.locator("[data-control]")
         for k in range(controls.count()):
             control = controls.nth(k)
@@ -73,59 +75,64 @@ def test_every_control_moves_a_picture(stem, visit, tmp_path):
                 page.wait_for_timeout(60)
                 seen.append(looks(page))
             page.get_by_role("button", name="Reset").click()
-            assert any(s != seen[0] for s in seen[1:]), (
-                f"{stem}, widget {i + 1}: {control.get_attribute('data-control')} moves nothing"
-            )
+            name = control.get_attribute("data-control")
+            assert any(s != seen[0] for s in seen[1:]), f"widget {i + 1}: {name} moves nothing"
 
 
-QUICK = (
-    "index",
-    "15_unet_ledger",
-    "13_scaling",
-    "20_metrics",
-)  # whose code runs in seconds; `make test-slow` takes more
-ELSE = (
-    "04_explore",
-    "12_upsample",
-    "22_mosaics",
-    "31_anomaly",
-)  # defines the engine itself; or shows a training, which another machine repeats only nearly
+# their code runs in seconds; `make test-slow` takes more
+QUICK = ("index", "15_unet_ledger", "13_scaling", "20_metrics")
+# these define the engine itself, or show a training, which another machine repeats only nearly
+ELSE = ("04_explore", "12_upsample", "22_mosaics", "31_anomaly")
 
 
 def drawn(stem, monkeypatch):
-    "The functions and controls of a lesson's widgets, `(panels, knobs)` each: its code is run up to the last of them."
-    cells = [
-        c.source
-        for c in nbformat.read(ROOT / "nbs" / f"{stem}.ipynb", 4).cells
-        if c.cell_type == "code" and "#| eval: false" not in c.source
-    ]
-    calls = [i for i, c in enumerate(cells) if re.search(r"^(display\()?explore\(", c, re.M)]
+    "Panels and knobs of a lesson's widgets: its code is run up to the last of them."
+    nb = nbformat.read(ROOT / "nbs" / f"{stem}.ipynb", 4)
+    cells = [c.source for c in nb.cells if c.cell_type == "code"]
+    cells = [source for source in cells if "#| eval: false" not in source]
+    calls = [i for i, source in enumerate(cells) if CALL.search(source)]
     found, space = [], {"__name__": "lesson", "display": lambda *_: None}
+
+    def note_down(*draws, name=None, note="", **controls):
+        found.append(panels_of(draws, controls))
+
     monkeypatch.chdir(ROOT / "nbs")
     monkeypatch.setattr("matplotlib.pyplot.show", lambda *a, **k: None)
-    for i, cell in enumerate(cells[: calls[-1] + 1]):
-        own = space.get("explore")
-        if i in calls:
-            exec(re.search(r"(?ms)\A.*?(?=^(display\()?explore\()", cell)[0], space)
-            own = space["explore"]
-            space["explore"] = lambda *draws, name=None, note="", **controls: found.append(
-                _plan(draws, controls)
-            )
-            exec(cell[re.search(r"^(display\()?explore\(", cell, re.M).start() :], space)
-            space["explore"] = own
-        else:
-            exec(cell, space)
+    for i, source in enumerate(cells[: calls[-1] + 1]):
+        if i not in calls:
+            exec(source, space)
+            continue
+        at = CALL.search(source).start()
+        exec(source[:at], space)
+        own, space["explore"] = space["explore"], note_down
+        exec(source[at:], space)
+        space["explore"] = own
     return found
 
 
-@pytest.mark.parametrize(
-    "stem",
-    [
-        stem if stem in QUICK else pytest.param(stem, marks=pytest.mark.slow)
-        for stem in WIDGETS
-        if stem not in ELSE
-    ],
-)
+def assert_shows(page, panel, values, got):
+    "The page shows what Python draws now for these values of a panel's controls."
+    try:
+        kind, want = picture_of(panel.draw, **values)
+    except InputError as e:
+        assert got == str(e), (panel.name, values)
+        return
+    if kind == "svg":
+        assert got == normal(page, want), (panel.name, values)
+        return
+    want = want if want.shape[-1] == 3 else want.repeat(3, -1)
+    got = np.array(got[2], np.uint8).reshape(want.shape)
+    np.testing.assert_array_equal(got, want, err_msg=f"{panel.name} {values}")
+
+
+SLOW = [
+    stem if stem in QUICK else pytest.param(stem, marks=pytest.mark.slow)
+    for stem in WIDGETS
+    if stem not in ELSE
+]
+
+
+@pytest.mark.parametrize("stem", SLOW)
 def test_the_page_shows_what_python_draws(stem, visit, tmp_path, monkeypatch):
     "Random settings of every widget of the lesson, against a call of its draw functions now."
     monkeypatch.setenv("UNET_EXPLORER_STATIC", "1")
@@ -137,51 +144,21 @@ def test_the_page_shows_what_python_draws(stem, visit, tmp_path, monkeypatch):
         for _ in range(4):
             setting = {k.name: int(rng.integers(len(k.values))) for k in knobs}
             for name, at in setting.items():
-                page.evaluate(
-                    """([name, k]) => { const e = document.querySelector(`[data-control=${name}]`);
-                    if (e.type === 'checkbox') { if (e.checked !== !!k) e.click(); return; }
-                    if (e.tagName === 'SELECT') e.selectedIndex = k; else e.value = k;
-                    e.dispatchEvent(new Event('input', {bubbles: true})); }""",
-                    [name, at],
-                )
+                page.evaluate(TURN, [name, at])
             page.wait_for_timeout(60)
             for panel, got in zip(panels, shown(page)):
                 values = {k.name: k.values[setting[k.name]] for k in panel.knobs}
-                try:
-                    kind, want = _picture(panel, values)
-                except InputError as e:
-                    assert got == str(e), (panel.name, values)
-                    continue
-                if kind == "svg":
-                    assert got == normal(page, want), (panel.name, values)
-                else:
-                    want = (
-                        np.asarray(want)
-                        if np.asarray(want).shape[-1] == 3
-                        else np.asarray(want).repeat(3, -1)
-                    )
-                    np.testing.assert_array_equal(
-                        np.array(got[2], np.uint8).reshape(want.shape),
-                        want,
-                        err_msg=f"{panel.name} {values}",
-                    )
+                assert_shows(page, panel, values, got)
 
 
 def test_nbconvert(visit, tmp_path):
-    "A lesson turned into HTML by `jupyter nbconvert` keeps its sliders (nbconvert's own scripts from other hosts are left out)."
-    nbconvert = pytest.importorskip(
-        "nbconvert", reason="nbconvert comes with JupyterLab: extra `lab`"
-    )
-    exporter = nbconvert.HTMLExporter(
-        mathjax_url="", require_js_url="", mermaid_js_url="", embed_images=True
-    )
+    "A lesson as HTML of `jupyter nbconvert` keeps its sliders; nbconvert's own scripts are cut."
+    nbconvert = pytest.importorskip("nbconvert", reason="nbconvert comes with the extra `lab`")
+    elsewhere = dict.fromkeys(("mathjax_url", "require_js_url", "mermaid_js_url"), "")
+    exporter = nbconvert.HTMLExporter(embed_images=True, **elsewhere)
     body, _ = exporter.from_filename(str(ROOT / "nbs" / "13_scaling.ipynb"))
-    body = re.sub(
-        r"<script[^>]* (src|type=\"module\")[^>]*>.*?</script>|<link[^>]*href=\"https?:[^>]*>",
-        "",
-        body,
-        flags=re.S,
-    )
+    scripts = r"<script[^>]* (src|type=\"module\")[^>]*>.*?</script>"
+    body = re.sub(rf"{scripts}|<link[^>]*href=\"https?:[^>]*>", "", body, flags=re.S)
     (tmp_path / "lesson.html").write_text(body, encoding="utf-8")
     page = visit((tmp_path / "lesson.html").as_uri())
     slider = page.locator("[data-control=phi]").first

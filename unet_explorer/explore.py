@@ -160,7 +160,7 @@ class Panel(NamedTuple):
                 setting[k.name] = k.values[j]
             yield setting
 
-# %% ../nbs/04_explore.ipynb #f140ac10
+# %% ../nbs/04_explore.ipynb #3b1d0e3d
 def _called(draw):
     return getattr(draw, "__name__", type(draw).__name__)
 
@@ -193,12 +193,13 @@ def _parameters(draw, controls):
     return parameters
 
 
+@checked
 def panels_of(
     draws,  # functions that return a picture
     controls: dict,  # name of a parameter -> range, list, boolean or `Control`
 ) -> tuple[list, list]:  # a `Panel` for each function, a `Knob` for each control
     "Functions and controls that fit together. Raises `InputError` for those that do not."
-    if not draws:
+    if not isinstance(draws, (list, tuple)) or not draws:
         raise InputError("no draw function; give at least one function that returns a picture")
     theirs = [_parameters(d, controls) for d in draws]
     knobs = {}
@@ -266,14 +267,21 @@ def _svg(text, who):
 
 _LOADS = re.compile(r"url\(\s*['\"]?(?!#|['\"]|data:image/)|@import|javascript:", re.I)
 
-# %% ../nbs/04_explore.ipynb #6f5108f7
+# %% ../nbs/04_explore.ipynb #2a09e56b
 def _attribute(name, value):
     "An attribute of SVG, escaped; numbers have one decimal, and two below 1."
     if isinstance(value, Real):
         if not math.isfinite(value):
             raise InputError(f"{name}={value}: nothing is drawn there; give a finite number")
-        value = f"{round(float(value), 2 if abs(value) < 1 else 1):.10g}"
-    return f' {name.strip("_").replace("_", "-")}="{html.escape(str(value))}"'
+        value = (f"{value:.2f}" if abs(value) < 1 else f"{value:.1f}").rstrip("0").rstrip(".")
+    else:
+        value = html.escape(str(value))
+    return f' {name.strip("_").replace("_", "-")}="{value}"'
+
+
+def _element(tag, inside, attributes):
+    more = "".join([_attribute(k, v) for k, v in attributes.items() if v is not None])
+    return f"<{tag}{more}>{inside}</{tag}>" if inside else f"<{tag}{more}/>"
 
 
 @checked
@@ -285,10 +293,9 @@ def shape(
     """An element of SVG: `stroke_width=2` becomes `stroke-width="2"`. Lengths are in pixels.
 
     Raises `InputError` for a number that is not finite."""
-    more = "".join(_attribute(k, v) for k, v in attributes.items() if v is not None)
-    return f"<{tag}{more}>{inside}</{tag}>" if inside else f"<{tag}{more}/>"
+    return _element(tag, inside, attributes)
 
-# %% ../nbs/04_explore.ipynb #33d09f1e
+# %% ../nbs/04_explore.ipynb #1aca10e2
 @checked
 def rect(
     x: Number,  # left edge
@@ -299,7 +306,7 @@ def rect(
     **more,  # other attributes: `stroke="currentColor"`
 ) -> str:  # SVG
     "A rectangle, in pixels from the upper left corner. Raises `InputError` for impossible numbers."
-    return shape("rect", x=x, y=y, width=width, height=height, fill=fill, **more)
+    return _element("rect", "", dict(x=x, y=y, width=width, height=height, fill=fill) | more)
 
 
 @checked
@@ -311,7 +318,7 @@ def circle(
     **more,  # other attributes: `stroke="currentColor"`
 ) -> str:  # SVG
     "A disc, in pixels from the upper left corner. Raises `InputError` for impossible numbers."
-    return shape("circle", cx=x, cy=y, r=r, fill=fill, **more)
+    return _element("circle", "", dict(cx=x, cy=y, r=r, fill=fill) | more)
 
 
 @checked
@@ -329,7 +336,8 @@ def line(
     if not all(math.isfinite(v) for pair in path for v in pair):
         raise InputError("points: one is not finite; leave it out")
     at = " ".join(f"{x:.1f},{y:.1f}" for x, y in path)
-    return shape("polyline", points=at, fill="none", stroke=stroke, stroke_width=width, **more)
+    look = dict(points=at, fill="none", stroke=stroke, stroke_width=width)
+    return _element("polyline", "", look | more)
 
 
 @checked
@@ -347,25 +355,23 @@ def text(
     known("at", at, ("start", "middle", "end"))
     if turn:
         more["transform"] = f"rotate({turn:g} {x:.1f} {y:.1f})"
-    shown = dict(x=x, y=y, font_size=size, text_anchor=at, fill=fill) | more
-    return shape("text", html.escape(str(words)), **shown)
+    look = dict(x=x, y=y, font_size=size, text_anchor=at, fill=fill)
+    return _element("text", html.escape(str(words)), look | more)
 
-# %% ../nbs/04_explore.ipynb #f74d03e3
+# %% ../nbs/04_explore.ipynb #d8ba38cb
 @checked
 def svg(
     width: Positive,  # of the picture, in pixels
     height: Positive,  # the same
-    *shapes,  # what is drawn, the first one lowest
+    *shapes: str,  # what is drawn, the first one lowest
     label: str = "",  # what the picture shows, in words: its <title>
     **more,  # other attributes: `class_="curve"`
 ) -> str:  # a whole SVG
     "Shapes on a sheet of `width x height` pixels. Raises `InputError` for impossible numbers."
     box = dict(viewBox=f"0 0 {width:g} {height:g}", width=width)
     sheet = box | dict(font_family="system-ui, sans-serif") | more
-    if not all(isinstance(s, str) for s in shapes):
-        raise InputError("shapes: not all are texts; give what rect, line, text and shape return")
-    title = shape("title", html.escape(label)) if label else ""
-    return shape("svg", title + "".join(shapes), **sheet)
+    title = f"<title>{html.escape(label)}</title>" if label else ""
+    return _element("svg", title + "".join(shapes), sheet)
 
 # %% ../nbs/04_explore.ipynb #09dc6eac
 def _figure(fig):
@@ -405,7 +411,7 @@ def _pixels(a, who):
 def _kind(a):
     return f"an array of {a.dtype}" if a.dtype != object else "something that is no picture"
 
-# %% ../nbs/04_explore.ipynb #ab4b729e
+# %% ../nbs/04_explore.ipynb #2c5e8def
 def picture_of(
     draw,  # a function that returns a picture
     **setting,  # its arguments
@@ -413,6 +419,8 @@ def picture_of(
     """What a draw function shows, as it goes into a page. Figures opened on the way are closed.
 
     Raises `InputError` for what is no picture, or runs or loads something."""
+    if not callable(draw):
+        raise InputError(f"draw={shown(draw)}; it must be a function that returns a picture")
     plt = sys.modules.get("matplotlib.pyplot")
     before = set(plt.get_fignums()) if plt else set()
     try:

@@ -90,7 +90,7 @@ def metal_lines(
             metal |= (y >= middle) & (y < middle + pitch) & strap
     return metal.T if upright else metal
 
-# %% ../nbs/07_simulate.ipynb #d7970e1a
+# %% ../nbs/07_simulate.ipynb #6728c558
 def _is_dose(v):
     return isinstance(v, Real) and not isinstance(v, bool) and v > 0
 
@@ -98,12 +98,15 @@ def _is_dose(v):
 Dose = Annotated[float, Rule("a number of electrons above 0, or inf for no noise", _is_dose)]
 
 
+@checked
 def counted(
-    signal: np.ndarray,  # `(h w)`, what endless electrons would show
-    dose: float,  # electrons for a value of 1; `float("inf")`: no noise
-    rng,  # a numpy generator
+    signal: instance(np.ndarray),  # `(h w)`, what endless electrons would show
+    dose: Dose,  # electrons for a value of 1; `float("inf")`: no noise
+    rng: instance(np.random.Generator),  # where the chance comes from
 ) -> np.ndarray:  # the same, counted
-    "Electrons come one by one: Poisson noise with variance value / dose."
+    """Electrons come one by one: Poisson noise with variance value / dose.
+
+    Raises `InputError` for a dose that cannot be."""
     if not np.isfinite(dose):
         return signal
     return (rng.poisson(np.clip(signal, 0, None) * dose) / dose).astype(np.float32)
