@@ -20,9 +20,10 @@ from unet_explorer.deploy import BACKENDS, Segmenter
 from unet_explorer.effunet import EffUNet
 from unet_explorer.images import open_image
 from unet_explorer.simulate import simulate
-from unet_explorer.tiles import largest_at_once, predict_tiled, tile_sides, tile_slices
+from unet_explorer.tiles import TILE, predict_tiled, tile_sides, tile_slices
 
-SIDES, ROUNDS = (512, 1024, 1536, 2048), 3
+SIDES, ROUNDS = (512, 1024, 2048), 2
+TILES = (256, 384, 512, 640, 768, 1024, 1536)
 JOBS = (6000, 20_000)
 KINDS = {"as trained": None, "folded, float32": "float32", "folded, bfloat16": "bfloat16"}
 
@@ -57,7 +58,7 @@ def job(path, side):
     segmenter = Segmenter(model(), pixels=side * side)
     mask = segmenter.segment(picture)
     seconds = time.perf_counter() - start
-    tile = tile_sides(side, side, largest_at_once())
+    tile = tile_sides(side, side, TILE)
     assert tuple(mask.shape) == (side, side) and mask.dtype == torch.uint8
     return dict(
         side=side, seconds=round(seconds), peak_bytes=peak(), backend=segmenter.backend, tile=tile
@@ -79,6 +80,24 @@ def memory(kind):
     return row
 
 
+def per_pixel(run):
+    """Nanoseconds of processor time on one thread for each pixel, for tiles of growing side; the
+    best of some rounds. The first round makes the library's plans and doesn't count."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    best = dict.fromkeys(TILES, float("inf"))
+    for k in range(ROUNDS + 1):
+        for n in TILES:
+            x = torch.rand(1, 1, n, n)
+            start = time.process_time()
+            run(x)
+            ns = (time.process_time() - start) * 1e9 / n**2
+            best[n] = min(best[n], ns) if k else best[n]
+    torch.set_num_threads(threads)
+    print({n: round(ns) for n, ns in best.items()}, "ns per pixel", flush=True)
+    return [round(ns, 1) for ns in best.values()]
+
+
 def work(side, tile):
     "Pixels computed for each pixel of the picture."
     parts = tile_slices(side, side, tile)
@@ -91,7 +110,7 @@ def speed(side, run):
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     x = torch.rand(1, side, side, generator=torch.Generator().manual_seed(0))
-    fit = tile_sides(side, side, largest_at_once())
+    fit = tile_sides(side, side, TILE)
     ways = {
         "whole": (lambda: run(x[None]), (side, side)),
         "tiles of 512": (lambda: predict_tiled(run, x, tile=512), (512, 512)),
@@ -115,34 +134,37 @@ def speed(side, run):
     return table
 
 
-def jobs(old):
-    "Whole jobs; those that were done before stay."
-    done = {row["side"]: row for row in old}
+def jobs():
+    "Whole jobs, each in a process of its own."
+    done = []
     piece = np.uint8(simulate(1, (500, 500), seed=0)[0][0][0].numpy() * 255)
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "chip.tif"
         for side in JOBS:
-            if side not in done:
-                out = tifffile.memmap(path, shape=(side, side), dtype="uint8")
-                for r in range(0, side, 500):
-                    out[r : r + 500] = np.tile(piece, (1, side // 500))
-                out.flush()
-                done[side] = alone("job", path, side)
-            print(done[side], flush=True)
-    return list(done.values())
+            path = Path(folder) / f"{side}.tif"
+            out = tifffile.memmap(path, shape=(side, side), dtype="uint8")
+            for r in range(0, side, 500):
+                out[r : r + 500] = np.tile(piece, (1, side // 500))
+            out.flush()
+            del out
+            done.append(alone("job", path, side))
+            print(done[-1], flush=True)
+    return done
 
 
 def main():
-    old = earlier("tiles", rounds=ROUNDS)
-    run = BACKENDS["float32"](model())
-    content = dict(
-        rounds=ROUNDS,
-        threads=torch.get_num_threads(),
-        memory=old.get("memory") or {kind: memory(kind) for kind in KINDS},
-        speed=old.get("speed") or {f"{n} x {n}": speed(n, run) for n in (2048, 4096)},
-    )
-    write("tiles", **content, jobs=old.get("jobs", []))
-    write("tiles", **content, jobs=jobs(old.get("jobs", [])))
+    found = earlier("tiles", rounds=ROUNDS)
+    net = model()
+    runs = {kind: BACKENDS[b](net) for kind, b in KINDS.items() if b and b in BACKENDS}
+    parts = {
+        "memory": lambda: {kind: memory(kind) for kind in KINDS},
+        "per_pixel": lambda: {kind: per_pixel(run) for kind, run in runs.items()},
+        "speed": lambda: {f"{n} x {n}": speed(n, runs["folded, float32"]) for n in (2048, 4096)},
+        "jobs": jobs,
+    }
+    done = dict(rounds=ROUNDS, threads=torch.get_num_threads(), sides=TILES)
+    for name, measure in parts.items():
+        done[name] = found.get(name) or measure()
+        write("tiles", **done)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from PIL import Image
 
 from unet_explorer import images
 from unet_explorer.contracts import InputError
-from unet_explorer.images import Picture, as_picture, load_image, open_image, percentiles, to_image
+from unet_explorer.images import Picture, as_picture, load_image, open_image, to_image
 
 RNG = np.random.default_rng(0)
 KINDS = ["bool", "uint8", "int8", "uint16", "int16", "uint32", "float16", "float32", "float64"]
@@ -37,7 +37,7 @@ def test_a_slice_equals_the_slice_of_the_whole(tmp_path, kind, shape, channels):
 def test_percentiles_are_those_of_numpy(kind, n):
     a = (RNG.standard_normal((n, 1)) * 3000).clip(0 if "u" in kind else -32768).astype(kind)
     shares = (0, 0.1, 12.5, 50, 99.9, 100)
-    np.testing.assert_allclose(percentiles(a, shares), np.percentile(a, shares), atol=1e-9)
+    np.testing.assert_allclose(images._percentiles(a, shares), np.percentile(a, shares), atol=1e-9)
 
 
 def test_a_plain_tiff_stays_on_the_disk_and_nothing_is_copied(tmp_path):

@@ -4,9 +4,8 @@
 
 # %% auto #0
 __all__ = ['IGNORE', 'SCALES', 'LUMA', 'SUFFIXES', 'TIFF', 'LOSSLESS', 'OKABE_ITO', 'PALETTE', 'SCREEN', 'check_image',
-           'check_mask', 'percentiles', 'Picture', 'as_picture', 'to_image', 'n_pages', 'open_image', 'load_image',
-           'load_mask', 'pixel_size_nm', 'save_image', 'save_mask', 'overlay', 'error_overlay', 'save_overlay',
-           'show_grid']
+           'check_mask', 'Picture', 'as_picture', 'to_image', 'n_pages', 'open_image', 'load_image', 'load_mask',
+           'pixel_size_nm', 'save_image', 'save_mask', 'overlay', 'error_overlay', 'save_overlay', 'show_grid']
 
 # %% ../nbs/02_images.ipynb #034e5bcd
 import copy
@@ -94,14 +93,14 @@ def check_mask(
         )
     return mask
 
-# %% ../nbs/02_images.ipynb #15784afc
+# %% ../nbs/02_images.ipynb #7bb09d8c
 def _bands(a, pixels=2**22):
     "The array `a` in horizontal bands, views of about so many pixels."
     rows = max(1, pixels // max(1, a[0].size))
     return (a[i : i + rows] for i in range(0, len(a), rows))
 
 
-def percentiles(
+def _percentiles(
     a,  # array of numbers `(h w)` or `(h w c)`
     shares,  # in percent, such as `(0.1, 99.9)`
 ) -> list[float]:  # one for each share
@@ -119,7 +118,7 @@ def percentiles(
         found.append(float(low + (high - low) * (at % 1)))
     return found
 
-# %% ../nbs/02_images.ipynb #cab1dc63
+# %% ../nbs/02_images.ipynb #39d434a0
 SCALES = ("auto", "dtype")
 
 
@@ -145,7 +144,7 @@ def _limits(a, scale, name):
             )
     elif scale == "dtype":
         return 0, np.iinfo(a.dtype).max
-    low, high = percentiles(a, (0.1, 99.9))
+    low, high = _percentiles(a, (0.1, 99.9))
     return (low, high) if low < high else (float(a.min()), float(a.max()))
 
 
@@ -604,7 +603,7 @@ def save_overlay(
     painted = overlay(image[:, ::step, ::step], mask[::step, ::step])
     save_image(path, torch.from_numpy(painted).movedim(-1, 0).float().clamp(0, 1))
 
-# %% ../nbs/02_images.ipynb #bd2a95e7
+# %% ../nbs/02_images.ipynb #de9bc446
 def _shown_as(p):
     "A picture as matplotlib draws it: `(h w)` or `(h w 3)`."
     a = np.asarray(p.detach().cpu() if torch.is_tensor(p) else p)
@@ -633,10 +632,13 @@ def show_grid(
     rows = pictures if isinstance(pictures, (list, tuple)) else [pictures]
     rows = rows if rows and isinstance(rows[0], (list, tuple)) else [rows]
     rows = [[_shown_as(p) for p in row] for row in rows]
-    titles = [str(t) for t in titles or ()]
     ncols = max(map(len, rows))
     if ncols == 0:
         raise InputError("show_grid: pictures=[]; give at least one")
+    if cmap not in plt.colormaps():
+        raise InputError(f"cmap={cmap!r} is no colour map of matplotlib; use 'gray' or 'viridis'")
+    if not isinstance(titles, (list, tuple)):
+        raise InputError(f"titles={shown(titles)}; give a list of texts")
     fig, axes = plt.subplots(
         len(rows),
         ncols,
@@ -651,5 +653,5 @@ def show_grid(
             axes[i, j].imshow(a, cmap=cmap, vmin=vmin, vmax=vmax, interpolation="nearest")
             k = i * ncols + j
             if k < len(titles):
-                axes[i, j].set_title(titles[k], fontsize=11)
+                axes[i, j].set_title(str(titles[k]), fontsize=11)
     return fig

@@ -5,22 +5,23 @@
 # %% auto #0
 __all__ = ['LIMITS', 'PACKAGES', 'cgroup_room', 'free_memory', 'has_bf16', 'system_facts']
 
-# %% ../nbs/16_machine.ipynb #61de287d
+# %% ../nbs/16_machine.ipynb #4ea1f2f9
 import math
 import os
 from pathlib import Path
 
-from .contracts import InputError, shown
+from .contracts import FilePath, InputError, checked, shown
 
-# %% ../nbs/16_machine.ipynb #818e21c3
+# %% ../nbs/16_machine.ipynb #7673069c
 LIMITS = {  # dialect: (the limit, in use, what `memory.stat` calls cached files)
     "cgroup v2": ("memory.max", "memory.current", "inactive_file"),
     "cgroup v1": ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
 }
 
 
+@checked
 def cgroup_room(
-    folder,  # of one control group
+    folder: FilePath,  # of one control group
 ) -> float:  # bytes; infinity where there is no limit, or no such folder
     "How many bytes the processes of a control group may still take."
     folder = Path(folder)
