@@ -195,7 +195,7 @@ def defects_find(
     print(f"wrote {out}/report.html, defects.csv, maps/, masks/, overlays/")
     return 1 if skipped else 0
 
-# %% ../nbs/55_cli.ipynb #3318c2db
+# %% ../nbs/55_cli.ipynb #ea39ada8
 COMMANDS = {
     "demo": demo,
     "train": train,
@@ -205,7 +205,7 @@ COMMANDS = {
 }
 
 
-def parser() -> argparse.ArgumentParser:
+def parser() -> argparse.ArgumentParser:  # `parse_args` gives `run` and its arguments
     "The command line: its commands, options and help texts."
     from unet_explorer import __version__
 

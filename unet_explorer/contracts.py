@@ -258,11 +258,11 @@ class Interrupted(KeyboardInterrupt):
     ):
         super().__init__(message)
 
-# %% ../nbs/01_contracts.ipynb #b5440e29
+# %% ../nbs/01_contracts.ipynb #01dcefe3
 @contextmanager
 def write_atomic(
     path,  # the file to be written
-):
+):  # a context manager that gives a Path
     """Gives a temporary path beside `path`; renames it to `path` if all went well, else removes it.
     Raises `InputError` where nothing can be written."""
     try:

@@ -353,7 +353,7 @@ def _left_out(skipped):
     more = "; ..." if len(skipped) > 5 else ""
     return [f"{len(skipped)} could not be used: {'; '.join(skipped[:5])}{more}"]
 
-# %% ../nbs/53_inspection.ipynb #3a8e5591
+# %% ../nbs/53_inspection.ipynb #b8572ce2
 class Inspected(NamedTuple):
     "What an inspection found."
 
@@ -384,7 +384,7 @@ def find_folder(
     overwrite: bool = False,  # replace an earlier result
     again: Callable | None = None,  # makes the words that do it again
     say: Callable = print,  # called with a line for each file that is skipped, and for each note
-) -> Inspected:
+) -> Inspected:  # alarms, and what was skipped
     "Look for what is not normal. Raises `InputError` if nothing can be done at all."
     from tqdm import tqdm
 

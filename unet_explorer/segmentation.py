@@ -64,7 +64,7 @@ def _learner(ds, out, training, encoder):
         seed=training.seed,
     )
 
-# %% ../nbs/52_segmentation.ipynb #5763d9c3
+# %% ../nbs/52_segmentation.ipynb #e7684b22
 PUBLISHED = {  # what others report on the same images; the scores they used
     "nasa_super1": [
         dict(
@@ -109,7 +109,7 @@ def judge(
     model: instance(EffUNet),  # is used in evaluation mode
     ds,  # a `DatasetDict` with train and the part `held_out`
     held_out: str = "test",  # which part
-) -> Judged:
+) -> Judged:  # masks, scores, baselines
     """Predict held-out pictures and score them, beside a baseline that may see the same data.
     Raises `InputError` for a part that is not there."""
     from unet_explorer.train import predict_all
@@ -271,7 +271,7 @@ def summary(
     pooled = f"  pooled IoU {s['pooled_iou']:.3f}   pixel accuracy {s['accuracy']:.3f}"
     return "\n".join([*lines, pooled + rand_f])
 
-# %% ../nbs/52_segmentation.ipynb #0ac8c0c4
+# %% ../nbs/52_segmentation.ipynb #86b9f2cd
 Threshold = number("a probability above 0 and below 1, such as 0.5", lambda v: 0 < v < 1)
 
 
@@ -309,7 +309,7 @@ def segment_folder(
     *,
     threshold: Threshold = 0.5,  # probability from which a pixel is class 1, two classes only
     say=print,  # called with a line for each picture that is skipped
-) -> Segmented:
+) -> Segmented:  # names of the masks, and what was skipped
     """Masks and overlays for new pictures of any size, each page of a stack by itself.
     Raises `InputError` if nothing can be done at all."""
     from tqdm import tqdm

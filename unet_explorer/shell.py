@@ -12,7 +12,7 @@ import shlex
 
 from .contracts import number_in
 
-# %% ../nbs/54_shell.ipynb #09ef965a
+# %% ../nbs/54_shell.ipynb #a36cdbf6
 EITHER = ("minutes", "steps")  # only one of them may be said
 
 
@@ -36,12 +36,12 @@ def _how(p, note):
 def add_command(
     commands,  # what `add_subparsers()` of an argparse parser returned
     name: str,  # what is typed
-    function,  # is called with what was typed; its docstring and comments are the help
+    function,  # is called with what was typed; its comments are the help
 ):
     "Add a command that calls `function`: its parameters are the arguments."
     from fastcore.docments import docments
 
-    notes, about = docments(function), inspect.getdoc(function)
+    notes, about = docments(function), inspect.getdoc(function).split("\n")[0]
     command = commands.add_parser(name, help=about, description=about)
     parameters = inspect.signature(function).parameters
     exclusive = command
