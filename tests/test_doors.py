@@ -75,7 +75,8 @@ def test_every_door_has_a_sign(room):
     bare = [n for n, o in public(room).items() if not (vars(o).get("__doc__") or o.__doc__)]
     missing = [f"{room}.{name}: no docstring" for name in bare]
     for name, f, said in functions(room):
-        if refuses(f) and "InputError" not in said:
+        # the docstring of a command is its help, read by people who know no exceptions
+        if refuses(f) and "InputError" not in said and room != "cli":
             missing.append(f"{room}.{name}: may raise InputError, and does not say so")
         method = "." in name
         for key, kind, comment in parts(f):
