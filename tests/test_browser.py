@@ -17,7 +17,7 @@ from PIL import Image
 from test_lab import CHROMIUM, FLAGS, lab  # noqa: F401  (a fixture)
 
 from unet_explorer.contracts import InputError
-from unet_explorer.explore import Control, bake, picture_of, rect, svg, text
+from unet_explorer.sliders import Control, bake, picture_of, rect, svg, text
 
 KINDS = {"kernel": (1, 6), "mode": ["depth & <width>", "both"], "pad": True}
 
@@ -421,7 +421,7 @@ PREPARE = f"import sys; sys.path.insert(0, {str(ROOT)!r})"
 DRAW = """
 import os
 import numpy as np
-from unet_explorer.explore import Control, explore
+from unet_explorer.sliders import Control, explore
 def squares(k=3):
     "Squares"
     return f'<svg viewBox="0 0 90 20" width="270"><rect width="{9 * k}" height="20"/></svg>'

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from unet_explorer.contracts import InputError
-from unet_explorer.explore import (
+from unet_explorer.sliders import (
     Control,
     bake,
     circle,
@@ -451,7 +451,7 @@ def test_one_kind_of_picture():
 CODE = """
 import sys, hashlib, matplotlib; matplotlib.use("Agg")
 import matplotlib.pyplot as plt, numpy as np
-from unet_explorer.explore import bake
+from unet_explorer.sliders import bake
 def figure(k, mode):
     fig, ax = plt.subplots(figsize=(2, 2))
     ax.plot([0, k], "o-")
@@ -662,7 +662,7 @@ def test_fragment_names_no_other_host_and_has_no_blank_line():
 
 def test_import_is_quick_and_loads_no_torch():
     code = (
-        "import sys, unet_explorer.explore; "
+        "import sys, unet_explorer.sliders; "
         "assert not {'torch', 'matplotlib', 'ipywidgets', 'IPython'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

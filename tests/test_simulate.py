@@ -13,7 +13,7 @@ from skimage.draw import polygon
 
 from unet_explorer.contracts import InputError
 from unet_explorer.data import cache_dir, meta, sample
-from unet_explorer.explore import circle, shape, svg
+from unet_explorer.sliders import circle, shape, svg
 from unet_explorer.images import check_image, check_mask
 from unet_explorer.layout import (
     LAYOUTS,

@@ -199,7 +199,7 @@ a ```b```
 
 
 def test_readme_shows_a_widget_as_still_pictures():
-    from unet_explorer.explore import bake
+    from unet_explorer.sliders import bake
 
     def square(k=1):
         "A [square] & more"

@@ -12,7 +12,7 @@ from conftest import ROOT
 from test_browser import INPUT, PAGE, chromium, normal, shown, visit  # noqa: F401  (fixtures)
 
 from unet_explorer.contracts import InputError
-from unet_explorer.explore import panels_of, picture_of
+from unet_explorer.sliders import panels_of, picture_of
 
 
 def baked(path):
@@ -50,7 +50,7 @@ def looks(page):
 
 
 def test_the_book_has_its_widgets():
-    lessons = {"index", "04_explore", "15_unet_ledger", "12_upsample", "13_scaling", "18_effunet"}
+    lessons = {"index", "04_sliders", "15_unet_ledger", "12_upsample", "13_scaling", "18_effunet"}
     assert lessons | {"20_metrics", "22_mosaics", "31_anomaly"} <= set(WIDGETS)
     assert len(WIDGETS["12_upsample"]) == 3
     heaviest = max(len(html) for widgets in WIDGETS.values() for html in widgets)
@@ -82,7 +82,7 @@ def test_every_control_moves_a_picture(stem, visit, tmp_path):
 # their code runs in seconds; `make test-slow` takes more
 QUICK = ("index", "15_unet_ledger", "13_scaling", "20_metrics")
 # these define the engine itself, or show a training, which another machine repeats only nearly
-ELSE = ("04_explore", "12_upsample", "22_mosaics", "31_anomaly")
+ELSE = ("04_sliders", "12_upsample", "22_mosaics", "31_anomaly")
 
 
 def drawn(stem, monkeypatch):

@@ -5,7 +5,7 @@ from .contracts import InputError
 from .data import catalogue, load, load_pairs, meta, sample, split
 from .deploy import Segmenter, to_onnx
 from .effunet import EffUNet, restore, save
-from .explore import explore
+from .sliders import explore
 from .images import (
     error_overlay,
     load_image,

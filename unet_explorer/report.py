@@ -17,7 +17,7 @@ import torch
 
 from .contracts import Count, FilePath, InputError, Number, Whole, checked, known
 from .contracts import shown, write_atomic
-from .explore import circle, line, svg, text
+from .sliders import circle, line, svg, text
 from .images import PALETTE, check_image, error_overlay, overlay
 from .metrics import as_array, as_mask
 

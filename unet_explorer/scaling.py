@@ -325,7 +325,7 @@ _COLOUR = {2: "#f0e442", 4: "#e69f00", 8: "#009e73", 16: "#56b4e9", 32: "#0072b2
 
 def _maps(rows, res, x, y, side):
     "The picture and its maps as nested squares, all to one scale."
-    from unet_explorer.explore import rect
+    from unet_explorer.sliders import rect
 
     scale, stride = side / next(m for m in (640, 2240) if res <= m), 2
     pen = functools.partial(rect, x, y, stroke="currentColor")
@@ -338,7 +338,7 @@ def _maps(rows, res, x, y, side):
 
 def _blocks(rows, x, y, w, h):
     "A bar for every block, as high as its channels are many, with two axes."
-    from unet_explorer.explore import line, rect, text
+    from unet_explorer.sliders import line, rect, text
 
     rows = rows[1:]
     across = next(m for m in (64, 400, 1600) if sum(r.repeats for r in rows) <= m)
@@ -371,7 +371,7 @@ def network_svg(
     """B0 scaled by phi: the picture and its maps as squares, the blocks as bars, and what it costs
 
     Raises `InputError` for an unknown mode or a number out of range."""
-    from unet_explorer.explore import rect, svg, text
+    from unet_explorer.sliders import rect, svg, text
 
     s, b0 = compound(phi, mode=mode), count("b0")
     spec = Variant(s.width, s.depth)
@@ -412,7 +412,7 @@ def _trail(mode):
 
 def _chart(value, low, high, y, title, here, mode):
     "One chart of `cost_svg`: `value(cost)` from `low` to `high` over GMAC, both logarithmic."
-    from unet_explorer.explore import circle, line, text
+    from unet_explorer.sliders import circle, line, text
 
     def at(c):
         across = math.log(c.macs / 3e8) / math.log(200)
@@ -444,7 +444,7 @@ def cost_svg(
     """Parameters and memory against the work: modes as lines, B0 to B7 as dots, a ring at this one
 
     Raises `InputError` for an unknown mode or a number out of range."""
-    from unet_explorer.explore import svg, text
+    from unet_explorer.sliders import svg, text
 
     s = compound(phi, mode=mode)
     here = count(Variant(s.width, s.depth), s.resolution)

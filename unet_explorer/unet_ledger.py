@@ -26,7 +26,7 @@ from unet_explorer.contracts import (
     rule_of,
     shown,
 )
-from .explore import line, rect, svg, text
+from .sliders import line, rect, svg, text
 from .images import PALETTE
 from .layers import Dims, stage_label
 from .unet import UNet, Widths, nearest_legal, padded_side
