@@ -7,7 +7,7 @@ from unet_explorer.anomaly import (
     FEWEST,
     LOSSES,
     PerPlace,
-    _averages_kept,
+    averages_kept,
     align,
     anomaly_map,
     check_clean,
@@ -173,7 +173,7 @@ def test_second_view_does_not_count_in_the_running_averages():
     )
     net(torch.rand(4, 1, 8, 8))
     before = [m.running_var.clone() for m in net[1:]]
-    with _averages_kept(net):
+    with averages_kept(net):
         net(torch.rand(4, 1, 8, 8) * 9)
     assert all(torch.equal(b, m.running_var) for b, m in zip(before, net[1:])) and [
         m.momentum for m in net[1:]

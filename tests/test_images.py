@@ -37,7 +37,7 @@ def test_a_slice_equals_the_slice_of_the_whole(tmp_path, kind, shape, channels):
 def test_percentiles_are_those_of_numpy(kind, n):
     a = (RNG.standard_normal((n, 1)) * 3000).clip(0 if "u" in kind else -32768).astype(kind)
     shares = (0, 0.1, 12.5, 50, 99.9, 100)
-    np.testing.assert_allclose(images._percentiles(a, shares), np.percentile(a, shares), atol=1e-9)
+    np.testing.assert_allclose(images.percentiles(a, shares), np.percentile(a, shares), atol=1e-9)
 
 
 def test_a_plain_tiff_stays_on_the_disk_and_nothing_is_copied(tmp_path):

@@ -158,7 +158,8 @@ class Pairs:
 
 
 class Rows:
-    "The rows of a `Dataset` as `Pictures`, kept in memory up to a budget."
+    """The rows of a `Dataset` as `Pictures`, kept in memory up to a budget.
+    Raises `InputError` for what is no data set."""
 
     @checked
     def __init__(
@@ -188,7 +189,8 @@ def as_fastai(
     image: ImageTensor,  # float `(c h w)` in [0, 1]
     mask: MaskTensor,  # int64 `(h w)`
 ) -> tuple:  # fastai's `TensorImageBW` or `TensorImage`, and `TensorMask`
-    "The same numbers in fastai's types, which know how to show themselves."
+    """The same numbers in fastai's types, which know how to show themselves.
+    Raises `InputError` for what is no picture with its mask."""
     from fastai.vision.core import TensorImage, TensorImageBW, TensorMask
 
     return (TensorImageBW if len(image) == 1 else TensorImage)(image), TensorMask(mask)

@@ -150,7 +150,8 @@ def _median(values):
 
 class Segmenter:
     """A model, ready for many pictures: the fastest backend of this machine that agrees with plain
-    float32. Where few `pixels` are to come, float32, and nothing is measured.
+    float32. Where few `pixels` are to come, float32, and nothing is measured. Raises `InputError`
+    for what is no model, and where no backend agrees.
 
     `.timings` tells the milliseconds of each, `.differences` the mean difference in probability,
     `.missing` why one is not there, `.backend` which was chosen. `.logits` maps pictures

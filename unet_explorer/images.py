@@ -4,8 +4,9 @@
 
 # %% auto #0
 __all__ = ['IGNORE', 'SCALES', 'LUMA', 'SUFFIXES', 'TIFF', 'LOSSLESS', 'OKABE_ITO', 'PALETTE', 'SCREEN', 'check_image',
-           'check_mask', 'Picture', 'as_picture', 'to_image', 'n_pages', 'open_image', 'load_image', 'load_mask',
-           'pixel_size_nm', 'save_image', 'save_mask', 'overlay', 'error_overlay', 'save_overlay', 'show_grid']
+           'check_mask', 'percentiles', 'Picture', 'as_picture', 'to_image', 'n_pages', 'open_image', 'load_image',
+           'load_mask', 'pixel_size_nm', 'save_image', 'save_mask', 'overlay', 'error_overlay', 'save_overlay',
+           'show_grid']
 
 # %% ../nbs/02_images.ipynb #034e5bcd
 import copy
@@ -100,11 +101,18 @@ def _bands(a, pixels=2**22):
     return (a[i : i + rows] for i in range(0, len(a), rows))
 
 
-def _percentiles(
+def percentiles(
     a,  # array of numbers `(h w)` or `(h w c)`
     shares,  # in percent, such as `(0.1, 99.9)`
 ) -> list[float]:  # one for each share
-    "As `np.percentile`; 16-bit numbers are counted, so that no copy of a large picture is made."
+    """As `np.percentile`; 16-bit numbers are counted, so that no copy of a large picture is made.
+    Raises `InputError` for what has no percentiles."""
+    a, shares = np.asanyarray(a), np.asarray(shares)
+    if a.dtype.kind not in "iuf" or a.size == 0:
+        raise InputError(f"percentiles: {shown(a)}; it must be an array of numbers")
+    right = shares.dtype.kind in "iuf" and shares.ndim == 1
+    if not right or not ((shares >= 0) & (shares <= 100)).all():
+        raise InputError(f"percentiles: shares={shown(shares)}; give percents, such as (0.1, 99.9)")
     if a.dtype.kind not in "iu" or a.dtype.itemsize != 2:
         return [float(v) for v in np.percentile(a, shares)]
     least = int(np.iinfo(a.dtype).min)
@@ -144,7 +152,7 @@ def _limits(a, scale, name):
             )
     elif scale == "dtype":
         return 0, np.iinfo(a.dtype).max
-    low, high = _percentiles(a, (0.1, 99.9))
+    low, high = percentiles(a, (0.1, 99.9))
     return (low, high) if low < high else (float(a.min()), float(a.max()))
 
 
@@ -517,7 +525,8 @@ def save_mask(
     path: FilePath,  # where to: .png, .tif or .bmp
     mask: torch.Tensor,  # int `(h w)`, class numbers 0 to 255
 ):
-    "Write `mask` as an 8-bit file that holds the class numbers themselves."
+    """Write `mask` as an 8-bit file that holds the class numbers themselves.
+    Raises `InputError` for what is no mask, and a suffix that loses numbers."""
     _check_suffix(path, LOSSLESS)
     with write_atomic(path) as tmp:
         _bytes(check_mask(mask, 255)).save(tmp)
@@ -597,7 +606,8 @@ def save_overlay(
     mask,  # `(h w)` class numbers
     most: Count = SCREEN,  # pixels on the longer side
 ):
-    "Write `image` with its mask painted over it, reduced where it is larger than a screen."
+    """Write `image` with its mask painted over it, reduced where it is larger than a screen.
+    Raises `InputError` where they do not fit."""
     h, w = image.shape[-2:]
     step = -(-max(h, w) // most)
     painted = overlay(image[:, ::step, ::step], mask[::step, ::step])

@@ -201,7 +201,8 @@ def mirrored(
     i,  # integers, an array of any shape
     n: Count,  # length of the axis
 ) -> np.ndarray:  # of the same shape
-    "Indices folded back into 0 to n-1, like a mirror at both ends: -1 is 0, and n is n-1."
+    """Indices folded back into 0 to n-1, like a mirror at both ends: -1 is 0, and n is n-1.
+    Raises `InputError` for what are no whole numbers."""
     i = as_array(i, "i") % (2 * n)
     return np.where(i < n, i, 2 * n - 1 - i)
 

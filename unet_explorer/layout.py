@@ -106,7 +106,7 @@ def lines(
     pitch_nm: Positive = 96.0,  # from line to line, in nm
     width_nm: Positive = 48.0,  # width of a line, in nm
     seed: Seed = 0,  # same seed, same layout
-) -> Layout:
+) -> Layout:  # masks `(h w)`, with the size of a pixel
     "Lines and spaces, upright or lying. Raises `InputError` for sizes that cannot be."
     _check_pitch("lines", width_nm, pitch_nm)
     rng = np.random.default_rng(seed)
@@ -123,7 +123,7 @@ def contacts(
     pitch_nm: Positive = 112.0,  # from contact to contact, in nm
     diameter_nm: Positive = 60.0,  # of a contact, in nm
     seed: Seed = 0,  # same seed, same layout; also chooses square or staggered
-) -> Layout:
+) -> Layout:  # masks `(h w)`, with the size of a pixel
     "An array of contact holes. Raises `InputError` for sizes that cannot be."
     _check_pitch("contacts", diameter_nm, pitch_nm)
     rng = np.random.default_rng(seed)
@@ -161,7 +161,7 @@ def routed(
     width_nm: Positive = 60.0,  # width of a wire, in nm
     via_nm: Positive = 40.0,  # diameter of a via, in nm
     seed: Seed = 0,  # same seed, same layout
-) -> Layout:
+) -> Layout:  # masks `(h w)`, with the size of a pixel
     "Routed metal with jogs, line ends and vias. Raises `InputError` for sizes that cannot be."
     _check_pitch("routed", max(width_nm, via_nm), pitch_nm)
     rng = np.random.default_rng(seed)
@@ -217,7 +217,7 @@ def read_svg(
     source,  # path of an SVG file, or its text
     pixel_nm: Positive = 5.0,  # size of a pixel of the drawing, in nm; the file does not say
     scale: Positive = 1.0,  # pixels of the layout per pixel of the drawing
-) -> Layout:
+) -> Layout:  # masks `(h w)`, with the size of a pixel
     """A layer drawn as SVG: polygons are metal, circles are vias.
 
     Raises `InputError` for other shapes, and if there is no such file."""
@@ -261,7 +261,7 @@ def crop(
     size: HeightWidth = (512, 512),  # height and width of the window, in pixels
     seed: Seed = 0,  # where to cut, if `at` is not given
     at: Corner | None = None,  # row and column of the upper left corner
-) -> Layout:
+) -> Layout:  # masks `(h w)`, with the size of a pixel
     """A window of a layout. A random one holds at least 5 % metal or vias, if 50 draws find that.
 
     Raises `InputError` if it does not fit."""
@@ -303,7 +303,7 @@ def random_layout(
     size: HeightWidth = (512, 512),  # height and width, in pixels
     pixel_nm: Positive = 4.0,  # size of a pixel, in nm
     seed: Seed = 0,  # same seed, same layout
-) -> Layout:
+) -> Layout:  # masks `(h w)`, with the size of a pixel
     """A design with a random width and pitch: 80 to 130 nm, a fifth more where there are vias.
 
     Raises `InputError` for an unknown kind."""
@@ -318,7 +318,7 @@ def in_colours(
 ) -> np.ndarray:  # float `(h w 3)` in [0, 1]
     """A layout in colours: insulator grey, metal orange, vias blue, foreign matter pink.
 
-    Changes of height make it darker or lighter."""
+    Changes of height make it darker or lighter. Raises `InputError` for what is no layout."""
     rgb = np.full((*layout.shape, 3), 0.85)
     rgb[layout.metal] = PALETTE[1]
     rgb[layout.via] = PALETTE[5]

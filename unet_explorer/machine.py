@@ -23,7 +23,8 @@ LIMITS = {  # dialect: (the limit, in use, what `memory.stat` calls cached files
 def cgroup_room(
     folder: FilePath,  # of one control group
 ) -> float:  # bytes; infinity where there is no limit, or no such folder
-    "How many bytes the processes of a control group may still take."
+    """How many bytes the processes of a control group may still take.
+    Raises `InputError` for what is no path."""
     folder = Path(folder)
     for limit, used, cached in LIMITS.values():
         try:

@@ -33,7 +33,8 @@ def reach(
     limit: Count = 4096,  # longest strip to try, in pixels
 ):  # int, pixels; infinity if a pixel is felt everywhere
     """How far a model sees, at most: the halo that makes tiles equal to the whole. Found by a NaN
-    in the input, which taints every output pixel that depends on it."""
+    in the input, which taints every output pixel that depends on it. Raises `InputError` for what
+    is no model, and numbers that cannot be."""
     if not callable(model):
         raise InputError(f"model={shown(model)}; give a module or a function (b c h w) to logits")
     with evaluating(model) as device:

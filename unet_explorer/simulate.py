@@ -348,7 +348,7 @@ _DOSES = Rule("above 0, a number or a pair (low, high)", lambda v: _is_setting(v
 def random_sem(
     seed: Seed = 0,  # same seed, same settings
     **own,  # a setting of `Sem`: a number fixes it, a pair `(low, high)` is its range
-) -> Sem:
+) -> Sem:  # settings of a microscope
     """Random settings from `RANGES`, dose on a logarithmic scale.
 
     Raises `InputError` for a name that `Sem` does not have, and for values that cannot be."""

@@ -73,7 +73,7 @@ def tile_sides(
     stride: Count = 32,  # tiles begin at multiples of this
 ) -> tuple[int, int]:  # height and width of a tile
     """The tiles of at most so many pixels that compute the fewest pixels twice. If `pixels` is too
-    few for any tile, the smallest that is possible."""
+    few for any tile, the smallest that is possible. Raises `InputError` for impossible numbers."""
     least = -(-overlap // stride) * stride + stride
     best = (math.inf, least, least)
     for most in range(h if h <= least else least, h + stride, stride):
@@ -269,7 +269,8 @@ def to_mask(
     logits: torch.Tensor,  # `(b k h w)`
     threshold: Probability = 0.5,  # from which a pixel is class 1; used when k = 1
 ) -> torch.Tensor:  # int64 `(b h w)`
-    "The class of every pixel: the largest of k logits; for k = 1, sigmoid above `threshold`."
+    """The class of every pixel: the largest of k logits; for k = 1, sigmoid above `threshold`.
+    Raises `InputError` for what are no logits."""
     if not torch.is_tensor(logits) or logits.ndim != 4:
         raise InputError(f"logits={shown(logits)}; they are a tensor (b k h w)")
     if logits.shape[1] > 1:
@@ -349,5 +350,6 @@ def largest_at_once(
     per_pixel: Positive = BYTES_PER_PIXEL,  # bytes that the model needs for a pixel
     share: Share = 0.25,  # of the free memory that may be used
 ) -> int:  # pixels, from 128 x 128 to `AT_ONCE`
-    "How many pixels may go through a model at once on this machine, now."
+    """How many pixels may go through a model at once on this machine, now.
+    Raises `InputError` for numbers that cannot be."""
     return max(128 * 128, min(AT_ONCE, int(share * free_memory() / per_pixel)))

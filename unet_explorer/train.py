@@ -105,7 +105,8 @@ class SegLoss(nn.Module):
 
 # %% ../nbs/21_train.ipynb #bf384867
 class MeanDice(Metric):
-    "Mean Dice of the classes from 1 up, pooled over the pixels of an epoch; for a `Learner`."
+    """Mean Dice of the classes from 1 up, pooled over the pixels of an epoch; for a `Learner`.
+    Raises `InputError` for a number of classes that cannot be."""
 
     @checked
     def __init__(
@@ -131,7 +132,8 @@ class MeanDice(Metric):
 
 # %% ../nbs/21_train.ipynb #dc4e3acc
 class ChannelsLast(Callback):
-    "Channels-last memory, and bf16 if `bf16`: in the forward pass; loss, weights: float32."
+    """Channels-last memory, and bf16 if `bf16`: in the forward pass; loss, weights: float32.
+    Raises `InputError` for what is neither True nor False."""
 
     order = 5  # after fastai has moved the batch
 
@@ -191,7 +193,8 @@ def measure(
 
 # %% ../nbs/21_train.ipynb #662478a1
 class OnTime(Callback):
-    "Keep to a time budget: the schedule never lags behind the clock, and training ends in time."
+    """Keep to a time budget: the schedule never lags behind the clock, and training ends in time.
+    Raises `InputError` for a time that is not above 0."""
 
     order = 55  # before the scheduler (60) reads pct_train
 
@@ -223,7 +226,8 @@ Folder = Annotated[object, Rule("a folder", lambda v: isinstance(v, (str, Path))
 
 
 class KeepBest(Callback):
-    "Keep the weights of the epoch with the best validation Dice, in memory and in `folder`."
+    """Keep the weights of the epoch with the best validation Dice, in memory and in `folder`.
+    Raises `InputError` for what is no folder."""
 
     order = 52  # after the Recorder (50), before OnTime (55) may end the training
 
