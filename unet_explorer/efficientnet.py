@@ -262,6 +262,9 @@ def copy_weights(
     `model.in_ch` by `adapt_stem`; a head that `model` does not have, or a classifier for other
     classes, is left out. Raises `InputError` if a shape differs."""
     theirs, ours = list(source.items()), list(model.state_dict().items())
+    for name, weight in theirs:
+        if not torch.is_tensor(weight):
+            raise InputError(f"copy_weights: {name}={shown(weight)}; it must be a tensor")
     if theirs:
         name, stem = theirs[0]
         classifier = model.classifier

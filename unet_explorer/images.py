@@ -608,6 +608,9 @@ def save_overlay(
 ):
     """Write `image` with its mask painted over it, reduced where it is larger than a screen.
     Raises `InputError` where they do not fit."""
+    for name, array, axes in (("image", image, "c h w"), ("mask", mask, "h w")):
+        if getattr(array, "ndim", 0) != len(axes.split()):
+            raise InputError(f"save_overlay: {name}={shown(array)}; it must have the axes ({axes})")
     h, w = image.shape[-2:]
     step = -(-max(h, w) // most)
     painted = overlay(image[:, ::step, ::step], mask[::step, ::step])

@@ -8,7 +8,6 @@ __all__ = ['Dose', 'RANGES', 'SizeRange', 'metal_lines', 'counted', 'sem_image',
 
 # %% ../nbs/07_simulate.ipynb #b12b6f93
 import json
-from collections.abc import Iterable
 from dataclasses import dataclass, fields, replace
 from numbers import Real
 from typing import Annotated
@@ -109,7 +108,7 @@ def counted(
     Raises `InputError` for a dose that cannot be."""
     if not np.isfinite(dose):
         return signal
-    return (rng.poisson(np.clip(signal, 0, None) * dose) / dose).astype(np.float32)
+    return np.asarray(rng.poisson(np.clip(signal, 0, None) * dose) / dose, np.float32)
 
 # %% ../nbs/07_simulate.ipynb #cd7109d1
 def _distance(inside):
@@ -402,7 +401,7 @@ def _measured(fact, mask, pixel_nm):
 # %% ../nbs/07_simulate.ipynb #907d5c18
 def _check_names(name, given, table, others=()):
     "`given` as a list; `InputError` if something in it is neither in `table` nor of type `others`."
-    if isinstance(given, str) or not isinstance(given, Iterable):
+    if isinstance(given, str) or not np.iterable(given):
         raise InputError(f"{name}={shown(given)}; it must be a list of {', '.join(table)}")
     given = list(given)
     for choice in given:
