@@ -614,7 +614,7 @@ def _load_known(source, fallback, options):
     except InputError:
         if not fallback or os.environ.get("UNET_EXPLORER_REQUIRE_DATA") == "1":
             raise
-        print(f"{source.name} is not in the cache and there is no network: simulated instead")
+        print(f"{source.name} is not in the cache and no network: using simulated images instead")
         return load("simulated")
     about = {
         key: getattr(source, key)
