@@ -16,6 +16,7 @@ import math
 import os
 import tempfile
 import types
+from collections.abc import Callable
 from contextlib import contextmanager
 from numbers import Integral, Real
 from pathlib import Path
@@ -98,6 +99,7 @@ _KINDS = {
     str: Rule("a text", lambda v: isinstance(v, str)),
     dict: Rule("a dict", lambda v: isinstance(v, dict)),
     list: Rule("a list", lambda v: isinstance(v, (list, tuple))),
+    Callable: Rule("a function", callable),
 }
 
 

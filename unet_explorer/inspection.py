@@ -27,6 +27,7 @@ from unet_explorer.contracts import (
     Positive,
     Share,
     checked,
+    instance,
     model_folder,
     write_atomic,
 )
@@ -170,7 +171,7 @@ def _crop_size(size, image):
 def fit_folder(
     clean: FilePath,  # folder of clean pictures
     out: FilePath,  # folder for the model
-    training: Training | None = None,  # None in it: eight minutes, crops of 128 pixels
+    training: instance(Training) | None = None,  # None in it: eight minutes, crops of 128 pixels
     *,
     fpr: Share = 0.05,  # promised share of clean pictures with an alarm
     pixel_nm: Positive | None = None,  # size of a pixel in nm; None: as the files say
