@@ -52,3 +52,23 @@ def test_the_names_of_the_readme_are_there():
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     used = set(re.findall(r"\bux\.(\w+)", text))
     assert used <= set(NAMES), used - set(NAMES)
+
+
+def test_an_editor_knows_the_names_before_anything_is_loaded():
+    "Completion and signatures come from the stub, as in an editor or a notebook."
+    import jedi
+
+    code = "import unet_explorer as ux\nux."
+    offered = {c.name for c in jedi.Script(code, path=ROOT / "example.py").complete(2, 3)}
+    assert set(NAMES) <= offered, set(NAMES) - offered
+    code = "import unet_explorer as ux\nux.fit(\n"
+    (call,) = jedi.Script(code, path=ROOT / "example.py").get_signatures(2, 7)
+    assert {"learn", "steps", "minutes", "seed", "bar"} <= {p.name for p in call.params}
+
+
+def test_help_names_the_rooms():
+    "`help(ux)` shows what there is."
+    import pydoc
+
+    text = pydoc.plain(pydoc.render_doc(ux))
+    assert "type checkers" in text and "load(" in text and "class EffUNet" in text

@@ -20,7 +20,7 @@ from collections.abc import Callable
 from contextlib import contextmanager
 from numbers import Integral, Real
 from pathlib import Path
-from typing import Annotated, NamedTuple, Union, get_args, get_origin
+from typing import Annotated, NamedTuple, TypeVar, Union, get_args, get_origin
 
 # %% ../nbs/01_contracts.ipynb #91cc5349
 class InputError(ValueError):
@@ -159,9 +159,12 @@ def shown(
     return text if len(text) <= 60 else text[:57] + "..."
 
 # %% ../nbs/01_contracts.ipynb #ac675997
+_F = TypeVar("_F", bound=Callable)  # so that editors see through the decorator
+
+
 def checked(
-    f,  # a function, or an `__init__`
-):  # the same, and what it is given keeps to the annotations of its signature
+    f: _F,  # a function, or an `__init__`
+) -> _F:  # the same, and what it is given keeps to the annotations of its signature
     "Decorator: an argument that breaks the rule of its annotation raises `InputError`, one line."
     signature = inspect.signature(f)
     rules = {n: rule_of(p.annotation) for n, p in signature.parameters.items()}
