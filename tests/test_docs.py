@@ -267,7 +267,7 @@ def test_reference_has_the_face(site):
     for name in set(ux.__all__) - {"__version__"}:
         module = getattr(ux, name).__module__.split(".")[-1]
         assert f'<a href="{module}.html#{name}"><code>ux.{name}</code>' in text, name
-    assert site.book.targets["ux.explore"] == "api/explore.qmd#explore"
+    assert site.book.targets["ux.explore"] == "api/sliders.qmd#explore"
 
 
 @pytest.mark.parametrize(

@@ -300,3 +300,24 @@ def test_nothing_of_one_machine():
             f"{name}:{text[: m.start()].count(chr(10)) + 1}: {m[0]}" for m in bad.finditer(text)
         ]
     assert not found, found
+
+
+@each
+def test_a_lesson_keeps_the_names_of_its_module(path):
+    """In a notebook all cells share one namespace: a lesson that assigns to `whole` has broken the
+    `whole` that an exported cell imported."""
+    taken = set()
+    for flags, tree in trees(path):
+        for node in tree.body:
+            if is_exported(flags):
+                if isinstance(node, ast.ImportFrom):
+                    taken |= {a.asname or a.name for a in node.names}
+                elif isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+                    taken.add(node.name)
+                continue
+            if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+                stored = {node.name}
+            else:
+                names = (n for n in ast.walk(node) if isinstance(n, ast.Name))
+                stored = {n.id for n in names if isinstance(n.ctx, ast.Store)}
+            assert not stored & taken, f"{stored & taken}: choose other names in {path.name}"
