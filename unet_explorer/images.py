@@ -613,8 +613,17 @@ def save_overlay(
             raise InputError(f"save_overlay: {name}={shown(array)}; it must have the axes ({axes})")
     h, w = image.shape[-2:]
     step = -(-max(h, w) // most)
-    painted = overlay(image[:, ::step, ::step], mask[::step, ::step])
-    save_image(path, torch.from_numpy(painted).movedim(-1, 0).float().clamp(0, 1))
+    small, numbers = image[:, ::step, ::step], mask[::step, ::step]
+    painted = torch.empty((*numbers.shape, 3), dtype=torch.uint8)
+    for rows in torch.arange(len(painted)).split(
+        256
+    ):  # a band at a time, for its numbers are large
+        band = slice(int(rows[0]), int(rows[-1]) + 1)
+        part = overlay(small[:, band], numbers[band])
+        painted[band] = torch.from_numpy(part * 255).round().clamp(0, 255).byte()
+    _check_suffix(path, SUFFIXES)
+    with write_atomic(path) as tmp:
+        _bytes(painted).save(tmp)
 
 # %% ../nbs/02_images.ipynb #de9bc446
 def _shown_as(p):
