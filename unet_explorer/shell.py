@@ -62,11 +62,11 @@ def in_options(
     phrases=(),  # pairs: what Python says, what the shell says
 ) -> str:  # the same for somebody who typed a command
     "What the library says about arguments, said about options."
+    some = "|".join(sorted(names, key=len, reverse=True))
+    message = re.sub(rf"^[\w. ]+: (?=(?:{some})=)", "", message)  # whose argument it was
+    message = message.replace(" or None", "")  # which nobody can type
     for python, shell in phrases:
         message = message.replace(python, shell)
-    message = message.replace(" or None", "")  # which nobody can type
-    some = "|".join(sorted(names, key=len, reverse=True))
-    message = re.sub(rf"^[\w. ]+: (?=(?:{some})=)", "", message)
 
     def said(m):
         return option(m[1]) + ("" if m[2] else " ")
