@@ -4,6 +4,7 @@ usable by everybody.
 The browser part is skipped, with the reason, where there is no chromium; `.ci/run` requires it."""
 
 import filecmp
+import html
 import importlib
 import inspect
 import json
@@ -206,6 +207,22 @@ def test_solutions_are_folded(site):
         if not name.startswith("00_exercise"):
             assert page.count("must_pass") == folded.count("must_pass"), name
             assert solved == 0 or "<details><summary>Solution" in page, name
+
+
+def test_of_a_figure_only_the_code_is_folded(site):
+    "A lesson may fold the code that draws; the reader still sees what it drew."
+    asked = 0
+    for name in NOTEBOOKS:
+        page = (site.out / site.outs[name]).read_text(encoding="utf-8")
+        seen = re.sub(r"(?s)<details><summary>.*?</details>", "", page)
+        for cell in json.loads((ROOT / "nbs" / name).read_text(encoding="utf-8"))["cells"]:
+            solution = cell["metadata"].get("jupyter", {}).get("source_hidden")
+            drawn = any("image/png" in o.get("data", {}) for o in cell.get("outputs", ()))
+            alt = re.search("(?m)^#[|] fig-alt: (.*)$", "".join(cell["source"]))
+            if alt and drawn and not solution:
+                asked += 1
+                assert f'alt="{html.escape(alt[1])[:40]}' in seen, f"{name}: {alt[1][:60]}"
+    assert asked > 30
 
 
 def test_indexes(site):

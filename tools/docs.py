@@ -115,16 +115,19 @@ class Site:
             parts.insert(0, f"{where}{page.module}.py</p>")
         outputs = cell.get("outputs", []) if flags.get("output") != "false" else []
         shown = "".join(self.output(page, md, o, alt) for o in outputs)
-        if shown:
-            parts.append(f'<div class="output">{shown}</div>')
-        if not parts:
+        output = f'<div class="output">{shown}</div>' if shown else ""
+        if not parts and not output:
             return ""
         kind = "cell exported" if cell.metadata.get("exported") else "cell"
-        inside = f'<div class="{kind}">{"".join(parts)}</div>\n'
-        if flags.get("code-fold") == "true":
-            summary = html.escape(flags.get("code-summary", "Code").strip("\"'"))
-            return f"<details><summary>{summary}</summary>{inside}</details>\n"
-        return inside
+        if flags.get("code-fold") != "true":
+            return f'<div class="{kind}">{"".join(parts)}{output}</div>\n'
+        summary = html.escape(flags.get("code-summary", "Code").strip("\"'"))
+        # A solution is folded whole. Of a figure only the code is, as Quarto does it.
+        solution = cell.metadata.get("jupyter", {}).get("source_hidden")
+        folded, seen = (parts + [output], "") if solution else (parts, output)
+        inside = f'<div class="{kind}">{"".join(folded)}</div>\n'
+        fold = f"<details><summary>{summary}</summary>{inside}</details>\n"
+        return fold + (f'<div class="{kind}">{seen}</div>\n' if seen else "")
 
     # Pages ----------------------------------------------------------------------------------------
 
