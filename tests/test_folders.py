@@ -1,7 +1,5 @@
 "What lies in a folder: one answer for every job."
 
-import os
-
 import numpy as np
 import pytest
 import tifffile
@@ -9,7 +7,7 @@ import torch
 
 from unet_explorer.contracts import InputError
 from unet_explorer.data import load_pairs
-from unet_explorer.folders import files_in, natural_key, output_folder, pictures_in
+from unet_explorer.folders import files_in, for_each, natural_key, output_folder, pictures_in
 from unet_explorer.images import save_image, save_mask
 
 
@@ -88,8 +86,31 @@ def test_what_is_no_path_gets_one_line(bad):
         except InputError as e:
             assert "\n" not in str(e)
         else:
-            assert bad == "" and os.curdir, "an empty path is the folder one stands in"
+            assert bad == "", "only an empty path means something: the folder one stands in"
 
 
 def test_natural_key_compares_anything_with_anything():
     assert sorted(["9", "10", "a10", "a9"], key=natural_key) == ["9", "10", "a9", "a10"]
+
+
+@pytest.mark.parametrize("bad", [0, 1, 3])
+def test_a_bad_one_among_many_is_skipped_and_a_bad_one_alone_is_an_error(tmp_path, bad):
+    for i in range(3):
+        save_image(tmp_path / f"{i}.png", torch.zeros(1, 4, 4))
+    done, said = [], []
+
+    def do(found):
+        if int(found.name) < bad:
+            raise InputError(f"{found.name}: bad")
+        done.append(found.name)
+
+    if bad == 3:
+        with pytest.raises(InputError, match="none of 3 pictures could be used; 0: bad"):
+            for_each(tmp_path, pictures_in(tmp_path), do, say=said.append)
+    else:
+        skipped = for_each(tmp_path, pictures_in(tmp_path), do, say=said.append)
+        assert said == [f"skipped: {line}" for line in skipped]
+    assert len(said) == bad and len(done) == 3 - bad
+    if bad:
+        with pytest.raises(InputError, match="^0: bad$"):
+            for_each(tmp_path / "0.png", pictures_in(tmp_path / "0.png"), do)

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['SAME_NM', 'alarms', 'read_clean', 'two_heaps', 'fit_folder', 'Inspected', 'find_folder']
 
-# %% ../nbs/53_inspection.ipynb #72a031b2
+# %% ../nbs/53_inspection.ipynb #fcd9d23a
 import json
 import math
 from collections.abc import Callable
@@ -32,7 +32,7 @@ from unet_explorer.contracts import (
     write_atomic,
 )
 from .effunet import restore, save
-from .folders import grey_if_grey, output_folder, pictures_in
+from .folders import for_each, grey_if_grey, output_folder, pictures_in
 from unet_explorer.images import (
     SCREEN,
     load_image,
@@ -354,7 +354,7 @@ def _left_out(skipped):
     more = "; ..." if len(skipped) > 5 else ""
     return [f"{len(skipped)} could not be used: {'; '.join(skipped[:5])}{more}"]
 
-# %% ../nbs/53_inspection.ipynb #b8572ce2
+# %% ../nbs/53_inspection.ipynb #b467215c
 class Inspected(NamedTuple):
     "What an inspection found."
 
@@ -387,24 +387,12 @@ def find_folder(
     say: Callable = print,  # called with a line for each file that is skipped, and for each note
 ) -> Inspected:  # alarms, and what was skipped
     "Look for what is not normal. Raises `InputError` if nothing can be done at all."
-    from tqdm import tqdm
-
     net, source = _fitted(model), Path(source)
     out = output_folder(out, source, overwrite=overwrite)
     limit = net.about["threshold"] if threshold is None else threshold
     todo, seen = pictures_in(source, without=out), _Seen()
-    for found in tqdm(todo, desc="looking", unit="picture", disable=None):
-        try:
-            _inspect(net, found, limit, min_px, out, seen)
-        except InputError as e:
-            if source.is_file():
-                raise
-            seen.skipped.append(str(e))
-            say(f"skipped: {e}")
-    if not seen.areas:
-        raise InputError(
-            f"{source}: none of {len(todo)} pictures could be used; the first: {seen.skipped[0]}"
-        )
+    look = partial(_inspect, net, threshold=limit, min_px=min_px, out=out, seen=seen)
+    seen.skipped = for_each(source, todo, look, desc="looking", say=say)
     rate = net.about["fpr"] if threshold is None else None
     seen.rows.sort(key=lambda r: -r["score"])
     _write_table(out / "defects.csv", seen.rows, net.about.get("pixel_nm"))

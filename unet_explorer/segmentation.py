@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['PUBLISHED', 'Parts', 'Threshold', 'Judged', 'judge', 'train_and_report', 'summary', 'Segmented', 'segment_folder']
 
-# %% ../nbs/52_segmentation.ipynb #989e0ca8
+# %% ../nbs/52_segmentation.ipynb #1c3475aa
 import json
 from collections.abc import Callable
 from dataclasses import replace
@@ -30,7 +30,7 @@ from unet_explorer.contracts import (
 from .data import meta, sample
 from .deploy import Segmenter
 from .effunet import EffUNet, save
-from .folders import is_grey, output_folder, pictures_in
+from .folders import for_each, is_grey, output_folder, pictures_in
 from .images import open_image, save_mask, save_overlay
 from .machine import system_facts
 from .metrics import evaluate
@@ -284,7 +284,7 @@ def summary(
     pooled = f"  pooled IoU {s['pooled_iou']:.3f}   pixel accuracy {s['accuracy']:.3f}"
     return "\n".join([*lines, pooled + rand_f])
 
-# %% ../nbs/52_segmentation.ipynb #86b9f2cd
+# %% ../nbs/52_segmentation.ipynb #e9917889
 Threshold = number("a probability above 0 and below 1, such as 0.5", lambda v: 0 < v < 1)
 
 
@@ -325,21 +325,14 @@ def segment_folder(
 ) -> Segmented:  # names of the masks, and what was skipped
     """Masks and overlays for new pictures of any size, each page of a stack by itself.
     Raises `InputError` if nothing can be done at all."""
-    from tqdm import tqdm
-
     source, out = Path(source), output_folder(out, source, overwrite=True)
     todo = pictures_in(source, without=out)
     segmenter = Segmenter(model, pixels=_pixels(todo))
-    names, skipped = [], []
-    for found in tqdm(todo, desc="segmenting", unit="picture", disable=None):
-        try:
-            _segment_one(segmenter, found, out, threshold)
-            names.append(found.name)
-        except InputError as e:
-            if source.is_file():
-                raise
-            skipped.append(str(e))
-            say(f"skipped: {e}")
-    if not names:
-        raise InputError(f"{source}: none of {len(todo)} pictures could be used; {skipped[0]}")
+    names = []
+
+    def do(found):
+        _segment_one(segmenter, found, out, threshold)
+        names.append(found.name)
+
+    skipped = for_each(source, todo, do, desc="segmenting", say=say)
     return Segmented(names, skipped)
