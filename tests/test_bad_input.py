@@ -393,6 +393,7 @@ BY_NAME = {  # a required parameter of this name gets what its maker gives
     "out": fresh,
     "threshold": same(0.5),
     "pixel_nm": same(4.0),
+    "width": same(64),
     "kernel": same(3),
     "stride": same(2),
     "channels": same(4),

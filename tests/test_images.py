@@ -110,3 +110,40 @@ def test_no_path_at_all(bad):
 def test_only_slices(where):
     with pytest.raises(InputError, match=r"use picture\[:, rows, cols\]"):
         Picture(np.zeros((9, 9)))[where]
+
+
+def test_a_mask_shows_its_classes_and_keeps_its_numbers(tmp_path):
+    mask = torch.tensor([[0, 1, 2], [7, 254, 255]])
+    images.save_mask(tmp_path / "m.png", mask)
+    with Image.open(tmp_path / "m.png") as file:
+        seen = np.asarray(file.convert("RGB"))
+        assert np.array_equal(np.asarray(file), mask.numpy())
+    assert [tuple(c) for c in seen[0]] == images.OKABE_ITO[:3]
+    assert torch.equal(images.load_mask(tmp_path / "m.png"), mask)
+    many = torch.tensor([[0, 255, 256, 65535]])
+    for name in ("n.png", "n.tif"):
+        images.save_mask(tmp_path / name, many)
+        assert torch.equal(images.load_mask(tmp_path / name), many)
+    with pytest.raises(InputError, match="BMP has 8 bits"):
+        images.save_mask(tmp_path / "n.bmp", many)
+
+
+@pytest.mark.parametrize(
+    "width, nm, label, length",
+    [(512, 4, "500 nm", 125), (1000, 1, "200 nm", 200), (100, 0.01, "0.2 nm", 20)]
+    + [(2000, 50, "20 µm", 400), (4, 1e6, "1 mm", 1), (1, 1, "0.2 nm", 0.2)],
+)
+def test_a_scale_bar_has_a_round_length(width, nm, label, length):
+    assert images.scale_bar(width, nm) == (pytest.approx(length), label)
+
+
+def test_the_strip_below_an_overlay_covers_nothing(tmp_path):
+    image, mask = torch.full((1, 30, 40), 0.5), torch.zeros(30, 40, dtype=torch.long)
+    images.save_overlay(tmp_path / "bare.png", image, mask)
+    how = dict(classes=["ground", "metal", "a very long name of a class"], pixel_nm=3.0)
+    images.save_overlay(tmp_path / "full.png", image, mask, **how)
+    bare, full = (images.load_image(tmp_path / f"{n}.png") for n in ("bare", "full"))
+    assert torch.equal(full[:, :30, :40], bare) and full.shape[1] > 30
+    strip = full[:, 30:].movedim(0, -1).reshape(-1, 3)
+    for colour in images.OKABE_ITO[:3]:
+        assert (strip * 255 == torch.tensor(colour)).all(1).any(), colour
