@@ -123,7 +123,7 @@ def test_ignored_pixels_do_not_count():
     pred[truth == IGNORE][::2] = -1
     after = evaluate([pred], [truth], list("abc"))
     assert before == after and after["n_pixels"] == (truth != IGNORE).sum()
-    nothing = evaluate([pred], [0 * truth + IGNORE], list("abc"), rand_f=True)
+    nothing = evaluate([pred], [0 * truth + IGNORE], list("abc"), "a")
     assert nothing["n_pixels"] == 0
     assert nothing["accuracy"] is nothing["mean_iou"] is nothing["rand_f"] is None
     row = list(as_table(nothing).loc["a"])
@@ -144,7 +144,7 @@ def test_absent_class():
 def test_evaluate_pools(seed):
     pairs = [random_masks(seed * 10 + i, 3, shape=(5 + i, 9)) for i in range(4)]  # sizes differ
     preds, truths = zip(*pairs)
-    s = evaluate(preds, truths, ["a", "b", "c"], rand_f=True)
+    s = evaluate(preds, truths, ["a", "b", "c"], 0)
     total = sum(confusion(p, t, 3) for p, t in pairs)
     assert s["confusion"] == total.tolist()
     assert list(s["iou"].values()) == pytest.approx(list(iou(total)), nan_ok=True)
@@ -154,7 +154,22 @@ def test_evaluate_pools(seed):
     assert json.loads(json.dumps(s, allow_nan=False)) == s
     assert list(as_table(s).index) == ["a", "b", "c", "all"]
     as_tensors = [[torch.tensor(m) for m in masks] for masks in (preds, truths)]
-    assert evaluate(*as_tensors, ["a", "b", "c"], rand_f=True) == s
+    assert evaluate(*as_tensors, ["a", "b", "c"], 0) == s
+
+
+def test_the_objects_are_a_class_not_a_number():
+    "Same picture, classes numbered the other way round: the same Rand F."
+    wall = np.zeros((9, 9), int)
+    wall[:, 4] = 1
+    gap = wall.copy()
+    gap[3:5, 4] = 0
+    of_cells = evaluate([gap], [wall], ["cell", "membrane"], "cell")
+    swapped = evaluate([1 - gap], [1 - wall], ["membrane", "cell"], "cell")
+    assert of_cells["rand_f"] == swapped["rand_f"] == rand_f(gap, wall, 0) < 0.7
+    assert of_cells["objects"] == swapped["objects"] == "cell"
+    assert evaluate([gap], [wall], ["cell", "membrane"], "membrane")["rand_f"] > 0.5
+    assert "rand_f" not in evaluate([gap], [wall], ["cell", "membrane"])
+    assert "Rand F of cell" in as_table(swapped)
 
 
 def test_one_name_means_background_and_that():
@@ -204,6 +219,9 @@ BAD = {
     "no images": (lambda: evaluate([], [], list("ab")), "0 predictions"),
     "numbers": (lambda: evaluate([m], [m, m], list("ab")), "1 predictions and 2 truths"),
     "names": (lambda: evaluate([m], [m], ["a", "a"]), "occurs twice"),
+    "unknown objects": (lambda: evaluate([m], [m], list("ab"), "c"), "choose one of a, b"),
+    "objects beyond": (lambda: evaluate([m], [m], list("ab"), 2), "from 0 to 1"),
+    "objects of no kind": (lambda: evaluate([m], [m], list("ab"), True), "choose one of a, b"),
 }
 
 

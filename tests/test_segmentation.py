@@ -8,10 +8,10 @@ import pytest
 import torch
 
 from unet_explorer.contracts import InputError
-from unet_explorer.data import load, sample
+from unet_explorer.data import load, load_pairs, sample, split
 from unet_explorer.effunet import EffUNet, restore, save
-from unet_explorer.images import load_mask, save_image
-from unet_explorer.segmentation import segment_folder, train_and_report
+from unet_explorer.images import load_mask, save_image, save_mask
+from unet_explorer.segmentation import judge, segment_folder, summary, train_and_report
 from unet_explorer.train import Training
 
 QUICK = Training(steps=2, size=64, bs=2, precision="fp32", bar=False)
@@ -46,6 +46,51 @@ def test_an_earlier_result_stays(ds, tmp_path):
         train_and_report(ds, tmp_path, QUICK)
     assert "--" not in str(e.value)
     assert (tmp_path / "report.html").read_text() == "an earlier one"
+
+
+def cells(folder, classes, flip):
+    "Six pictures of cells between walls as a `DatasetDict`; `flip` numbers the classes anew."
+    for i in range(6):
+        wall = torch.zeros(32, 32, dtype=torch.int64)
+        wall[:, 8 + i : 11 + i] = wall[20:23] = 1
+        noise = torch.rand(1, 32, 32, generator=torch.Generator().manual_seed(i))
+        save_image(folder / "images" / f"g{i}" / "a.png", 0.7 - 0.4 * wall[None] + 0.2 * noise)
+        save_mask(folder / "masks" / f"g{i}" / "a.png", 1 - wall if flip else wall)
+    return split(load_pairs(folder / "images", folder / "masks", classes), valid=0.2, test=0.4)
+
+
+def test_rand_f_is_of_the_cells_whatever_their_number(tmp_path, monkeypatch):
+    "The wrong class was scored when the membrane was class 0."
+
+    def with_a_gap(model, part):
+        truths = [sample(part, i)[1] for i in range(len(part))]
+        preds = [m.clone() for m in truths]
+        for p in preds:
+            p[4:7] = p[0, 0]  # every wall has a hole: cells are merged
+        return preds, truths
+
+    monkeypatch.setattr("unet_explorer.train.predict_all", with_a_gap)
+    model = EffUNet(pretrained=False)
+    found = {}
+    for classes in (["cell", "membrane"], ["membrane", "cell"], ["Cell_Walls", "Zelle"]):
+        ds = cells(tmp_path / classes[0], classes, flip="membrane" not in classes[1:])
+        found[classes[0]] = judge(model, ds)
+    values = [f.scores["rand_f"] for f in found.values()]
+    assert values[0] == values[1] == values[2] and 0.5 < values[0] < 1
+    assert [f.scores["objects"] for f in found.values()] == ["cell", "cell", "Zelle"]
+    said = [summary(dict(scores=f.scores, held_out="test")) for f in found.values()]
+    assert f"Rand F of Zelle {values[0]:.3f}" in said[2]
+    rivals = [b["value"] for f in found.values() for b in f.baselines if "Rand F of" in b["metric"]]
+    assert len(rivals) == 3 and rivals[0] == rivals[1] == rivals[2]
+
+
+def test_who_the_objects_are(ds, tmp_path):
+    model = EffUNet(pretrained=False)
+    assert "rand_f" not in judge(model, ds).scores  # insulator, metal: nothing lies between
+    assert judge(model, ds, objects="metal").scores["objects"] == "metal"
+    with pytest.raises(InputError, match="objects='cat' is not known; choose one of insulator"):
+        train_and_report(ds, tmp_path / "new", QUICK, objects="cat")
+    assert not (tmp_path / "new").exists()  # refused before anything is made
 
 
 def test_masks_are_those_of_the_model(ds, model, tmp_path):

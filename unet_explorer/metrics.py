@@ -7,7 +7,7 @@ __all__ = ['as_array', 'as_mask', 'confusion', 'ratio', 'iou', 'dice', 'pixel_ac
            'boundary_f1', 'opens_shorts', 'yes_or_no', 'auroc', 'plain', 'paired', 'class_names', 'evaluate',
            'as_table']
 
-# %% ../nbs/20_metrics.ipynb #0b183ad4
+# %% ../nbs/20_metrics.ipynb #6b1e382e
 import numpy as np
 
 from unet_explorer.contracts import (
@@ -16,6 +16,7 @@ from unet_explorer.contracts import (
     NotNegative,
     Whole,
     checked,
+    known,
     shown,
     whole,
 )
@@ -424,7 +425,7 @@ def auroc(
         return float("nan")
     return float((rankdata(scores)[hit].sum() - yes * (yes + 1) / 2) / (yes * no))
 
-# %% ../nbs/20_metrics.ipynb #f6061411
+# %% ../nbs/20_metrics.ipynb #bfcdce41
 def plain(
     x,  # a number
 ) -> float | None:  # None for nan and infinity
@@ -476,23 +477,36 @@ def class_names(
     return names
 
 
+def _class_number(objects, names):
+    "The number of the class `objects`, itself a number or one of `names`."
+    if not isinstance(objects, (int, np.integer)) or isinstance(objects, bool):
+        known("objects", objects, names)
+        return names.index(objects)
+    if not 0 <= objects < len(names):
+        raise InputError(
+            f"objects={objects} with {len(names)} classes; "
+            f"class numbers go from 0 to {len(names) - 1}"
+        )
+    return int(objects)
+
+
 @checked
 def evaluate(
     preds,  # list of masks `(h w)`, one per image; sizes may differ
     truths,  # the true masks, in the same order
     classes,  # list of class names, class 0 first; a single name: "background" and that class
-    rand_f: bool = False,  # also the Rand scores
-    cell: Whole = 0,  # the class whose connected pieces are the objects of Rand F
+    objects=None,  # class, by name or number, whose pieces Rand F compares; None: no Rand F
 ) -> dict:  # plain numbers, lists and dicts, ready for JSON; None where nothing can be counted
     """All scores of this lesson that judge a mask.
 
     "iou", "dice" (by class name), "mean_iou", "mean_dice" (over the classes that occur), "accuracy"
     and "confusion" (rows are the truth) are pooled over all images. "pooled_iou" (NASA's) and, if
-    asked for, "rand_f", "rand_split", "rand_merge" are means over images. "per_image" lists each
-    image's own scores; "classes", "n_images", "n_pixels" (without ignored ones) say what was
-    measured. Raises `InputError` for no images, unequal numbers or sizes, unknown classes, and
-    repeated class names."""
+    `objects` names a class, "rand_f", "rand_split", "rand_merge" are means over images; "objects"
+    is that class. "per_image" lists each image's own scores; "classes", "n_images", "n_pixels"
+    (without ignored ones) say what was measured. Raises `InputError` for no images, unequal numbers
+    or sizes, unknown classes, and repeated class names."""
     names = class_names(classes)
+    cell = None if objects is None else _class_number(objects, names)
     preds, truths = paired(preds, truths)
     k, total, per_image = len(names), 0, []
     for i, (p, t) in enumerate(zip(preds, truths)):
@@ -504,7 +518,7 @@ def evaluate(
                 "accuracy": pixel_accuracy(cm),
                 "pooled_iou": pooled_iou(p, t, k),
             }
-            if rand_f:
+            if cell is not None:
                 image.update(rand_scores(p, t, cell))
         except InputError as e:
             raise InputError(f"image {i}: {e}") from None
@@ -522,6 +536,7 @@ def evaluate(
         "mean_dice": plain(_mean(dice(total))),
         "accuracy": plain(pixel_accuracy(total)),
         **means,
+        **({} if cell is None else {"objects": names[cell]}),
         "confusion": total.tolist(),
         "classes": names,
         "n_images": len(preds),
@@ -529,7 +544,7 @@ def evaluate(
         "per_image": [{key: plain(v) for key, v in image.items()} for image in per_image],
     }
 
-# %% ../nbs/20_metrics.ipynb #252f68dc
+# %% ../nbs/20_metrics.ipynb #5e5b123d
 @checked
 def as_table(
     scores: dict,  # what `evaluate` returns
@@ -559,7 +574,7 @@ def as_table(
         "Dice": "mean_dice",
         "accuracy": "accuracy",
         "pooled IoU": "pooled_iou",
-        "Rand F": "rand_f",
+        f"Rand F of {scores.get('objects')}": "rand_f",
         "split": "rand_split",
         "merge": "rand_merge",
     }

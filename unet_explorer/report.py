@@ -342,7 +342,7 @@ summary { cursor: pointer }
   h2, h3 { break-after: avoid } }
 """
 
-# %% ../nbs/50_report.ipynb #d4ea34cc
+# %% ../nbs/50_report.ipynb #94616b0d
 _OVERALL = {  # key in the scores: (name, what it is)
     "mean_iou": ("mean IoU", "mean over the classes, pooled over all images"),
     "mean_dice": ("mean Dice", "mean over the classes, pooled over all images"),
@@ -361,9 +361,19 @@ _OVERALL = {  # key in the scores: (name, what it is)
 }
 
 
+def _overall(scores):
+    "Key, name and meaning of the scores that are there; Rand scores name their class."
+    of = f" of {scores['objects']}" if scores.get("objects") else ""
+    return [
+        (key, name + of * key.startswith("rand"), what)
+        for key, (name, what) in _OVERALL.items()
+        if key in scores
+    ]
+
+
 def _beside(scores, baselines):
     "What others got, beside this result."
-    ours = {name: scores.get(key) for key, (name, _) in _OVERALL.items()}
+    ours = {name: scores[key] for key, name, _ in _overall(scores)}
     for key, title in (("iou", "IoU"), ("dice", "Dice")):
         ours |= {f"{title} of {n}": v for n, v in scores.get(key, {}).items()}
     rows = []
@@ -390,7 +400,7 @@ def _scores(scores, baselines):
         ]
         head = ("class", "share of the truth", "IoU", "Dice")
         out.append("<h3>By class</h3>" + _table(rows, head, 3))
-    rows = [(name, scores[key], what) for key, (name, what) in _OVERALL.items() if key in scores]
+    rows = [(name, scores[key], what) for key, name, what in _overall(scores)]
     if rows:
         head = ("score", "value", "what it is")
         out.append("<h3>Overall</h3>" + _table(rows, head, 3, numeric=False))

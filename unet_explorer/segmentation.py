@@ -5,8 +5,9 @@
 # %% auto #0
 __all__ = ['PUBLISHED', 'Parts', 'Threshold', 'Judged', 'judge', 'train_and_report', 'summary', 'Segmented', 'segment_folder']
 
-# %% ../nbs/52_segmentation.ipynb #1c3475aa
+# %% ../nbs/52_segmentation.ipynb #1379575b
 import json
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -67,7 +68,7 @@ def _learner(ds, out, training, encoder):
         seed=training.seed,
     )
 
-# %% ../nbs/52_segmentation.ipynb #e7684b22
+# %% ../nbs/52_segmentation.ipynb #c2101220
 PUBLISHED = {  # what others report on the same images; the scores they used
     "nasa_super1": [
         dict(
@@ -98,19 +99,37 @@ class Judged(NamedTuple):
     baselines: list  # dicts: name, metric, value, source
 
 
-def _baselines(ds, held_out, truths):
+_BETWEEN = set("membrane boundary boundaries border wall edge outline".split())
+
+
+def _is_between(name):
+    "Whether a class is called like something that lies between objects."
+    words = re.split(r"[^a-z]+", str(name).lower())
+    return any(w in _BETWEEN or w.removesuffix("s") in _BETWEEN for w in words)
+
+
+def _objects(classes, objects):
+    "The class whose connected pieces Rand F compares, or None."
+    if objects is not None:
+        return known("objects", objects, classes)
+    between = [_is_between(name) for name in classes]
+    return classes[between.index(False)] if sorted(between) == [False, True] else None
+
+
+def _baselines(ds, held_out, truths, objects):
     "What a simple method and what others reach on the same pictures."
     from unet_explorer.train import simple_baseline
 
     about = meta(ds)
     classes = list(about["classes"])
     name, masks = simple_baseline(ds["train"], ds[held_out], len(classes))
-    s = evaluate(masks, truths, classes)
-    values = {
-        "mean Dice": s["mean_dice"],
-        f"Dice of {classes[1]}": s["dice"][classes[1]],
-        "pooled IoU": s["pooled_iou"],
-    }
+    s = evaluate(masks, truths, classes, objects)
+    values = {"mean Dice": s["mean_dice"]}
+    if len(classes) <= 4:
+        values |= {f"Dice of {name}": value for name, value in s["dice"].items()}
+    values["pooled IoU"] = s["pooled_iou"]
+    if objects is not None:
+        values[f"Rand F of {objects}"] = s["rand_f"]
     here = dict(name=name, source="computed here, on the same images")
     ours = [dict(here, metric=metric, value=value) for metric, value in values.items()]
     return ours + PUBLISHED.get(about["name"], [])
@@ -121,16 +140,21 @@ def judge(
     model: instance(EffUNet),  # is used in evaluation mode
     ds: Parts,  # with train and the part `held_out`
     held_out: str = "test",  # which part
+    objects: str | None = None,  # class whose pieces Rand F compares; None: see below
 ) -> Judged:  # masks, scores, baselines
     """Predict held-out pictures and score them, beside a baseline that may see the same data.
-    Raises `InputError` for a part that is not there."""
+
+    Without `objects`, there is a Rand F if one of two classes is called like what lies between
+    objects (membrane, boundary, border, wall, edge, outline): that of the other class.
+    Raises `InputError` for a part or a class that is not there."""
     from unet_explorer.train import predict_all
 
     classes = list(meta(ds)["classes"])
     known("held_out", held_out, list(ds))
+    objects = _objects(classes, objects)
     preds, truths = predict_all(model, ds[held_out])
-    scores = evaluate(preds, truths, classes, rand_f="membrane" in classes)
-    return Judged(preds, truths, scores, _baselines(ds, held_out, truths))
+    scores = evaluate(preds, truths, classes, objects)
+    return Judged(preds, truths, scores, _baselines(ds, held_out, truths, objects))
 
 # %% ../nbs/52_segmentation.ipynb #1a2c649d
 def _settings(learn, done, training, encoder):
@@ -219,7 +243,7 @@ def _write(out, result, title, samples):
         baselines=result["baselines"],
     )
 
-# %% ../nbs/52_segmentation.ipynb #91fe0989
+# %% ../nbs/52_segmentation.ipynb #f9245c93
 def _in_python(training, done, encoder):
     "The call that repeats a training."
     how = replace(training, minutes=None, steps=done["planned"], precision=done["precision"])
@@ -233,6 +257,7 @@ def train_and_report(
     training=None,  # a `train.Training`; None in it: ten minutes, 4 crops of 256 pixels a step
     *,
     encoder: str = "lite0",  # EfficientNet variant, a key of `scaling.VARIANTS`
+    objects: str | None = None,  # class whose pieces Rand F compares; None: as `judge` says
     overwrite: bool = False,  # replace an earlier result
     again: Callable | None = None,  # from what `fit` did to the words that do it again
 ) -> dict:  # what stands in metrics.json
@@ -241,6 +266,7 @@ def train_and_report(
     from unet_explorer.train import Training, fit
 
     check_value("train_and_report", "training", training, rule_of(instance(Training) | None))
+    _objects(list(meta(ds)["classes"]), objects)
     out = output_folder(out, overwrite=overwrite)
     training = (training or Training(bar="terminal")).or_else(minutes=10, size=256, bs=4, lr=3e-3)
     learn = _learner(ds, out, training, encoder)
@@ -249,7 +275,7 @@ def train_and_report(
     if done["best_epoch"] is None:
         raise Interrupted()
     held_out = "test" if "test" in ds else "valid"
-    judged = judge(learn.model, ds, held_out)
+    judged = judge(learn.model, ds, held_out, objects)
     result = dict(
         settings=_settings(learn, done, training, encoder),
         data=_origin(ds),
@@ -268,7 +294,7 @@ def train_and_report(
     _write(out, result, f"Segmentation of {meta(ds)['name']}", _samples(ds[held_out], judged))
     return result
 
-# %% ../nbs/52_segmentation.ipynb #ba7709c8
+# %% ../nbs/52_segmentation.ipynb #8fced75f
 def summary(
     result: dict,  # from `train_and_report`
 ) -> str:  # some lines
@@ -280,7 +306,9 @@ def summary(
     for c in s["classes"]:
         if s["iou"][c] is not None:
             lines.append(f"  {c:16} IoU {s['iou'][c]:.3f}   Dice {s['dice'][c]:.3f}")
-    rand_f = f"   Rand F {s['rand_f']:.3f}" if s.get("rand_f") is not None else ""
+    rand_f = ""
+    if s.get("rand_f") is not None:
+        rand_f = f"   Rand F of {s['objects']} {s['rand_f']:.3f}"
     pooled = f"  pooled IoU {s['pooled_iou']:.3f}   pixel accuracy {s['accuracy']:.3f}"
     return "\n".join([*lines, pooled + rand_f])
 
