@@ -14,6 +14,7 @@ from pygments.util import ClassNotFound
 
 PLUGINS = ["table", "footnotes", "strikethrough", "math", "def_list", "task_lists", "url"]
 ATTRS = re.compile(r"\s*\{#([\w.-]+)\}\s*$")  # `## A heading {#its-id}`
+GIVEN = re.compile(r"(?m)^#{1,6} .*\{#[\w.-]+\}$")
 
 
 def text_of(markup):
@@ -101,6 +102,8 @@ class Markdown:
         self.parse = mistune.create_markdown(renderer=self.renderer, plugins=PLUGINS)
 
     def __call__(self, text):
+        # in {#Picture.__len__} nothing is bold
+        text = GIVEN.sub(lambda m: re.sub(r"_(?=\S*\}$)", r"\\_", m[0]), text)
         return self.parse(text)
 
     @property

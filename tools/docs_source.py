@@ -10,7 +10,6 @@ reference, where a page first uses them; saved HTML becomes raw blocks of markdo
 import json
 import math
 import re
-import unicodedata
 from collections import Counter
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -20,6 +19,7 @@ import docs_api
 import jinja2
 import yaml
 from docs_md import slug
+from docs_references import online, references
 from execnb.nbio import mk_cell, read_nb
 from nbdev.config import get_config
 from nbdev.process import NBProcessor, Processor
@@ -90,13 +90,6 @@ def take_title(nb):
     m = re.match(r"\s*(?:# ([^\n]+)\n*)?((?:>[^\n]*\n?)*)\n*(.*)", cell.source, re.S)
     cell.source = m[3]
     return m[1], " ".join(line.lstrip("> ") for line in m[2].splitlines())
-
-
-def online(said):
-    "Papers by their numbers, as links."
-    arxiv, doi = r"(?<![\[/])arXiv[: ](\d{4}\.\d{4,5})", r"(?<![\[/])doi[: ](10\.[^\s)]+[^\s).,:;])"
-    said = re.sub(arxiv, r"[arXiv \1](https://arxiv.org/abs/\1)", said)
-    return re.sub(doi, r"[doi \1](https://doi.org/\1)", said)
 
 
 def lines_of(text):
@@ -291,31 +284,6 @@ class Book:
         "Links to files outside nbs/ lead to the repository."
         return re.sub(r"\]\(\.\./(?!nbs/)", f"]({self.blob}/", text)
 
-    def references(self):
-        "What the lessons cite, each once, by first author, and where."
-        found, name = {}, re.compile(r"\*([^*]+)\*")
-        # our remark stands behind the first colon after the title, outside brackets
-        remark = re.compile(r"^((?:[^*]*\*[^*]+\*)(?:\([^)]*\)|[^:(]|:(?!\s))*):\s.*$")
-        for p, text in [(p, c.source) for p in self.lessons for c in p.cells("markdown")]:
-            cited = re.search(r"(?ms)^#+ References\s*$(.*?)(?=^#|\Z)", text)
-            for item in re.findall(r"(?ms)^[-*] (.*?)(?=^[-*] |\Z)", cited[1] if cited else ""):
-                item = " ".join(item.split())
-                for part in re.split(r";\s+(?=[A-ZÀ-Ý]\S*\.? [^*;]*\*[^*]+\*)", item):
-                    said = remark.sub(r"\1", part)
-                    title = name.search(said)
-                    dated = re.search(r"(19|20)\d\d|\]\(", said) and "see `" not in part
-                    if title or dated:  # else thanks, not a reference
-                        old = found.setdefault(slug(title[1] if title else said), ["", {}])
-                        old[0] = max(old[0], said, key=len)
-                        old[1][p.src] = f"[{p.short}]({p.src})"
-
-        def author(entry):
-            first = re.split(r",| et al\.", entry[0].lstrip("[*"))[0]
-            return unicodedata.normalize("NFKD", first.split()[-1].lower()), entry[0]
-
-        rows = [(said.rstrip("."), where) for said, where in sorted(found.values(), key=author)]
-        return "\n".join(f"- {online(said)}. In {', '.join(at.values())}." for said, at in rows)
-
     def back_links(self, text, first_use):
         "The glossary with letters on top, and where a lesson first uses each term."
 
@@ -349,7 +317,7 @@ class Book:
                 links = not re.search("<!-- (lessons|references) -->", p.body)
                 text = self.back_links(p.body, first_use) if p.src == "glossary.qmd" else p.body
                 text = text.replace("<!-- lessons -->", made["path"])
-                text = text.replace("<!-- references -->", self.references())
+                text = text.replace("<!-- references -->", references(self.lessons))
                 p.body = self.outward(self.linked(text, set(), own=p.src) if links else text)
             elif p.module and p.kind == "api":
                 p.body = self.linked(p.body, {p.src}, up="../", own=p.src)
