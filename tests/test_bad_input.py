@@ -508,6 +508,7 @@ BY_CALL = {  # what one function needs besides
     "svg": dict(width=same(9), height=same(9), shapes=same(("<g/>",))),
     "files_in": dict(source=a_folder),
     "pictures_in": dict(source=a_folder),
+    "page_name": dict(page=same(1)),
     "percentiles": dict(a=lambda: maps()[0], shares=same((1, 99))),
     "Picture": dict(pixels=lambda: np.ones((8, 8), np.uint8)),
     "Picture.with_channels": dict(channels=same(1)),

@@ -63,21 +63,21 @@ def test_missing_and_empty_folders(tmp_path):
     (tmp_path / "empty").mkdir()
     assert "no images in it" in complaint(load_pairs, tmp_path / "empty", tmp_path)
     assert "neither a known data set" in complaint(load, "isbi2021")
-    assert "images/ and masks/" in complaint(load, tmp_path)
+    assert "no images in it" in complaint(load, tmp_path)
     images = folder(tmp_path, {"a.png": grey()}, {}) / "images"
-    assert "same folder" in complaint(load_pairs, images, images)
+    assert "images/ and masks/" in complaint(load_pairs, images, images)
     assert "one file" in complaint(load_pairs, images / "a.png", images)
 
 
 def test_image_without_mask(tmp_path):
     d = folder(tmp_path, {"a.png": grey(), "b.png": grey()}, {"a.png": binary()})
-    text = complaint(load, d)
+    text = complaint(load_pairs, d)
     assert "1 of 2 images have no mask" in text and "b.png" in text
 
 
 def test_sizes_that_differ(tmp_path):
     d = folder(tmp_path, {"a.png": grey(24, 32)}, {"a.png": binary(24, 30)})
-    text = complaint(load, d)
+    text = complaint(load_pairs, d)
     assert "32x24" in text and "30x24" in text
 
 
@@ -85,8 +85,8 @@ def test_rgb_mask(tmp_path):
     colour = np.zeros((24, 32, 3), np.uint8)
     colour[:, :9] = 255, 0, 0
     d = folder(tmp_path, {"a.png": grey(), "b.png": grey()}, {"a.png": colour, "b.png": colour})
-    assert "colours=" in complaint(load, d)
-    ds = load(d, colours={(255, 0, 0): 1}, classes=["rest", "red"])
+    assert "colours=" in complaint(load_pairs, d)
+    ds = load_pairs(d, colours={(255, 0, 0): 1}, classes=["rest", "red"])
     assert sample(ds, 0)[1].sum() == 24 * 9
     same = np.repeat(binary()[..., None], 3, -1)  # grey saved as RGB is no colour picture
     Image.fromarray(same).save(d / "masks" / "a.png")
@@ -95,7 +95,7 @@ def test_rgb_mask(tmp_path):
 
 def test_mask_0_255_is_read_as_two_classes(tmp_path):
     m = binary()
-    ds = load(folder(tmp_path, {"a.png": grey()}, {"a.png": m * 255}))
+    ds = load_pairs(folder(tmp_path, {"a.png": grey()}, {"a.png": m * 255}))
     assert (
         torch.equal(sample(ds, 0)[1], torch.from_numpy(m).long())
         and "0 and 255" in meta(ds)["notes"][0]
@@ -103,7 +103,7 @@ def test_mask_0_255_is_read_as_two_classes(tmp_path):
 
 
 def test_255_is_ignore_when_another_mask_has_ones(tmp_path):
-    ds = load(
+    ds = load_pairs(
         folder(
             tmp_path,
             {"a.png": grey(), "b.png": grey()},
@@ -116,15 +116,15 @@ def test_255_is_ignore_when_another_mask_has_ones(tmp_path):
 def test_values_and_strange_masks(tmp_path):
     m = RNG.integers(0, 3, (24, 32)).astype(np.uint8)
     d = folder(tmp_path, {"a.png": grey()}, {"a.png": np.array([0, 90, 200], np.uint8)[m]})
-    assert "values=" in complaint(load, d)
+    assert "values=" in complaint(load_pairs, d)
     assert torch.equal(
-        sample(load(d, values={0: 0, 90: 1, 200: 2}), 0)[1], torch.from_numpy(m).long()
+        sample(load_pairs(d, values={0: 0, 90: 1, 200: 2}), 0)[1], torch.from_numpy(m).long()
     )
-    assert "does not name" in complaint(load, d, values={0: 0, 90: 1})
+    assert "does not name" in complaint(load_pairs, d, values={0: 0, 90: 1})
     d2 = folder(tmp_path / "x", {"a.png": grey()}, {"a.png": grey()})
-    assert "different values" in complaint(load, d2)
+    assert "different values" in complaint(load_pairs, d2)
     assert "names were given" in complaint(
-        load,
+        load_pairs,
         folder(tmp_path / "y", {"a.png": grey()}, {"a.png": m}),
         classes=["a", "b"],
         values={0: 0, 1: 1, 2: 2},
@@ -135,7 +135,7 @@ def test_nan_image(tmp_path):
     bad = grey(dtype=np.float32) / 200
     bad[3, 4] = np.nan
     d = folder(tmp_path, {"a.tif": bad}, {"a.png": binary()})
-    assert "1 of 768 values are NaN" in complaint(load, d)
+    assert "1 of 768 values are NaN" in complaint(load_pairs, d)
 
 
 def test_damaged_files(tmp_path):
@@ -168,9 +168,9 @@ def test_one_pixel_image(tmp_path):
         folder(tmp_path / "p", {"a.png": grey(1, 1)}, {}) / "images" / "a.png"
     ).shape == (1, 1, 1)
     one = np.ones((1, 1), np.uint8)
-    ds = load(
+    ds = load_pairs(
         folder(
-            tmp_path,
+            tmp_path / "q",
             {f"{i}.png": grey(1, 1) for i in range(4)},
             {f"{i}.png": one for i in range(4)},
         )
@@ -223,18 +223,18 @@ def test_colour_alpha_palette_and_stacks(tmp_path):
 
 def test_16_bit_survives_the_dataset(tmp_path):
     a = (RNG.random((20, 30)) * 4000).astype(np.uint16)
-    ds = load(folder(tmp_path, {"a.tif": a}, {"a.png": binary(20, 30)}))
+    ds = load_pairs(folder(tmp_path, {"a.tif": a}, {"a.png": binary(20, 30)}))
     torch.testing.assert_close(sample(ds, 0)[0], load_image(tmp_path / "images" / "a.tif"))
 
 
 def test_split_keeps_groups_and_neighbours_together(tmp_path):
     names = [f"s{g}/{i}.png" for g in range(4) for i in range(3)]
-    ds = load(folder(tmp_path, {n: grey() for n in names}, {n: binary() for n in names}))
+    ds = load_pairs(folder(tmp_path, {n: grey() for n in names}, {n: binary() for n in names}))
     parts = split(ds, 0.2, 0.2)
     groups = [set(p["group"]) for p in parts.values()]
     assert not groups[0] & groups[1] and not groups[0] & groups[2] and not groups[1] & groups[2]
     assert sum(len(p) for p in parts.values()) == 12
-    flat = load(
+    flat = load_pairs(
         folder(
             tmp_path / "flat",
             {f"{i}.png": grey() for i in range(20)},
@@ -243,12 +243,12 @@ def test_split_keeps_groups_and_neighbours_together(tmp_path):
     )
     order = [int(n) for p in split(flat, 0.2, 0.2).values() for n in p["name"]]
     assert order == list(range(20)), "natural order, contiguous blocks"
-    one = load(folder(tmp_path / "one", {"a.png": grey()}, {"a.png": binary()}))
+    one = load_pairs(folder(tmp_path / "one", {"a.png": grey()}, {"a.png": binary()}))
     assert "cannot be split" in complaint(split, one)
 
 
 def test_metadata_travels(tmp_path):
-    ds = load(
+    ds = load_pairs(
         folder(
             tmp_path,
             {f"{i}.png": grey() for i in range(5)},
@@ -419,7 +419,9 @@ def test_every_part_of_the_simulated_set_has_a_picture(n):
 def test_folders_and_the_hub_have_options_too(tmp_path):
     d = folder(tmp_path, {"a.png": grey()}, {"a.png": binary()})
     says = complaint(load, d, n=3)
-    assert "no option n; choose from classes, values, colours, pixel_nm" in says
+    assert (
+        "no option n; choose from classes, values, colours, pixel_nm, valid, test, split_by" in says
+    )
     assert "no option n; choose from classes" in complaint(load, "hf://a/b", n=3)
     for odd in (dict(classes="ab"), dict(values={"a": 1}), dict(colours={1: 2}), dict(pixel_nm=0)):
         assert next(iter(odd)) in complaint(load, d, **odd)
