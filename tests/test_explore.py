@@ -652,6 +652,34 @@ def test_saved_output_is_html_and_nothing_else(monkeypatch):
     assert refused(explore, square, side=(1, 500))  # at once, not while it is displayed
 
 
+def bundle_of(shown, monkeypatch):
+    "What a notebook gets from `shown`: formats and data."
+    import IPython.display
+
+    told = []
+    monkeypatch.setattr(IPython.display, "display", lambda data, raw: told.append(data))
+    shown._ipython_display_()
+    return told[0]
+
+
+def test_a_live_widget_brings_its_page_along(live, monkeypatch):
+    bundle = bundle_of(explore(square, side=(1, 3), note="n"), monkeypatch)
+    assert bundle["text/html"] == bake(square, side=(1, 3), note="n")
+    assert "application/vnd.jupyter.widget-view+json" in bundle
+
+
+def test_a_page_too_large_or_too_slow_is_left_out(live, monkeypatch):
+    def slow(x):
+        time.sleep(0.2)
+        return square(x)
+
+    start = time.perf_counter()
+    for shown in (explore(square, side=(1, 500)), explore(slow, x=(1, 300))):
+        assert set(bundle_of(shown, monkeypatch)) >= {"application/vnd.jupyter.widget-view+json"}
+        assert "text/html" not in bundle_of(shown, monkeypatch)
+    assert time.perf_counter() - start < 5, "given up when it is clear, not after 60 s"
+
+
 def test_fragment_names_no_other_host_and_has_no_blank_line():
     fragment = bake(square, ramp, side=(1, 3), note="n")
     assert not re.search(r"""(?:src|href)=["'](?!data:)""", fragment)

@@ -1,4 +1,5 @@
-"""`make lab` as a reader sees it: JupyterLab opens the index and runs a lesson without an error."""
+"""`make lab` as a reader sees it: JupyterLab opens the index and runs lessons without an error, and
+what it saves is, byte for byte, what git has."""
 
 import json
 import os
@@ -7,11 +8,13 @@ import socket
 import subprocess
 import sys
 import time
+from difflib import unified_diff
 from pathlib import Path
 from urllib.request import urlopen
 
 import pytest
 from conftest import ROOT, required
+from setup_env import CLEAN
 
 CHROMIUM = shutil.which("chromium")
 # as root, on a machine without a screen or a GPU, and with no calls home
@@ -24,20 +27,29 @@ FLAGS = [
     "--disable-sync",
     "--disable-quic",
 ]
-LESSON = "nbs/02_images.ipynb"
+LESSONS = ["nbs/02_images.ipynb", "nbs/15_unet_ledger.ipynb", "nbs/20_metrics.ipynb"]
+LIVE = """() => {
+    const panel = window.jupyterapp.shell.currentWidget;
+    const outputs = panel.content.model.sharedModel.toJSON().cells.flatMap(c => c.outputs || []);
+    return outputs.filter(o => 'application/vnd.jupyter.widget-view+json' in (o.data || {})).length;
+}"""
 
 
 @pytest.fixture
 def lab(tmp_path):
-    """The address of a JupyterLab (without `/lab`) on a copy of the lessons, whose outputs are
-    removed, and its token."""
+    """The address of a JupyterLab (without `/lab`), set up as `make setup` does, on a copy of the
+    lessons, of which LESSONS have no outputs, and its token."""
     shutil.copy(ROOT / "settings.ini", tmp_path)
     shutil.copytree(ROOT / "nbs", tmp_path / "nbs")
-    nb = json.loads((tmp_path / LESSON).read_text())
-    for cell in nb["cells"]:
-        if cell["cell_type"] == "code":
-            cell["outputs"] = []
-    (tmp_path / LESSON).write_text(json.dumps(nb))
+    for lesson in LESSONS:
+        nb = json.loads((tmp_path / lesson).read_text())
+        for cell in nb["cells"]:
+            if cell["cell_type"] == "code":
+                cell["outputs"] = []
+        (tmp_path / lesson).write_text(json.dumps(nb))
+    (tmp_path / ".jupyter").mkdir()
+    config = CLEAN.format(str(ROOT / "tools"))
+    (tmp_path / ".jupyter/jupyter_server_config.py").write_text(config)
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
         port = s.getsockname()[1]
@@ -56,7 +68,7 @@ def lab(tmp_path):
                 "--LabApp.expose_app_in_browser=True",
             ],
             cwd=tmp_path,
-            env={**os.environ, "HOME": str(tmp_path)},
+            env={**os.environ, "HOME": str(tmp_path), "JUPYTER_PREFER_ENV_PATH": "0"},
             stdout=log,
             stderr=log,
         )
@@ -74,40 +86,44 @@ def lab(tmp_path):
         server.wait(30)
 
 
-def test_a_lesson_runs_in_the_browser(lab, tmp_path):
+def test_run_all_and_save_change_nothing(lab, tmp_path):
     if not CHROMIUM:
         required("BROWSER")("no chromium (Debian: apt install chromium)")
     from playwright.sync_api import sync_playwright
 
-    url, token = lab
+    (url, token), live = lab, {}
     with sync_playwright() as p:
         browser = p.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         page = browser.new_page(viewport={"width": 1400, "height": 1000})
         page.set_default_timeout(120_000)
         page.goto(f"{url}/lab/tree/nbs/index.ipynb?token={token}")
         page.wait_for_selector(".jp-Notebook h1")
-        page.evaluate(
-            "path => window.jupyterapp.commands.execute('docmanager:open', {path})", LESSON
-        )
-        page.wait_for_function(
-            """path => {
-            const panel = window.jupyterapp.shell.currentWidget;
-            const session = panel?.context?.sessionContext.session;
-            return panel?.context?.path === path && session?.kernel?.status === 'idle';
-        }""",
-            arg=LESSON,
-        )
-        # resolves when the last cell has run
-        page.evaluate("() => window.jupyterapp.commands.execute('notebook:run-all-cells')")
-        page.screenshot(path=tmp_path / "lab.png")
-        page.evaluate("() => window.jupyterapp.commands.execute('docmanager:save')")
+        for lesson in LESSONS:
+            page.evaluate(
+                """path => {
+                window.jupyterapp.commands.execute('docmanager:open', {path});
+            }""",
+                lesson,
+            )
+            page.wait_for_function(
+                """path => {
+                const panel = window.jupyterapp.shell.currentWidget;
+                const session = panel?.context?.sessionContext.session;
+                return panel?.context?.path === path && session?.kernel?.status === 'idle';
+            }""",
+                arg=lesson,
+            )
+            # resolves when the last cell has run
+            page.evaluate("() => window.jupyterapp.commands.execute('notebook:run-all-cells')")
+            page.screenshot(path=tmp_path / f"{Path(lesson).stem}.png")
+            live[lesson] = page.evaluate(LIVE)
+            page.evaluate("() => window.jupyterapp.commands.execute('docmanager:save')")
         browser.close()
-    code = [
-        c for c in json.loads((tmp_path / LESSON).read_text())["cells"] if c["cell_type"] == "code"
-    ]
-    outputs = [o for c in code for o in c["outputs"]]
-    errors = [o for o in outputs if o["output_type"] == "error"]
-    assert not errors, errors[0]["ename"] + ": " + errors[0]["evalue"]
-    assert any("image/png" in o.get("data", {}) for o in outputs), "the lesson shows its pictures"
-    if Path(sys.prefix, ".ready").exists():  # make setup's hook cleans what JupyterLab saves
-        assert all(c["execution_count"] is None for c in code)
+    assert list(live.values()) == [0, 1, 1], "who ran it had live sliders"
+    for lesson in LESSONS:
+        saved, here = ((top / lesson).read_text("utf-8") for top in (tmp_path, ROOT))
+        cells = json.loads(saved)["cells"]
+        errors = [o for c in cells for o in c.get("outputs", []) if o["output_type"] == "error"]
+        assert not errors, errors[0]["ename"] + ": " + errors[0]["evalue"]
+        lines = list(unified_diff(here.splitlines(), saved.splitlines(), lesson, "saved", n=1))
+        assert not lines, "\n".join(line[:200] for line in lines[:40])

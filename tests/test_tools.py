@@ -5,8 +5,10 @@ import io
 import json
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import nb_text
+import nbformat
 import numpy as np
 import pytest
 import readme
@@ -89,6 +91,36 @@ def test_failing_notebook_stays_as_it_was(tmp_path, capsys):
     assert "ZeroDivisionError: division by zero" in said
     assert len(said.splitlines()) < 8
     assert path.read_bytes() == before
+
+
+def test_jupyterlab_saves_pages_and_no_live_widgets(tmp_path):
+    "A slider that took too long keeps the page on disk, while its code is the same."
+    page = {"text/html": '<div class="uxp">\nold\n</div>'}
+    view = {run_notebooks.VIEW: {"model_id": "1"}, "text/plain": "VBox(...)"}
+
+    def notebook_of(sources, *outputs):
+        nb = nbformat.v4.new_notebook()
+        for i, (source, data) in enumerate(zip(sources, outputs)):
+            shown = [nbformat.v4.new_output("display_data", dict(data))] if data else []
+            nb.cells.append(nbformat.v4.new_code_cell(source, id=f"c{i}", outputs=shown))
+        return nb
+
+    nbformat.write(notebook_of(["explore(1)", "explore(2)"], page, page), tmp_path / "a.ipynb")
+    nb = notebook_of(
+        ["explore(1)", "explore(20)", "tqdm()", "explore(3)"],
+        *(view, view, view, view | {"text/html": ['<div class="uxp">\n', "new</div>"]}),
+    )
+    nb.cells[0].execution_count = 7
+    model = dict(type="notebook", content=json.loads(nbformat.writes(nb)))
+    where = SimpleNamespace(root_dir=str(tmp_path))
+    run_notebooks.on_save(model=model, contents_manager=where, path="a.ipynb")
+    cells = model["content"]["cells"]
+    shown = [["".join(o["data"]["text/html"]) for o in c["outputs"]] for c in cells]
+    assert shown == [[page["text/html"]], [], [], ['<div class="uxp">\nnew</div>']]
+    assert run_notebooks.VIEW not in json.dumps(model) and cells[0]["execution_count"] is None
+    file = dict(type="file", content="text", format="text")
+    run_notebooks.on_save(model=file, contents_manager=where, path="a.txt")
+    assert file["content"] == "text"
 
 
 def png(array, **kw):

@@ -4,7 +4,8 @@
 
 `--check` writes nothing and lists the notebooks whose saved outputs differ. A notebook that fails
 stays on disk as it was; the failing cell and its error are shown, and the exit code is 1.
-Cells with `#| eval: false` are not run and keep their outputs."""
+Cells with `#| eval: false` are not run and keep their outputs. JupyterLab, as `make setup` sets it
+up, saves in the same way: `on_save`."""
 
 import argparse
 import base64
@@ -27,6 +28,7 @@ from PIL import Image, ImageChops
 
 ROOT = Path(__file__).resolve().parent.parent
 MOVE = 16  # of 255: by how much a palette may change a colour
+VIEW = "application/vnd.jupyter.widget-view+json"
 SKIP = "skip-execution"  # the tag by which nbclient knows a cell that it must not run
 ENV = dict(
     UNET_EXPLORER_STATIC="1",  # widgets are dead without a kernel: lessons bake pictures instead
@@ -79,8 +81,10 @@ def tidy(outputs):
             continue
         for o in run:
             data = o.get("data", {})
-            if "application/vnd.jupyter.widget-view+json" in data:
-                continue  # a live widget or a progress bar: dead once the kernel is gone
+            if data.pop(VIEW, None):  # a live widget or a progress bar: dead without its kernel
+                data.pop("text/plain", None)  # but a slider has brought its page along
+                if "text/html" not in data:
+                    continue
             if "image/png" in data:
                 data["image/png"] = light_png(data["image/png"])
             if "text/html" in data:  # fastprogress and tqdm leave a style sheet and emptied bars
@@ -108,6 +112,11 @@ def executed(path):
         extra_arguments=["--log-level=ERROR"],
         resources={"metadata": {"path": str(path.parent)}},
     ).execute()
+    return nb2str(cleaned(nb))
+
+
+def cleaned(nb):
+    "The notebook `nb` as it is saved, without what varies from run to run."
     for cell in nb.cells:
         if cell.cell_type == "code":
             cell.outputs = tidy(cell.outputs)
@@ -120,7 +129,31 @@ def executed(path):
         cfg.allowed_cell_metadata_keys.split(),
         cfg.clean_ids,
     )
-    return nb2str(plain)
+    return plain
+
+
+def on_save(model, contents_manager, path, **kwargs):
+    """JupyterLab's pre-save hook: what it saves is what this script would save.
+
+    A slider whose page took too long to draw keeps the one on disk, if its code is the same."""
+    if model["type"] != "notebook" or model["content"]["nbformat"] != 4:
+        return
+    nb, old = nbformat.v4.rwbase.rejoin_lines(nbformat.from_dict(model["content"])), {}
+    file = Path(contents_manager.root_dir, path)
+    if file.exists():
+        cells = nbformat.read(file, as_version=4).cells
+        old = {(c.get("id"), c.source): c.get("outputs") for c in cells}
+    for cell in nb.cells:
+        live = [o for o in cell.get("outputs", []) if VIEW in o.get("data", {})]
+        pages = [o for o in old.get((cell.get("id"), cell.source)) or [] if is_slider(o)]
+        if len(live) == len(pages):
+            for new, page in zip(live, pages):
+                new.data.setdefault("text/html", page.data["text/html"])
+    model["content"] = cleaned(nb)
+
+
+def is_slider(output):
+    return 'class="uxp' in output.get("data", {}).get("text/html", "")
 
 
 def why(error, nb_path):
