@@ -14,7 +14,7 @@ help:  ## this list
 venv:
 	@$(PYTHON) tools/setup_env.py
 
-setup: venv  ## .venv with everything and git hooks; safe to repeat
+setup: venv  ## .venv with everything and git hooks; safe to repeat (TORCH=cpu or cuda: which torch)
 	@echo "Ready: make lab opens the lessons, make test checks everything, make help lists the rest."
 
 lab: venv  ## open the lessons in JupyterLab (LAB_ARGS="--no-browser" and the like)

@@ -3,12 +3,13 @@
 Standard library only, in the syntax of Python 3.6: an old Python must get to say that it is old.
 `.venv/.ready` is written last: which Python and folder it belongs to, and a hash of SOURCES. Both
 fit: nothing to do. Only the hash differs: pip brings it up to date. Else `.venv` is made anew; pip
-keeps what it has downloaded, so a second try does not start from nothing."""
+keeps what it has downloaded, so a second try does not start from nothing.
+
+Which torch it is, which_torch.py decides; what pip is doing, pip_log.py reads."""
 
 import fcntl
 import hashlib
 import os
-import platform
 import re
 import shutil
 import sys
@@ -18,28 +19,31 @@ from importlib.util import find_spec
 from pathlib import Path
 from subprocess import DEVNULL, STDOUT, CalledProcessError, Popen, TimeoutExpired, check_output
 
+from pip_log import how_far
+from which_torch import Problem, choose
+
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 STAMP = VENV / ".ready"
 LOG = VENV / "setup.log"
 SOURCES = ("settings.ini", "setup.py", "pyproject.toml", "constraints.txt")
-PIP = "-m pip install --no-input --progress-bar=off --disable-pip-version-check -e .[lab,dev]"
+PIP = "-m pip install --no-input --progress-bar=raw --disable-pip-version-check"
+RAW = "-m pip install --no-input --disable-pip-version-check pip>=24.1"  # knows that progress bar
 AGAIN = "run make setup again"
 NO_NETWORK = (  # what pip's log looks like when it cannot get out
     "NewConnectionError|NameResolutionError|ConnectTimeout|ReadTimeout|ProxyError|"
     "Temporary failure in name resolution|Network is unreachable"
 )
 # Settings of this clone's JupyterLab, where nbdev_install_hooks would edit ~/.jupyter, for all of a
-# user's projects: notebooks are saved without execution counts; no news, and no look for updates.
-CLEAN = """from nbdev.clean import clean_jupyter
+# user's projects: notebooks are saved as `make notebooks` does; no news, and no look for updates.
+CLEAN = """import sys
 
-c.ContentsManager.pre_save_hook = lambda **kwargs: clean_jupyter(**kwargs)
+sys.path.append({!r})
+from run_notebooks import on_save
+
+c.ContentsManager.pre_save_hook = on_save
 """
 NO_NEWS = '{"disabledExtensions": {"@jupyterlab/apputils-extension:announcements": true}}\n'
-
-
-class Problem(Exception):
-    "What is missing and how to get it, in one line."
 
 
 def say(text, end="\n"):
@@ -54,7 +58,7 @@ def check_python(version=sys.version_info):
         raise Problem(f"{old}; install one and run make PYTHON=python3.11 setup")
 
 
-def check_machine(fresh):
+def check_machine(fresh, sizes):
     "Is there what Debian parts from Python, and room? Whether `.venv` can be written, a try tells."
     if not (find_spec("ensurepip") and find_spec("venv")):
         get = "install it (Debian, Ubuntu: apt install python3-venv)"
@@ -65,35 +69,49 @@ def check_machine(fresh):
     except OSError as e:
         cure = "make that folder writable, or clone into your home folder"
         raise Problem(f"cannot write {VENV} ({e.strerror}); {cure}")
-    need = 8 if (platform.system(), platform.machine()) == ("Linux", "x86_64") else 2  # CUDA: 6 GB
+    load, need = sizes
     free = shutil.disk_usage(ROOT).free / 1e9
-    if fresh and free < need:
-        has = f"the set-up needs about {need} GB and {ROOT} has {free:.1f}"
+    if fresh and free < load + need:
+        has = f"the set-up needs about {load + need:.0f} GB and {ROOT} has {free:.1f}"
         raise Problem(f"disk full: {has}; free some space and {AGAIN}")
+    if fresh:
+        wait = f"at 50 Mbit/s {load * 8000 / 50 / 60:.0f} minutes"
+        say(f"about {load:g} GB to download ({wait}), {need:g} GB on disk in .venv")
 
 
 def stamps():
-    "What `.ready` says (nothing without a Python beside it), and what it says when all is done."
+    "What `.ready` says (nothing without a Python beside it), will say when all is done, and TORCH."
     digest = hashlib.sha256(b"".join((ROOT / name).read_bytes() for name in SOURCES)).hexdigest()
-    new = "Python {}.{} in {}\n{}\n".format(*sys.version_info[:2], ROOT, digest)
-    return STAMP.read_text() if STAMP.exists() and (VENV / "bin/python").exists() else "", new
+    old = STAMP.read_text() if STAMP.exists() and (VENV / "bin/python").exists() else ""
+    said = re.search("^Python .*, torch (cpu|cuda)\n", old)
+    wish = os.environ.get("TORCH") or (said.group(1) if said else "auto")
+    torch = "" if wish == "auto" else ", torch " + wish
+    new = "Python {}.{} in {}{}\n{}\n".format(*sys.version_info[:2], ROOT, torch, digest)
+    return old, new, wish
 
 
-def run(what, command, lock):
-    "Run `command`, its output in LOG, and say now and then how far it is."
+def is_ready():
+    old, new, _ = stamps()
+    return old == new
+
+
+def run(what, command, lock, total=0):
+    """Run `command`, its output in LOG, and say now and then how far it is in a download of, with
+    what else is in LOG, `total` GB."""
     live = sys.stdout.isatty()  # a terminal: one line that changes
     start, end, clear, every = time.time(), "\n\r"[live], "\033[K" * live, 1 if live else 30
     say(what + " ...", end)
     with LOG.open("ab") as log:
-        to = dict(stdin=DEVNULL, stdout=log, stderr=STDOUT, pass_fds=[lock], cwd=ROOT)
+        env = dict(os.environ, PYTHONUNBUFFERED="1")
+        to = dict(stdin=DEVNULL, stdout=log, stderr=STDOUT, pass_fds=[lock], cwd=ROOT, env=env)
         child = Popen(command, **to)
     try:
         while child.poll() is None:
             try:
                 child.wait(timeout=every)
             except TimeoutExpired:
-                doing = [line.strip() for line in log_tail() if not line.startswith("WARNING")]
-                line = f"{what} ... {time.time() - start:.0f} s: {''.join(doing[-1:])}"
+                doing = how_far(LOG.read_text(encoding="utf-8", errors="replace"), total)
+                line = f"{what} ... {time.time() - start:.0f} s: {doing}"
                 say(clear + line[: shutil.get_terminal_size().columns - 9 if live else 100], end)
     finally:
         child.kill()
@@ -119,9 +137,12 @@ def why_it_failed(what, log):
 
 def install(lock):
     "Make `.venv` if there is no finished one, and bring it up to date."
-    old, new = stamps()
+    old, new, wish = stamps()
     fresh = old.split("\n")[0] != new.split("\n")[0]
-    check_machine(fresh)
+    index, sizes, note = choose(wish)
+    if fresh and note:
+        say(note)
+    check_machine(fresh, sizes)
     if fresh:
         if any(VENV.iterdir()):
             say("making .venv anew, the one here is unfinished or of another Python or folder")
@@ -130,9 +151,15 @@ def install(lock):
         # not sys.executable: that may be the very .venv/bin/python that has just been removed
         run("making .venv", [os.path.realpath(sys.executable), "-m", "venv", ".venv"], lock)
     STAMP.write_text("")
-    pip = [str(VENV / "bin/python"), *PIP.split(), "-c", "constraints.txt"]
+    LOG.write_text("")
+    python = str(VENV / "bin/python")
+    pip = [python, *PIP.split(), "-c", "constraints.txt"]
     try:
-        run("installing the packages", pip, lock)
+        if fresh:
+            run("bringing pip up to date", [python, *RAW.split()], lock)
+        if index:
+            install_cpu_torch(pip + ["--no-deps", "--index-url", index], wish, lock, sizes[0])
+        run("installing the packages", pip + ["-e", ".[lab,dev]"], lock, sizes[0])
     except Problem:  # pip gave up before it changed anything: what worked goes on working
         STAMP.write_text("" if fresh else old)
         raise
@@ -140,12 +167,22 @@ def install(lock):
     STAMP.write_text(new)
 
 
+def install_cpu_torch(pip, wish, lock, total):
+    "A version `X+cpu` is an `X` for what follows, and all else comes from where pip always looks."
+    try:
+        run("installing torch for the CPU", [*pip, "torch", "torchvision"], lock, total)
+    except Problem as e:
+        if wish == "cpu":
+            raise
+        say(f"taking torch with CUDA: {str(e).splitlines()[-1]}")
+
+
 def install_hooks():
     """What nbdev_install_hooks sets up, inside this clone and with .venv's commands: notebooks are
     cleaned when JupyterLab saves them, merged cell by cell by git, and trusted: HTML shows."""
     config = VENV / "etc/jupyter"
     (config / "labconfig").mkdir(parents=True, exist_ok=True)
-    (config / "jupyter_server_config.py").write_text(CLEAN)
+    (config / "jupyter_server_config.py").write_text(CLEAN.format(str(ROOT / "tools")))
     (config / "labconfig/page_config.json").write_text(NO_NEWS)
     Popen([VENV / "bin/nbdev_trust"], cwd=ROOT, stdout=DEVNULL, stderr=DEVNULL).wait()
     if not (ROOT / ".git").exists() or not shutil.which("git"):
@@ -172,14 +209,14 @@ def main():
     try:
         check_python()
         start = time.time()
-        if len(set(stamps())) == 1:
+        if is_ready():
             return 0
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             say("another one is running here; waiting for it")
             fcntl.flock(lock, fcntl.LOCK_EX)
-        if len(set(stamps())) > 1:  # else the one we waited for has done it
+        if not is_ready():  # else the one we waited for has done it
             install(lock)
         say(f"ready after {time.time() - start:.0f} s")
         return 0
