@@ -41,7 +41,8 @@ docs-serve: venv  ## the same, at http://127.0.0.1:8000
 docs-quarto: venv  ## the same with Quarto, where that is installed
 	@command -v quarto >/dev/null || { echo 'no quarto here (quarto.org): make docs does without it'; exit 1; }
 	@rm -rf _proc
-	@$(IN) nbdev_docs && $(IN) python tools/readme.py
+	@$(IN) python tools/readme.py  # now: of an older README nbdev_docs would have Quarto make another, and leave index_files/
+	@$(IN) nbdev_docs
 
 bench: venv  ## the long experiments; writes nbs/results/ (ARGS=NAME for one)
 	@$(IN) python bench/run.py $(ARGS)
@@ -56,5 +57,5 @@ readme: venv  ## nbs/index.ipynb -> README.md
 	@$(IN) python tools/readme.py
 
 clean:  ## remove what can be made again, but for .venv
-	@rm -rf _docs _proc build dist .pytest_cache ./*.egg-info
+	@rm -rf _docs _proc index_files build dist .pytest_cache ./*.egg-info
 	@find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +

@@ -48,7 +48,9 @@ def require_data():
 
 # What takes longest starts first, so that no worker is left alone with it at the end. Seconds on
 # one core; what is not named is short. A group goes to one worker as a whole.
-SECONDS = dict(test_cli=100, test_docs=90, test_browser=60, test_scaling=30, test_widgets=25)
+SECONDS = dict(
+    test_cli=100, test_docs=90, test_browser=60, test_quarto=25, test_scaling=30, test_widgets=25
+)
 SECONDS |= dict(anomaly=44, explain=42, implant=40, upsample=31, mosaics=27, train=20, baselines=16)
 SECONDS |= dict(test_inspection=25, test_efficientnet=25, test_train=22, test_simulate=18)
 SECONDS |= dict(segmentation=19, efficientnet=18, circuits=16, inspection=15, unet=13, effunet=13)

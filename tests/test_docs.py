@@ -27,7 +27,6 @@ import docs_source
 import nb_text
 import pytest
 import test_browser
-import yaml
 from conftest import ROOT, required
 from docs_md import Markdown, math
 from fastcore.docments import docments
@@ -561,46 +560,6 @@ def test_a_bad_formula_stops_the_build():
     assert "<mfrac>" in Markdown()("$$\n\\frac{1}{2}\n$$")
     with pytest.raises(ValueError, match=r"\\foo in the formula"):
         math(r"1 + \foo{x}")
-
-
-# For those who have Quarto ------------------------------------------------------------------------
-
-
-def test_what_quarto_gets(tmp_path):
-    """No text/html (Quarto would load require.js from elsewhere), valid YAML in every cell, and all
-    that the sidebar lists."""
-    before = set(NOTEBOOKS)
-    docs.prepare(ROOT, tmp_path)
-    side = (ROOT / "nbs/sidebar.yml").read_text()
-    for name in re.findall(r"[\w/]+\.(?:ipynb|qmd)", side):
-        assert (tmp_path / name).exists() or name not in before | {
-            "glossary.qmd",
-            "path.qmd",
-            "api/index.qmd",
-        }, name
-    for path in tmp_path.rglob("*.ipynb"):
-        for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
-            source = "".join(cell["source"])
-            if cell["cell_type"] == "code":
-                options = "\n".join(
-                    line[2:].strip() for line in source.splitlines() if line.startswith("#|")
-                )
-                assert isinstance(yaml.safe_load(options), (dict, type(None))), options
-                for o in cell["outputs"]:
-                    assert "text/html" not in o.get("data", {})
-    for path in tmp_path.rglob("*.qmd"):
-        fields, body = docs_source.front_matter(path.read_text(encoding="utf-8"))
-        assert fields["title"]
-        assert "<!-- lessons -->" not in body
-        assert "<!-- references -->" not in body
-    quarto = yaml.safe_load((ROOT / "_quarto.yml").read_text())
-    assert quarto["project"]["pre-render"].split()[1:] == ["../tools/docs.py", "--prepare", "."]
-    assert quarto["format"]["html"]["html-math-method"] == "mathml", (
-        "anything else loads a script from elsewhere"
-    )
-    assert not {"cosmo", "darkly"} & set(quarto["format"]["html"]["theme"].values()), (
-        "these ask for Google Fonts"
-    )
 
 
 def test_saved_html_for_quarto(tiny, tmp_path):

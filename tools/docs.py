@@ -5,7 +5,8 @@
     docs.py --prepare DIR   write what Quarto is to render; _quarto.yml has Quarto call this
 
 docs_source.py makes the text, docs_md.py turns markdown into HTML, docs_api.py reads the modules,
-docs_theme/ holds the templates, the style and the scripts."""
+docs_quarto.py makes what Quarto is given, docs_theme/ holds the templates, the style and the
+scripts."""
 
 import argparse
 import base64
@@ -20,8 +21,9 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import docs_md
-from docs_source import TEMPLATES, THEME, Book, Page, lines_of
-from execnb.nbio import write_nb
+from docs_assets import ship
+from docs_quarto import prepare
+from docs_source import TEMPLATES, Book, Page, lines_of
 from jinja2.utils import markupsafe
 from readme import directives
 
@@ -178,7 +180,7 @@ class Site:
     def build(self):
         shutil.rmtree(self.out, ignore_errors=True)
         self.out.mkdir(parents=True)
-        shutil.copytree(THEME, self.out / "theme", ignore=shutil.ignore_patterns("*.j2"))
+        ship(self.book, self.out)
         chain = [p for s in self.book.book for p in s["pages"]]
         modules = [p for p in self.book.pages.values() if p.kind == "api" and p.module]
         for page in self.book.pages.values():
@@ -194,7 +196,6 @@ class Site:
         self.write("sitemap.xml", self.sitemap())
         self.write("llms.txt", self.llms())
         self.write("404.html", self.not_found())
-        card(self.book, self.out / "card.png")
         self.write(".nojekyll", "")
         if self.missing:
             raise SystemExit("links that lead nowhere:\n  " + "\n  ".join(self.missing))
@@ -248,46 +249,6 @@ class Site:
         charset = '<meta charset="utf-8">'
         base = f'{charset}\n<base href="{self.book.base}/">'
         return self.render(page, body, []).replace(charset, base)
-
-
-def card(book, target):
-    "The picture that others show beside a link to the site: 1200 x 630."
-    import matplotlib
-
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
-    fig = plt.figure(figsize=(12, 6.3), dpi=100, facecolor="#0b3a5c")
-    result = book.nbs / "images/result.png"
-    if result.exists():
-        picture = plt.imread(result)
-        ax = fig.add_axes([0.49, 0.1, 0.47, 0.8])
-        ax.imshow(picture)
-        ax.axis("off")
-    fig.text(0.05, 0.74, book.title, color="white", fontsize=46, weight="bold", va="center")
-    words = [
-        "Learn U-Net, EfficientNet and",
-        "PixelShuffle step by step.",
-        "Segment your own micrographs",
-        "and pictures of chips.",
-    ]
-    for i, line in enumerate(words):
-        fig.text(0.05, 0.59 - i * 0.075, line, color="#d7e6f2", fontsize=21, va="center")
-    facts = f"{len(book.lessons)} lessons · one library · no GPU needed"
-    fig.text(0.05, 0.14, facts, color="#f0b35c", fontsize=17, va="center")
-    fig.savefig(target, metadata={"Software": None}, facecolor=fig.get_facecolor())
-    plt.close(fig)
-
-
-def prepare(root, target):
-    "Write the sources for Quarto into `target` (nbdev's _proc), over what nbdev put there."
-    for name, body in Book(root).sources().items():
-        path = Path(target) / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if isinstance(body, str):
-            path.write_text(body, encoding="utf-8")
-        else:
-            write_nb(body, path)
 
 
 class Handler(SimpleHTTPRequestHandler):

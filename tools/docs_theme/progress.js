@@ -3,6 +3,8 @@
   const KEY = "unet-explorer:done";
   const read = () => { try { return new Set(JSON.parse(localStorage.getItem(KEY)) || []); } catch { return new Set(); } };
   try { localStorage.setItem(KEY + "?", "1"); localStorage.removeItem(KEY + "?"); } catch { return; }
+  // Quarto makes the list of lessons itself, and we know them by their addresses
+  document.querySelectorAll("a.sidebar-link").forEach(a => { a.dataset.lesson = a.pathname.match(/([^/]*?)(\.html)?$/)[1]; });
   const boxes = [...document.querySelectorAll("input[data-done]")];
   const show = () => {
     const done = read();

@@ -13,14 +13,6 @@
   const here = $("book").querySelector("[aria-current]");
   if (here && $("book").scrollHeight > $("book").clientHeight) $("book").scrollTop = here.offsetTop - 200;
 
-  // what scrolls sideways can be reached with the keyboard
-  const reach = () => document.querySelectorAll("pre, .output > figure, .wide, .html-output, .math").forEach(e => {
-    if (e.scrollWidth > e.clientWidth + 1) e.tabIndex = 0; else e.removeAttribute("tabindex");
-  });
-  reach();
-  addEventListener("load", reach);
-  addEventListener("resize", reach);
-
   // copy code
   if (navigator.clipboard) document.querySelectorAll(".cell .code, article > .code").forEach(block => {
     const button = document.createElement("button");
