@@ -1,6 +1,7 @@
 "What a user's folder can have wrong with it, and what the loader says; splits; crops; the hub."
 
 import os
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -377,6 +378,368 @@ def test_hub(monkeypatch):
 
     monkeypatch.setattr(datasets, "load_dataset", offline)
     assert "cannot be loaded" in complaint(load, "hf://someone/something")
+
+
+# --- folders as they are -----------------------------------------------------------------------
+
+
+def lay(root, *names, image=grey, mask=binary):
+    "Files below `root`: a mask, by its name or that of a folder, holds 0 and 1."
+    for name in names:
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        a = mask() if re.search("mask|label|annot|gt|Segm", name) else image()
+        if path.suffix == ".tif":
+            tifffile.imwrite(path, a, photometric="minisblack")
+        else:
+            Image.fromarray(a).save(path)
+    return root
+
+
+def rows_of(parts):
+    return {part: list(zip(ds["name"], ds["group"])) for part, ds in parts.items()}
+
+
+@pytest.mark.parametrize(
+    "files, name, group",
+    [
+        ("images/a.tif masks/a.png", "a", "a"),
+        ("raw/a.tif labels/a_label.png", "a", "a"),
+        ("JPEGImages/a.png SegmentationClass/a.png", "a", "a"),
+        ("w1/images/a.tif w1/masks/a.png w2/img/a.tif w2/gt/a-GT.png", "w1/a", "w1"),
+        ("w1/a.tif w1/masks/a.png w2/a.tif w2/masks/a.png", "w1/a", "w1"),
+        ("a.png a_mask.png", "a", "a"),
+        ("a.tif mask_a.tif", "a", "a"),
+        ("raw_a.tif mask_a.tif", "raw_a", "raw_a"),
+        ("a.tif a_cp_masks.png", "a", "a"),
+        ("c1/image.png c1/mask.png c2/image.png c2/mask.png", "c1/image", "c1"),
+        (
+            "images/train/a.png images/val/b.png masks/train/a.png masks/val/b.png",
+            "train/a",
+            "train/a",
+        ),
+        ("train/a.png trainannot/a.png val/b.png valannot/b.png", "train/a", "train/a"),
+        (
+            "train_images/a.png train_masks/a.png test_images/a.png test_masks/a.png",
+            "train/a",
+            "train/a",
+        ),
+    ],
+)
+def test_layouts_as_people_have_them(tmp_path, files, name, group):
+    ds = load_pairs(lay(tmp_path, *files.split()))
+    assert (name, group) in zip(ds["name"], ds["group"]) and len(ds) == len(files.split()) // 2
+    image, mask = sample(ds, 0)
+    assert set(mask.unique().tolist()) == {0, 1} and len(image.unique()) > 2, "not the other way"
+
+
+def test_what_is_left_out_is_said_and_what_is_unclear_is_refused(tmp_path):
+    d = lay(
+        tmp_path / "a", "images/a.png", "masks/a.png", "masks/old.png", "overlays/a.png", "b.png"
+    )
+    notes = " ".join(meta(load_pairs(d))["notes"])
+    assert "2 picture(s) without a mask" in notes and "1 mask(s) without image" in notes
+    for files, says in {
+        "a.png b.png": (
+            "2 pictures (a.png, b.png",
+            "images/",
+            "x_mask.png",
+            "load_pairs(images, masks)",
+        ),
+        "images/a.png images/b.png": ("no name says",),
+        "masks/a.png masks/b.png": ("no name says",),
+        "images/a.png masks/b.png": ("1 of 1 images have no mask", "images/a.png", "masks/b.png"),
+        "a.png a_mask.png b.png": ("1 of 2 images have no mask", "b.png"),
+        "images/a.png masks/a.png masks/a_mask.png": ("2 masks fit it", "keep one"),
+        "images/a.png images/a.tif masks/a.png": ("1 names occur twice",),
+        "images/a.png images/a_raw.png masks/a.png": ("fits 2 images", "rename one"),
+    }.items():
+        where = tmp_path / files.replace("/", "-").replace(" ", "+")
+        text = complaint(load_pairs, lay(where, *files.split()))
+        assert all(part in text for part in says), text
+
+
+def test_a_picture_marked_as_turned_stays_as_its_mask_is(tmp_path):
+    d = folder(tmp_path, {}, {"a.png": binary(32, 32)})
+    photo = Image.fromarray(np.tile(np.arange(32, dtype=np.uint8) * 5, (32, 1)))
+    exif = photo.getexif()
+    exif[0x0112] = 6
+    photo.save(d / "images/a.jpg", exif=exif)
+    assert torch.equal(sample(load_pairs(d), 0)[0], load_image(d / "images/a.jpg"))
+
+
+def test_masks_inside_the_folder_of_the_images(tmp_path):
+    d = lay(tmp_path, "a.png", "b.png", "labels/a.png", "labels/b.png")
+    assert list(load_pairs(d, d / "labels")["name"]) == ["a", "b"] == list(load_pairs(d)["name"])
+
+
+def stack(n, make):
+    return np.stack([make() for _ in range(n)])
+
+
+def test_stacks_give_a_row_per_page(tmp_path):
+    image, mask = stack(4, grey), stack(4, binary)
+    d = folder(tmp_path / "a", {}, {})
+    for part, pages in (("images", image), ("masks", mask)):
+        for name in "ab":
+            tifffile.imwrite(d / part / f"{name}.tif", pages, photometric="minisblack")
+    ds = load_pairs(d)
+    assert ds[1]["name"] == "a_page0001" and list(ds["group"]) == ["a"] * 4 + ["b"] * 4
+    for i in range(4):
+        seen, numbers = sample(ds, i)
+        assert torch.equal(numbers, torch.from_numpy(mask[i]).long())
+        torch.testing.assert_close(seen[0], torch.from_numpy(image[i]).float() / 255)
+    assert rows_of(load(d))["valid"][0] == ("b_page0000", "b"), "a stack stays together"
+    assert rows_of(load(d, split_by="block"))["valid"][0][0] == "b_page0000"
+    (d / "masks/b.tif").unlink()  # one mask a page, as `segment` writes them
+    for i in range(4):
+        Image.fromarray(mask[i]).save(d / f"masks/b_page{i:04d}.png")
+    assert len(load_pairs(d)) == 8
+    (d / "masks/b_page0002.png").unlink()
+    assert "1 of 8 images have no mask" in complaint(load_pairs, d)
+
+
+@pytest.mark.parametrize("pages", [(4, 3), (3, 4), (4, 1), (1, 4)], ids=str)
+def test_a_stack_and_its_mask_have_the_same_pages(tmp_path, pages):
+    d = folder(tmp_path, {}, {})
+    for part, n, make in (("images", pages[0], grey), ("masks", pages[1], binary)):
+        tifffile.imwrite(d / part / "s.tif", stack(n, make), photometric="minisblack")
+    text = complaint(load_pairs, d)
+    assert f"has {pages[0]} page(s) but its mask" in text and f"s.tif {pages[1]};" in text
+
+
+# --- splits ------------------------------------------------------------------------------------
+
+
+def test_load_splits_and_says_how(tmp_path):
+    d = lay(tmp_path, *(f"w{i}/{part}/a.png" for i in range(6) for part in ("images", "masks")))
+    parts = load(d)
+    assert {p: len(ds) for p, ds in parts.items()} == {"train": 4, "valid": 1, "test": 1}
+    says = "images split by subfolders: 4 for train (4 groups), 1 for valid (w4), 1 for test (w5)"
+    assert all(meta(ds)["notes"] == [says] for ds in parts.values())
+    assert list(load(d, valid=0, test=0)) == ["train"] and list(load(d, test=0)) == [
+        "train",
+        "valid",
+    ]
+    assert rows_of(load(d, split_by=r"w(\d)"))["test"] == [("w5/a", "5")]
+    assert load(d, split_by="file")["train"].column_names == parts["train"].column_names
+    assert "already" in complaint(split, parts)
+    dataloaders(parts, size=32, bs=2, batches=1, device="cpu").one_batch()
+
+
+def test_too_few_groups_name_the_ways_out(tmp_path):
+    d = lay(tmp_path, "images/a.png", "masks/a.png")
+    text = complaint(load, d)
+    assert "1 images in 1 group(s)" in text and "split_by='block'" in text and "valid=0" in text
+    assert len(load(d, valid=0)["train"]) == 1
+    lay(tmp_path, "images/b.png", "masks/b.png")
+    assert list(load(d)) == ["train", "valid"] and "into 3 parts" in complaint(load, d, test=0.2)
+
+
+def test_a_share_is_met_as_nearly_as_whole_groups_allow(tmp_path):
+    d = lay(tmp_path, *(f"{part}/{i}.png" for i in range(12) for part in ("images", "masks")))
+    assert [len(ds) for ds in load(d).values()] == [8, 2, 2]
+
+
+@pytest.mark.parametrize("val", ["valid", "val", "Validation", "dev"])
+def test_a_folder_keeps_the_parts_it_has(tmp_path, val):
+    part = dict(train=3, **{val: 2}, test=1)
+    files = [
+        f"{p}/{k}/{i}.png" for p, n in part.items() for i in range(n) for k in ("images", "masks")
+    ]
+    parts = load(lay(tmp_path, *files), valid=0.5, test=0.5)
+    assert {p: len(ds) for p, ds in parts.items()} == {"train": 3, "valid": 2, "test": 1}
+    assert "parts that were there" in meta(parts)["notes"][-1]
+    assert sum(len(ds) for ds in load(tmp_path, split_by="block").values()) == 6
+
+
+def test_a_missing_part_for_validation_comes_from_train(tmp_path):
+    names = [f"{part}/w{i}/a.png" for part in ("train", "test") for i in range(3)]
+    d = lay(tmp_path, *(f"{k}/{name}" for name in names for k in ("images", "masks")))
+    parts = load(d)
+    assert [g for _, g in rows_of(parts)["valid"]] == ["train/w2"] and len(parts["test"]) == 3
+    note = meta(parts)["notes"][-1]
+    assert "valid was taken from train" in note and "w0 is in train and in another part" in note
+
+
+def test_split_by_what_cannot_be(tmp_path):
+    d = lay(tmp_path, *(f"{k}/s{i}.png" for k in ("images", "masks") for i in range(3)))
+    for wrong, says in {
+        "wafer": "has no group",
+        r"w(\d)": "does not fit s0",
+        "(": "regular",
+    }.items():
+        assert says in complaint(load, d, split_by=wrong)
+    assert "valid=1" in complaint(load, d, valid=1) and "test=-1" in complaint(load, d, test=-1)
+
+
+# --- what would be learned from nothing --------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "numbers, how, cure",
+    [
+        ([0, 255], dict(classes=["membrane", "cell", "x"]), "values={0: 0, 255: 1}"),
+        ([255], dict(classes=["membrane", "cell", "x"]), "values={0: 0, 255: 1}"),
+        ([0, 255], dict(values={0: 0}), "values={0: 0, 255: 1}"),
+        ([0, 7], dict(values={0: 0, 7: 255}), "values={0: 0, 7: 1}"),
+        ([0, 128, 255], {}, "values={0: 0, 128: 1, 255: 2}"),
+        ([1, 2], dict(classes=["a", "b"]), "values={1: 0, 2: 1}"),
+        ([0, 1], dict(classes=["membrane"]), "classes=['background', 'membrane']"),
+        ([0, 1], dict(classes=["a", "a"]), "classes=['background', 'membrane']"),
+        ([0, 1], dict(values={0: 0, 1: 300}), "255 = ignore"),
+    ],
+    ids=str,
+)
+def test_masks_that_teach_nothing_are_refused_with_the_cure(tmp_path, numbers, how, cure):
+    m = np.array(numbers, np.uint8)[RNG.integers(0, len(numbers), (24, 32))]
+    d = folder(tmp_path, {"a.png": grey()}, {"a.png": m})
+    assert cure in complaint(load_pairs, d, **how)
+
+
+@pytest.mark.parametrize(
+    "numbers, how, note",
+    [
+        ([0, 1], dict(classes=["gap", "metal", "via"]), "in no mask: via"),
+        ([0, 2, 3], {}, "in no mask: class 1"),
+        ([1, 2], {}, "values={1: 0, 2: 1}"),
+        ([0], {}, "all masks hold one class only"),
+        (range(12), {}, "numbers of objects"),
+        ([0, 1, 255], dict(values={0: 0, 1: 1}), "255 is read as 'ignore'"),
+    ],
+    ids=str,
+)
+def test_what_may_be_a_mistake_is_a_note(tmp_path, numbers, how, note):
+    m = np.array(numbers, np.uint8)[RNG.integers(0, len(numbers), (24, 32))]
+    ds = load_pairs(folder(tmp_path, {"a.png": grey()}, {"a.png": m}), **how)
+    assert note in " ".join(meta(ds)["notes"])
+
+
+def test_numbers_below_zero_can_be_named(tmp_path):
+    m = RNG.integers(-1, 2, (24, 32)).astype(np.int16)
+    d = folder(tmp_path, {"a.png": grey()}, {"a.tif": m})
+    assert "values={-1: 255, 0: 0, 1: 1}" in complaint(load_pairs, d)
+    _, read = sample(load_pairs(d, values={-1: 255, 0: 0, 1: 1}), 0)
+    assert torch.equal(read, torch.from_numpy(np.where(m < 0, 255, m)).long())
+
+
+def painted(*colours, h=24, w=32):
+    return np.array(colours, np.uint8)[RNG.integers(0, len(colours), (h, w))]
+
+
+BLACK, RED, BLUE = (0, 0, 0), (255, 0, 0), (0, 0, 255)
+
+
+def test_colours_are_counted_and_the_cure_can_be_typed(tmp_path):
+    d = folder(
+        tmp_path,
+        {"a.png": grey(), "b.png": grey()},
+        {
+            "a.png": painted(BLACK, BLACK, BLACK, RED),
+            "b.png": painted(BLACK, BLACK, RED, RED, BLUE),
+        },
+    )
+    text = complaint(load_pairs, d)
+    assert "2 of 2 masks" in text
+    cure = eval(text.partition("colours=")[2])
+    assert cure == {BLACK: 0, RED: 1, BLUE: 2} and list(cure) == [BLACK, RED, BLUE]
+    assert not meta(load_pairs(d, colours=cure))["notes"]
+    notes = meta(load_pairs(d, colours={RED: 1}))["notes"]
+    assert "colours are not named" in notes[0] and f"{BLACK}, {BLUE}" in notes[0]
+    text = complaint(load_pairs, d, colours={BLACK: 0, RED: 1})
+    assert "leaves out" in text and eval(text.rpartition("colours=")[2]) == cure
+    assert f"they hold colours={cure}" in complaint(load_pairs, d, colours={(1, 2, 3): 1})
+    assert "values and colours" in complaint(load_pairs, d, colours={RED: 1}, values={0: 0})
+    Image.fromarray(np.zeros((24, 32), np.uint8)).save(d / "masks/a.png")  # an empty mask in grey
+    assert "1 of 2 masks" in complaint(load_pairs, d)
+    assert sample(load_pairs(d, colours=cure), 0)[1].max() == 0
+
+
+def test_smoothed_colours_are_refused_and_paint_over_grey_is_not(tmp_path):
+    smooth = np.asarray(Image.fromarray(painted(BLACK, RED, BLUE)).resize((320, 240)))
+    d = folder(tmp_path / "a", {"a.png": grey(240, 320)}, {"a.png": smooth})
+    for how in ({}, dict(colours={RED: 1, BLUE: 2})):
+        text = complaint(load_pairs, d, **how)
+        assert "without smoothing" in text and "more than 1000" in text
+    over = np.repeat(grey()[..., None], 3, -1)
+    over[:4], over[4:6] = RED, BLUE
+    d = folder(tmp_path / "b", {"a.png": grey()}, {"a.png": over})
+    assert "colours={(255, 0, 0): 1, (0, 0, 255): 2}" in complaint(load_pairs, d)
+    assert "(greys)" in meta(load_pairs(d, colours={RED: 1, BLUE: 2}))["notes"][0]
+    white = np.asarray(Image.fromarray(binary() * 255).resize((320, 240)))  # smoothed, in grey
+    d = folder(tmp_path / "c", {"a.png": grey(240, 320)}, {"a.png": white})
+    assert "without smoothing" in complaint(load_pairs, d, colours={(255, 255, 255): 1})
+
+
+def test_a_palette_is_numbers_unless_colours_are_named(tmp_path):
+    m = binary()
+    d = folder(tmp_path, {"a.png": grey()}, {})
+    mask = Image.fromarray(m)
+    mask.putpalette([*BLACK, *RED])
+    mask.save(d / "masks/a.png")
+    for how in ({}, dict(colours={RED: 1})):
+        assert torch.equal(sample(load_pairs(d, **how), 0)[1], torch.from_numpy(m).long())
+
+
+# --- the hub, without a network ----------------------------------------------------------------
+
+
+def from_the_hub(monkeypatch, repo, **parts):
+    import datasets
+
+    monkeypatch.setattr(datasets, "load_dataset", lambda repo: datasets.DatasetDict(parts))
+    return f"hf://{repo}"
+
+
+def hub_part(n, mask=binary, **more):
+    from datasets import Dataset, Features, Value
+    from datasets import Image as ImageFeature
+
+    cells = {
+        k: [Image.fromarray(f()) for _ in range(n)] for k, f in (("image", grey), ("mask", mask))
+    }
+    kinds = dict.fromkeys(cells, ImageFeature()) | dict.fromkeys(more, Value("string"))
+    return Dataset.from_dict(cells | more, features=Features(kinds))
+
+
+@pytest.mark.parametrize(
+    "there, sizes, note",
+    [
+        (dict(train=10), [6, 2, 2], "split by runs"),
+        (dict(test=10), [6, 2, 2], "split by runs"),
+        (dict(train=10, test=3), [8, 2, 3], "valid was taken from train"),
+        (dict(train=5, validation=2), [5, 2], "parts that were there"),
+        (dict(train=5, validation=2, test=1), [5, 2, 1], "parts that were there"),
+        (dict(fold1=5, fold2=5), [6, 2, 2], "split by runs"),
+    ],
+    ids=str,
+)
+def test_the_hub_is_split_like_a_folder(monkeypatch, there, sizes, note):
+    at = from_the_hub(monkeypatch, "a/b", **{p: hub_part(n) for p, n in there.items()})
+    parts = load(at)
+    assert [len(ds) for ds in parts.values()] == sizes and note in meta(parts)["notes"][-1]
+    assert list(parts) == ["train", "valid", "test"][: len(sizes)]
+
+
+def test_masks_of_the_hub_mean_the_same_in_all_parts(monkeypatch):
+    parts = dict(
+        train=hub_part(3), validation=hub_part(1), test=hub_part(1, lambda: binary() * 255)
+    )
+    ds = load(from_the_hub(monkeypatch, "a/b", **parts))
+    assert set(sample(ds["test"], 0)[1].unique().tolist()) == {0, 255}, "255 is ignore: 1 is there"
+    at = from_the_hub(monkeypatch, "a/b", train=hub_part(5, lambda: painted(BLACK, RED)))
+    assert "colours={" in complaint(load, at)
+    assert sample(load(at, colours={BLACK: 0, RED: 1}, pixel_nm=2)["train"], 0)[1].max() == 1
+
+
+def test_fractions_in_a_mask_of_the_hub_are_refused(monkeypatch):
+    half = hub_part(4, lambda: binary().astype(np.float32) / 2)
+    assert "fractions" in complaint(load, from_the_hub(monkeypatch, "a/b", train=half))
+
+
+def test_the_groups_of_the_hub_stay_together(monkeypatch):
+    at = from_the_hub(monkeypatch, "a/b", train=hub_part(6, group=list("aabbcc")))
+    assert [g for rows in rows_of(load(at)).values() for _, g in rows] == list("aabbcc")
 
 
 def test_crops_are_reproducible_also_with_workers():

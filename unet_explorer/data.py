@@ -312,10 +312,10 @@ def _dataset(rows, **about):
     )
     return Dataset.from_dict(columns, info=info)
 
-# %% ../nbs/09_data.ipynb #fd4e7218
+# %% ../nbs/09_data.ipynb #fe6fe934
 def meta(
     ds,  # a `Dataset` or `DatasetDict` from `load`
-) -> dict:  # name, title, classes, pixel_nm, licence, citation, homepage, notes
+) -> dict:  # name, title, classes, pixel_nm, licence, citation, homepage, notes, ...
     "What is known about a data set. Raises `InputError` for what `load` has not made."
     ds = next(iter(ds.values()), None) if isinstance(ds, dict) else ds
     try:
@@ -419,7 +419,7 @@ def _simulated(
     b = max(n * 7 // 9, a + 1)
     return {"train": rows[:a], "valid": rows[a:b], "test": rows[b:]}
 
-# %% ../nbs/09_data.ipynb #df7e8954
+# %% ../nbs/09_data.ipynb #a0cd9c49
 _WORDS = {
     "mask": r"(?:cp_)?masks?|labels?|annot(?:ation)?s?|(?:simple )?seg(?:mentation)?s?|"
     r"segmentationclass|gts?|ground[_ -]?truths?|targets?",
@@ -435,7 +435,7 @@ _AT_AN_END = [
     for kind, words in _WORDS.items()
 ]
 
-
+# %% ../nbs/09_data.ipynb #9be57f0a
 def _cleared(name):
     "What a name says it is, 'mask', 'image' or '', and the name without these words."
     says = ""
@@ -445,7 +445,7 @@ def _cleared(name):
             says, name = says or kind, next(filter(None, m.groups()), "")
     return says, name
 
-
+# %% ../nbs/09_data.ipynb #89e45b91
 class _File(NamedTuple):
     found: Found
     name: str  # below its folder, without suffix
@@ -453,12 +453,16 @@ class _File(NamedTuple):
     kind: str  # "mask", "image" or ""
 
 
-def _files(folder, what, without=None, by_folder=False):
-    "What lies in `folder`; `by_folder`: folders say what is a mask, and don't belong to the name."
+def _look(folder, what, without=None):
     if Path(folder).is_file():
         raise InputError(f"{folder}: one file, where a folder of {what} is needed")
+    return pictures_in(folder, without, what)
+
+
+def _files(pictures, folder, by_folder=False):
+    "Pictures with names; `by_folder`: folders say what is a mask, and don't belong to the name."
     files = []
-    for found in pictures_in(folder, without, what):
+    for found in pictures:
         path = found.path.relative_to(folder)
         above = [_cleared(part) for part in path.parts[:-1]]
         kind, bare = _cleared(path.stem)
@@ -469,23 +473,24 @@ def _files(folder, what, without=None, by_folder=False):
         files.append(_File(found, name, bare, kind))
     return files
 
-
+# %% ../nbs/09_data.ipynb #592030a7
 def _told_apart(folder):
     "The images in `folder`, pictures that are images if they have a mask, and the masks."
+    pictures = _look(folder, "images")
     for by_folder in (True, False):
-        files = _files(folder, "images", by_folder=by_folder)
+        files = _files(pictures, folder, by_folder)
         of = {kind: [f for f in files if f.kind == kind] for kind in ("image", "mask", "")}
         if of["mask"] and (of["image"] or of[""]):
             return (of["image"], of[""], of["mask"]) if of["image"] else (of[""], [], of["mask"])
-    some = ", ".join(str(f.found.path.relative_to(folder)) for f in files[:3])
+    some = [*(f.found.path.relative_to(folder).as_posix() for f in files[:4]), "..."][: len(files)]
     raise InputError(
-        f"{folder}: {len(files)} pictures ({some}, ...), and no name says which are images and "
-        "which masks; understood are the folders images/ and masks/ (or raw, img and labels, gt), "
-        "also within specimens or as train_images and train_masks, and x.png beside x_mask.png; "
-        "else name two folders: load_pairs(images, masks)"
+        f"{folder}: {len(files)} pictures ({', '.join(some)}), and no name says which are images "
+        "and which masks; understood are the folders images/ and masks/ (or raw, img and labels, "
+        "gt), also within specimens or as train_images and train_masks, and x.png beside "
+        "x_mask.png; else name two folders: load_pairs(images, masks)"
     )
 
-# %% ../nbs/09_data.ipynb #d4a6567e
+# %% ../nbs/09_data.ipynb #9bcac21b
 def _stem(name):
     "The name of the file whose page it is."
     return re.sub(r"_page\d{4,}$", "", name)
@@ -541,30 +546,37 @@ def _paired(images, masks=None):
     if masks is None or Path(images).resolve() == Path(masks).resolve():
         sure, perhaps, theirs = _told_apart(images)
     else:
-        sure, perhaps = _files(images, "images", masks), []
-        theirs = _files(masks, "masks", images)
+        one, other = (Path(folder).resolve() for folder in (images, masks))
+        without = [b if a in b.parents else None for a, b in ((one, other), (other, one))]
+        sure, perhaps = _files(_look(images, "images", without[0]), images), []
+        theirs = _files(_look(masks, "masks", without[1]), masks)
     _check_twice(images, sure)
     _check_twice(masks or images, theirs)
     pairs, alone = _matched(sure, perhaps, theirs)
-    if alone:
-        raise InputError(
-            f"{len(alone)} of {len(sure)} images have no mask (first: {alone[0]}); a mask has the "
-            f"name of its image, or also an ending such as _mask; here is {theirs[0].found.path}. "
-            "Add it, or move the image away"
-        )
     uses = Counter(mask for _, mask in pairs)
+    unused = [m.found.path for m in theirs if m.found not in uses]
+    if alone:
+        some = f"; masks without an image: {len(unused)}, first: {unused[0]}" if unused else ""
+        raise InputError(
+            f"{len(alone)} of {len(sure)} images have no mask (first: {alone[0]}{some}); a mask "
+            "has the name of its image, or also an ending such as _mask: rename it, add it, or "
+            "move the image away"
+        )
     for mask in [m for m, n in uses.items() if n > 1]:
         raise InputError(f"{mask.path}: fits {uses[mask]} images by its name; rename one of them")
-    done = {(f.path, f.page) for pair in pairs for f in pair}
-    notes = []
-    for files, what in ((perhaps, "pictures without a mask"), (theirs, "masks without an image")):
-        left = [f.found.path for f in files if f.found[:2] not in done]
-        if left:
-            first = "/".join(left[0].parts[-2:])
-            notes.append(f"left out: {len(left)} {what} (first: {first})")
+    done = {(image.path, image.page) for image, _ in pairs}
+    no_mask = [f.found.path for f in perhaps if f.found[:2] not in done]
+    notes = [
+        f"left out: {len(left)} {what} (first: {'/'.join(left[0].parts[-2:])})"
+        for left, what in (
+            (no_mask, "picture(s) without a mask"),
+            (unused, "mask(s) without image"),
+        )
+        if left
+    ]
     return pairs, notes
 
-
+# %% ../nbs/09_data.ipynb #cb3f4f97
 def _groups(names, by="auto"):
     "What stays together: a group for each name, and what the groups are, in words."
     folders = [n.rpartition("/")[0] or "." for n in names]
@@ -593,7 +605,7 @@ def _groups(names, by="auto"):
         )
     return ["-".join(map(str, m.groups())) for m in found], f"values of {by}"
 
-
+# %% ../nbs/09_data.ipynb #8bd243ab
 def _parts(names):
     "The part of each name, if its first folder says so for training and another; else None."
     firsts = [n.partition("/")[0].casefold() if "/" in n else "" for n in names]
@@ -628,19 +640,25 @@ def pair_files(
     images: FilePath,  # folder of images, with subfolders if there are several specimens
     masks: FilePath | None = None,  # folder of masks, same subfolders; None: they lie in `images`
 ) -> list[Pair]:  # in natural order
-    """Pair images and masks by name, pages of stacks by number, see the tables above.
+    """Pair images and masks by name, and pages of stacks by number.
 
     Raises `InputError` for missing folders, unknown layouts, and images with no or two masks."""
     pairs, _ = _paired(images, masks)
     names = [image.name for image, _ in pairs]
     return [Pair(*p, g) for p, g in zip(pairs, _grouped(names, _parts(names))[0])]
 
-# %% ../nbs/09_data.ipynb #fcbfc689
+# %% ../nbs/09_data.ipynb #ec0d3cbf
 def _read_image(found):
     "The cell of an image, and its height and width."
+    from PIL import ExifTags, Image
+
     picture = open_image(found.path, page=found.page)
     kept = found.path.suffix.lower() in (".png", ".jpg", ".jpeg")
-    if kept and picture.pixels.dtype == np.uint8:
+    kept = kept and picture.pixels.dtype == np.uint8
+    if kept:
+        with Image.open(found.path) as f:  # a `Dataset` turns what a camera has marked as turned
+            kept = f.getexif().get(ExifTags.Base.Orientation, 1) == 1
+    if kept:
         return _picture(found.path.resolve()), picture.shape[1:]
     return _embedded(picture[:]), picture.shape[1:]
 
@@ -656,7 +674,72 @@ def _read_mask(found, colours):
             raise
     return open_image(found.path, page=found.page).pixels
 
+# %% ../nbs/09_data.ipynb #3d81f0ef
+def _is_class(v):
+    return isinstance(v, (int, np.integer)) and 0 <= v <= IGNORE
 
+
+def _check_meaning(values, classes, colours=None):
+    "Raise `InputError` for what can be no meaning of numbers or colours, or no names."
+    numbers = values.items() if isinstance(values, dict) else [("", "")]
+    if values is not None and not all(
+        isinstance(v, (int, np.integer)) and _is_class(k) for v, k in numbers
+    ):
+        rule = "it must be {number in the file: class, ...}, a class from 0 to 254, or 255 = ignore"
+        raise InputError(f"values={shown(values)}; {rule}")
+    if colours is not None:
+        _check_colours(colours)
+        if values:
+            raise InputError(
+                "values and colours are both given; colours name the classes: drop values"
+            )
+    if classes is not None and (
+        not isinstance(classes, (list, tuple))
+        or not all(isinstance(c, str) and c.strip() for c in classes)
+        or len(set(classes)) < max(2, len(classes))
+    ):
+        rule = "it must be a list of two or more names, class 0 first, such as"
+        raise InputError(f"classes={shown(classes)}; {rule} classes=['background', 'membrane']")
+
+
+def _meaning(seen, values, classes):
+    "`(mapping, notes, class names)` for the numbers `seen` in all masks."
+    if values:
+        unknown = sorted(set(seen) - set(values) - {IGNORE})
+        if unknown:
+            raise InputError(
+                f"masks hold the value {unknown[0]}, which values={values} does not name; add it"
+            )
+        mapping, note = {v: values.get(v, IGNORE) for v in seen}, ""
+        if IGNORE in set(seen) - set(values):
+            note = f"value {IGNORE} is read as 'ignore'"
+        _check_learnable(mapping, len(classes or values))
+    else:
+        mapping, note = diagnose_masks(seen, len(classes) if classes else None)
+    k = 1 + max(v for v in (0, *mapping.values(), *(values or {}).values()) if v != IGNORE)
+    if k > len(classes or range(k)):
+        raise InputError(
+            f"masks use {k} classes but {len(classes)} names were given ({', '.join(classes)}); "
+            "name them all"
+        )
+    notes = [note] if note else []
+    if not classes and k > 8:
+        notes.append(
+            f"masks hold the numbers 0 to {k - 1}: read as {k} classes; if they are numbers of "
+            "objects, write 1 for each object"
+        )
+    classes = list(classes or [f"class {i}" for i in range(max(k, 2))])
+    there = {mapping[v] for v in seen} - {IGNORE}
+    never = [c for i, c in enumerate(classes) if i not in there]
+    if len(there) == 1:
+        notes.append(f"all masks hold one class only, {classes[min(there)]}: nothing to learn")
+    elif never:
+        notes.append(f"in no mask: {', '.join(never)}")
+    if not values and min(seen) == 1 and len(seen) == max(seen):
+        notes.append(f"masks count from 1; for class 0 first: {_numbered(seen, len(seen))}")
+    return mapping, notes, classes
+
+# %% ../nbs/09_data.ipynb #0b2e71b0
 def _count_colours(rgb):
     "How many pixels of `(n 3)` have which colour."
     packed, counts = np.unique(rgb.astype(np.int64) @ [1 << 32, 1 << 16, 1], return_counts=True)
@@ -684,6 +767,8 @@ class _Masks:
             return np.zeros(a.shape[:2], np.uint8)
         if self.colours is None:
             mask = a if a.ndim == 2 else a[..., 0]
+            if mask.dtype.kind == "f" and (mask != mask.round()).any():
+                raise InputError(f"{name}: fractions or NaN in a mask; threshold or round it first")
         else:
             rgb = a if a.ndim == 3 else np.stack([a] * 3, -1)
             mask = colours_to_classes(rgb, self.colours, default=IGNORE + 1)
@@ -737,67 +822,6 @@ class _Masks:
             raise InputError(f"colours={named} leaves out {share}; name all: {cure}")
         listed = [*map(str, new), *["greys"] * over, *["..."] * (len(new) < len(found))]
         return [f"class 0, as their colours are not named: {share} ({', '.join(listed)})"]
-
-# %% ../nbs/09_data.ipynb #790c219a
-def _is_class(v):
-    return isinstance(v, (int, np.integer)) and 0 <= v <= IGNORE
-
-
-def _check_meaning(values, classes, colours=None):
-    "Raise `InputError` for what can be no meaning of numbers or colours, or no names."
-    numbers = values.items() if isinstance(values, dict) else [("", "")]
-    if values is not None and not all(
-        isinstance(v, (int, np.integer)) and _is_class(k) for v, k in numbers
-    ):
-        rule = "it must be {number in the file: class, ...}, a class from 0 to 254, or 255 = ignore"
-        raise InputError(f"values={shown(values)}; {rule}")
-    if colours is not None:
-        _check_colours(colours)
-    if classes is not None and (
-        not isinstance(classes, (list, tuple))
-        or not all(isinstance(c, str) and c.strip() for c in classes)
-        or len(set(classes)) < max(2, len(classes))
-    ):
-        rule = "it must be a list of two or more names, class 0 first, such as"
-        raise InputError(f"classes={shown(classes)}; {rule} classes=['background', 'membrane']")
-
-
-def _meaning(seen, values, classes):
-    "`(mapping, notes, class names)` for the numbers `seen` in all masks."
-    if values:
-        unknown = sorted(set(seen) - set(values) - {IGNORE})
-        if unknown:
-            raise InputError(
-                f"masks hold the value {unknown[0]}, which values={values} does not name; add it"
-            )
-        mapping, note = {v: values.get(v, IGNORE) for v in seen}, ""
-        if IGNORE in set(seen) - set(values):
-            note = f"value {IGNORE} is read as 'ignore'"
-        _check_learnable(mapping, len(classes or values))
-    else:
-        mapping, note = diagnose_masks(seen, len(classes) if classes else None)
-    k = 1 + max(v for v in (0, *mapping.values(), *(values or {}).values()) if v != IGNORE)
-    if k > len(classes or range(k)):
-        raise InputError(
-            f"masks use {k} classes but {len(classes)} names were given ({', '.join(classes)}); "
-            "name them all"
-        )
-    notes = [note] if note else []
-    if not classes and k > 8:
-        notes.append(
-            f"masks hold the numbers 0 to {k - 1}: read as {k} classes; if they are numbers of "
-            "objects, write 1 for each object"
-        )
-    classes = list(classes or [f"class {i}" for i in range(max(k, 2))])
-    there = {mapping[v] for v in seen} - {IGNORE}
-    never = [c for i, c in enumerate(classes) if i not in there]
-    if len(there) == 1:
-        notes.append(f"all masks hold one class only, {classes[min(there)]}: nothing to learn")
-    elif never:
-        notes.append(f"in no mask: {', '.join(never)}")
-    if not values and min(seen) == 1 and len(seen) == max(seen):
-        notes.append(f"masks count from 1; for class 0 first: {_numbered(seen, len(seen))}")
-    return mapping, notes, classes
 
 # %% ../nbs/09_data.ipynb #cb505dfe
 @checked
@@ -937,7 +961,7 @@ def _load_known(source, fallback, options):
     parts = source.read(files, **options)
     return DatasetDict({part: _dataset(rows, **about, notes=[]) for part, rows in parts.items()})
 
-# %% ../nbs/09_data.ipynb #03719fd3
+# %% ../nbs/09_data.ipynb #7f0297fb
 @checked
 def load(
     source: FilePath,  # "isbi2012", "simulated", ..., a folder, or "hf://org/name", see the table
@@ -946,6 +970,7 @@ def load(
 ):  # `DatasetDict` with the parts train, valid and test
     """Load a data set with the columns image, mask, group and name, split into parts.
 
+    A folder holds images/ and masks/, or specimens that do, or x.png beside x_mask.png.
     "ic_layout" has the options per_layer, size, seed; folders and the hub those of `load_pairs`
     (classes, values, colours, pixel_nm) and of `split` (valid, test, split_by).
     Raises `InputError` for anything it cannot find or read."""
@@ -964,7 +989,7 @@ def load(
     _check_split(**how)  # before a thousand files are read
     return split(read(source.removeprefix("hf://"), **options), **how)
 
-# %% ../nbs/09_data.ipynb #b62e2a85
+# %% ../nbs/09_data.ipynb #0884ed02
 _HeldOut = number("a share from 0 to below 1", lambda v: 0 <= v < 1)
 
 
@@ -1014,7 +1039,8 @@ def split(
     own, what = about.get("parts", {}), about.get("groups", "groups")
     if split_by != "auto":
         own, (groups, what) = {}, _groups(list(ds["name"]), split_by)
-        ds = ds.remove_columns("group").add_column("group", groups)
+        columns = ds.column_names
+        ds = ds.remove_columns("group").add_column("group", groups).select_columns(columns)
     of = list(ds["group"])
     sizes, parts = Counter(of), {}
     for g in sizes:
@@ -1027,9 +1053,9 @@ def split(
     n, needed = sum(sizes[g] for g in left), len(wanted) + 1
     if len(left) < needed:
         raise InputError(
-            f"{n} images in {len(left)} group(s) cannot be split into {needed} parts; give at "
-            f"least {needed} images, sort them into at least {needed} subfolders, one a specimen, "
-            "use split_by='block', or keep all for training with valid=0, test=0"
+            f"{n} images in {len(left)} group(s) cannot be split into {needed} parts; sort them "
+            f"into at least {needed} subfolders, one a specimen, use split_by='block' to part "
+            "neighbours, or keep all for training with valid=0, test=0"
         )
     for others, (part, share) in enumerate(wanted.items()):
         taken = parts[part] = [left.pop()]
@@ -1045,7 +1071,7 @@ def split(
             found[part] = ds.select([i for i, g in enumerate(of) if g in groups])
     note = _note({p: list(rows["group"]) for p, rows in found.items()}, own, wanted, what)
     for rows in found.values() if about else ():
-        rows.info.description = json.dumps(about | dict(notes=[*about["notes"], note]))
+        rows.info.description = json.dumps(about | dict(notes=[*about.get("notes", []), note]))
     return DatasetDict(found)
 
 
