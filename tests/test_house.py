@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tokenize
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from conftest import ROOT
@@ -17,7 +18,8 @@ from execnb.nbio import nb2str
 from IPython.core.inputtransformer2 import TransformerManager
 from nbdev.clean import clean_nb
 from nbdev.config import get_config
-from readme import directives
+from readme import BADGES, directives
+from which_torch import CPU_INDEX
 
 NOTEBOOKS = sorted((ROOT / "nbs").glob("[!._]*.ipynb"))
 each = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
@@ -142,13 +144,39 @@ def test_saved_outputs(path):
 
 
 @each
-def test_runs_in_colab(path):
-    "A folded cell installs the library in Colab, before anything is imported."
-    cells = list(code_cells(path))
-    assert "/content" in cells[0][1]
-    assert "pip install" in cells[0][1]
-    assert cells[0][0].get("eval") == "false"
-    assert cells[0][2]["metadata"]["jupyter"]["source_hidden"]
+def test_runs_in_colab(path, monkeypatch):
+    "A folded cell installs the library in Colab, before anything is imported, and only there."
+    flags, code, cell = next(code_cells(path))
+    assert flags.get("eval") == "false" and cell["metadata"]["jupyter"]["source_hidden"]
+    code, asked = TransformerManager().transform_cell(code), []
+    shell = SimpleNamespace(run_line_magic=lambda *args: asked.append(args))  # no `!`, no system()
+    exec(code, {"get_ipython": lambda: shell})
+    assert not asked, "at home it does nothing"
+    monkeypatch.setitem(sys.modules, "google.colab", shell)
+    exec(code, {"get_ipython": lambda: shell})
+    assert [name for name, _ in asked] == ["pip"]
+
+
+@each
+def test_badges(path):
+    "Below the title: where else this notebook opens, each an address of its own."
+    cell = json.loads(path.read_text(encoding="utf-8"))["cells"][1]
+    slug, text = "unet-explorer/unet-explorer", "".join(cell["source"])
+    assert text.startswith(BADGES) and cell["id"] == "open-in"
+    assert re.findall(r"\[!\[([^]]+)\]\(([^)]+)\)\]\(([^)]+)\)", text) == [
+        (
+            "Open in Colab",
+            "images/colab.svg",
+            f"https://colab.research.google.com/github/{slug}/blob/main/nbs/{path.name}",
+        ),
+        (
+            "Open in Binder",
+            "images/binder.svg",
+            f"https://mybinder.org/v2/gh/{slug}/main?labpath=nbs/{path.name}",
+        ),
+    ]
+    for name in ("colab", "binder"):
+        assert "<svg" in (ROOT / f"nbs/images/{name}.svg").read_text()
 
 
 @each
@@ -261,6 +289,30 @@ def test_what_does_not_read_aloud():
 
 
 # The repository -----------------------------------------------------------------------------------
+
+
+def test_binder_and_devcontainer():
+    "Both name a Python that is supported, and Binder takes torch from where `make setup` does."
+    box = json.loads((ROOT / ".devcontainer/devcontainer.json").read_text())
+    runtime = (ROOT / ".binder/runtime.txt").read_text().strip()
+    versions = [box["image"].rpartition(":")[2], runtime.rpartition("-")[2]]
+    least = tuple(map(int, get_config(path=ROOT).min_python.split(".")))
+    assert all(tuple(map(int, v.split("."))) >= least for v in versions), versions
+    assert box["postCreateCommand"] == "make setup"
+    script = ROOT / ".binder/postBuild"
+    assert script.stat().st_mode & 0o111 and "from which_torch import CPU_INDEX" in (
+        script.read_text()
+    )
+    told = [p for p in sources() if CPU_INDEX in p.read_text(encoding="utf-8")]
+    assert told == [ROOT / "tools/which_torch.py"], "one place says where that index is"
+
+
+def sources():
+    "The scripts and settings of this repository, for which there is no notebook."
+    for folder in (".binder", ".ci", ".devcontainer", ".github/workflows", "tests", "tools"):
+        yield from sorted(
+            p for p in (ROOT / folder).glob("*") if p.suffix != ".pyc" and p.is_file()
+        )
 
 
 def test_nothing_of_one_machine():

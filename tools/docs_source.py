@@ -24,7 +24,7 @@ from execnb.nbio import mk_cell, read_nb
 from nbdev.config import get_config
 from nbdev.process import NBProcessor, Processor
 from nbdev.processors import filter_stream_, hide_, hide_line, populate_language, strip_ansi
-from readme import directives, fenced
+from readme import BADGES, directives, fenced
 
 WORDS, LINE, EXERCISE = 200, 3, 8  # words a minute, seconds a line of code, minutes an exercise
 THEME = Path(__file__).resolve().parent / "docs_theme"
@@ -114,6 +114,8 @@ class Prepare(Processor):
             said = said if said[0] == '"' else json.dumps(said.strip("'"), ensure_ascii=False)
             return m[1] + said
 
+        if cell.cell_type == "markdown" and cell.source.startswith(BADGES):
+            cell.source = ""  # a page says it in its head
         if cell.cell_type == "code":
             cell.source = re.sub(r"(?m)^(#\|\s*fig-alt:\s*)(.+)$", quoted, cell.source)
         for o in cell.get("outputs", []):

@@ -15,6 +15,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+BADGES = "[![Open in Colab]("  # how the cell begins that says where else a notebook opens
 NOTE = "<!-- Made from nbs/index.ipynb by `make readme`: edit that. -->\n"
 LINK = re.compile(r"""(\]\(|\b(?:src|href)=["'])(?![a-z]+:|[/#])([^)"'\s]+)""", re.I)
 
@@ -85,7 +86,8 @@ def readme(nb):
     for cell in nb["cells"]:
         source = "".join(cell["source"])
         if cell["cell_type"] == "markdown":
-            parts.append(relink(source))
+            if not source.startswith(BADGES):
+                parts.append(relink(source))
         elif cell["cell_type"] == "code":  # raw cells are Quarto's front matter
             flags, code = directives(source)
             if "hide" in flags:
