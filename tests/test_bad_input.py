@@ -560,6 +560,7 @@ BY_CALL = {  # what one function needs besides
         history=dict,
         samples=lambda: sample(truth=mask(), pred=mask(), score=0.5),
     ),
+    "worst_to_best": dict(scores=same([0.1, 0.2]), names=same(["a", "b"])),
     "write_findings": dict(
         path=same("report.html"),
         alarms=same([dict(image="a", x=1.0, y=1.0)]),

@@ -128,6 +128,8 @@ def test_train_then_segment(pairs, tmp_path):
     page = (out / "report.html").read_text()
     HTMLParser().feed(page)
     assert "wafer2" in page and "Otsu" in page
+    assert ">licence<" not in page and ">citation<" not in page  # his own: nothing to say
+    assert "all 2, worst first by mean Dice" in page and "2 images are too few" in page + printed
     code, printed, err = unet_explorer(
         "segment", pairs / "images", "--model", out, "--out", tmp_path / "seg"
     )

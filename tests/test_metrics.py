@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import segmentation_models_pytorch.metrics as smp
 import torch
+from scipy import stats
 from skimage.measure import label
 from skimage.metrics import adapted_rand_error
 from sklearn import metrics as sk
@@ -170,6 +171,72 @@ def test_the_objects_are_a_class_not_a_number():
     assert evaluate([gap], [wall], ["cell", "membrane"], "membrane")["rand_f"] > 0.5
     assert "rand_f" not in evaluate([gap], [wall], ["cell", "membrane"])
     assert "Rand F of cell" in as_table(swapped)
+
+
+def drifting(n, seed):
+    "Masks of `n` images whose share of right pixels scatters around 0.8 from image to image."
+    g = np.random.default_rng(seed)
+    truths = [g.integers(0, 2, (16, 16)) for _ in range(n)]
+    right = g.beta(24, 6, n)
+    return [np.where(g.random(t.shape) < r, t, 1 - t) for t, r in zip(truths, right)], truths
+
+
+def test_an_interval_is_that_of_student():
+    "Accuracy on images of one size is a mean, so there is a closed form."
+    for n in (6, 12, 80):
+        s = evaluate(*drifting(n, n), ["a", "b"])
+        each = np.array([i["accuracy"] for i in s["per_image"]])
+        half = stats.t.ppf(0.975, n - 1) * each.std(ddof=1) / np.sqrt(n)
+        low, high = s["interval"]["accuracy"]
+        assert (high - low) / 2 == pytest.approx(half, rel=0.12)
+        assert (high + low) / 2 == pytest.approx(each.mean(), abs=0.25 * half)
+        assert s["interval"]["dice"]["b"][0] < s["dice"]["b"] < s["interval"]["dice"]["b"][1]
+        assert s["interval"] == evaluate(*drifting(n, n), ["a", "b"])["interval"]
+
+
+def test_an_interval_holds_the_truth_as_often_as_it_says():
+    ends = [evaluate(*drifting(8, i), ["a", "b"])["interval"]["accuracy"] for i in range(60)]
+    assert 0.87 <= np.mean([low <= 0.8 <= high for low, high in ends])  # 80 % if cut at 10 %
+
+
+def test_whole_groups_are_drawn():
+    preds, truths = drifting(8, 1)
+    sixfold = [p for p in preds for _ in range(6)], [t for t in truths for _ in range(6)]
+    group = [f"wafer{i // 6}" for i in range(48)]
+    alone = evaluate(preds, truths, ["a", "b"])["interval"]
+    copies = evaluate(*sixfold, ["a", "b"], groups=group)["interval"]
+    assert copies["of"] == "groups" and copies["n"] == 8
+    assert copies["dice"]["a"] == pytest.approx(alone["dice"]["a"])  # six copies teach nothing
+    as_images = evaluate(*sixfold, ["a", "b"])["interval"]
+    assert as_images["of"] == "images" and "specimen" in as_images["note"]
+    width = [np.ptp(s["mean_iou"]) for s in (copies, as_images)]
+    assert width[1] < 0.6 * width[0]
+    few = evaluate(preds, truths, ["a", "b"], groups=[1, 1, 1, 1, 2, 2, 2, 2])["interval"]
+    assert few["of"] == "images" and "2 groups" in few["note"] and "larger" in few["note"]
+
+
+def test_no_interval_where_there_is_nothing_to_tell():
+    preds, truths = drifting(4, 0)
+    few = evaluate(preds, truths, ["a", "b"], 0)["interval"]
+    assert "4 images are too few" in few["note"] and set(few) == {"level", "of", "n", "note"}
+    preds, truths = drifting(9, 0)
+    truths = [np.where(t == 1, 2, 0) if i < 4 else t for i, t in enumerate(truths)]
+    preds = [np.where(t == 2, 2, np.minimum(p, 1)) for p, t in zip(preds, truths)]
+    rare = evaluate(preds, truths, ["a", "b", "in four", "nowhere"])
+    assert rare["iou"]["in four"] > 0 and rare["interval"]["iou"]["in four"] is None
+    assert rare["interval"]["iou"]["nowhere"] is None and rare["interval"]["iou"]["a"]
+    assert json.loads(json.dumps(rare, allow_nan=False)) == rare
+    unknown = [np.full_like(t, IGNORE) for t in truths]
+    nothing = evaluate(preds, unknown, list("abc"), 0)
+    assert nothing["mean_iou"] is nothing["rand_f"] is nothing["interval"]["rand_f"] is None
+
+
+def test_images_keep_their_names():
+    preds, truths = drifting(2, 0)
+    s = evaluate(preds, truths, ["a", "b"], names=["x", "y"], groups=[1, 2])
+    assert [(i["name"], i["group"]) for i in s["per_image"]] == [("x", "1"), ("y", "2")]
+    with pytest.raises(InputError, match="1 names and 2 truths"):
+        evaluate(preds, truths, ["a", "b"], names=["x"])
 
 
 def test_one_name_means_background_and_that():

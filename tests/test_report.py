@@ -14,12 +14,14 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from test_browser import chromium, visit  # noqa: F401  (fixtures)
+from test_docs import findings
 
 import unet_explorer
 from unet_explorer.contracts import InputError
 from unet_explorer.metrics import evaluate
 from unet_explorer.machine import system_facts
-from unet_explorer.report import curve, smooth, write_report
+from unet_explorer.report import curve, smooth, worst_to_best, write_findings, write_report
 
 SIDE = 384  # the lesson promises that no picture on the page is larger
 
@@ -39,7 +41,7 @@ class Reader(HTMLParser):
     def handle_starttag(self, tag, attrs):
         self.tags.append(tag)
         self.attrs += [(tag, k, v or "") for k, v in attrs]
-        if tag not in ("meta", "img", "br"):
+        if tag not in ("meta", "img", "br", "input"):
             self.open.append(tag)
 
     def handle_startendtag(self, tag, attrs):
@@ -374,3 +376,134 @@ def test_curve_and_smooth():
     assert smooth([]) == [] and smooth([(0, 5.0)]) == [(0, 5.0)]
     flat = smooth([(i, 2.0) for i in range(100)])
     assert all(abs(y - 2) < 1e-12 for _, y in flat)  # unbiased from the start
+
+
+def test_worst_median_best():
+    "By score, equal ones by name; no image twice; all where there are few."
+    names = [f"i{i:02d}" for i in range(30)]
+    values = [((7 * i) % 30) / 30 for i in range(30)]
+    picked = worst_to_best(values, names)
+    assert [round(values[i] * 30) for i, _ in picked] == [0, 1, 14, 15, 28, 29]
+    assert [rank for _, rank in picked] == [
+        *("worst (1 of 30)", "worst (2 of 30)", "median (15 of 30)", "median (16 of 30)"),
+        *("best (29 of 30)", "best (30 of 30)"),
+    ]
+    turned = worst_to_best(values[::-1], names[::-1])
+    assert [names[::-1][i] for i, _ in turned] == [names[i] for i, _ in picked]
+    for n in range(1, 12):
+        for at_most in (3, 4, 6, 9):
+            equal = worst_to_best([0.5] * n, names[:n][::-1], at_most)
+            places = [n - 1 - i for i, _ in equal]
+            assert (
+                places == sorted(set(places))
+                and len(places) == min(n, at_most // 3 * 3)
+                or (n == at_most == len(places))
+            )
+            assert n == 1 or places[0] == 0 and places[-1] == n - 1
+            assert n < 3 or (n - 1) // 2 in places  # the median is among them
+    odd = worst_to_best([0.9, None, float("nan"), 0.1], list("abcd"))
+    assert odd == [(3, "worst (1 of 2)"), (0, "best (2 of 2)"), *((i, odd[2][1]) for i in (1, 2))]
+
+
+def named(n, **more):
+    "Scores of `n` images with names, and six samples of them."
+    samples = [sample(i, name=f"slice {i:02d}") for i in range(n)]
+    s = scores_of(samples, names=[x["name"] for x in samples], **more)
+    picked = worst_to_best([i["mean_dice"] for i in s["per_image"]], [x["name"] for x in samples])
+    return s, [
+        dict(samples[i], rank=rank, score={"mean Dice": s["per_image"][i]["mean_dice"]})
+        for i, rank in picked
+    ]
+
+
+def test_the_choice_is_said_and_all_are_listed(tmp_path):
+    s, chosen = named(14, objects="membrane")
+    page, reader = page_of(tmp_path, samples=chosen, scores=s)
+    text = " ".join(reader.text)
+    assert "Held-out images: worst, median and best of 14 by mean Dice" in text
+    assert text.index("worst (1 of 14)") < text.index("median (7 of 14)") < text.index("best (14")
+    table = page[page.index("<details><summary>All 14 images, worst first") :].split("</details>")[
+        0
+    ]
+    listed = re.findall(r"<th scope=row>(slice \d\d)</th><td>([.\d]+)</td>", table)
+    values = [float(v) for _, v in listed]
+    assert len(listed) == 14 and values == sorted(values) and listed[0][0] == chosen[0]["name"]
+    assert "Rand F of membrane" in table
+
+
+def test_intervals_stand_beside_the_scores(tmp_path):
+    s, chosen = named(8)
+    page, reader = page_of(tmp_path, samples=chosen, scores=s)
+    low, high = s["interval"]["dice"]["membrane"]
+    assert f"[{low:.3f}, {high:.3f}]" in page and s["interval"]["note"] in " ".join(reader.text)
+    low, high = s["interval"]["mean_iou"]
+    assert f"(95 %: {low:.3f} to {high:.3f})" in page
+    few, chosen = named(3)
+    page, reader = page_of(tmp_path, samples=chosen, scores=few)
+    assert "3 images are too few" in page and "95 %" not in page and "<span class=ends></" in page
+    assert "Held-out images: all 3, worst first" in page
+
+
+def test_nothing_empty_is_shown(tmp_path):
+    "A user's own files have no licence and nobody to cite."
+    empty = {"licence": "", "citation": None, "homepage": "  ", "notes": [], "more": {}}
+    rival = {"name": "Rival", "metric": "Dice of membrane", "value": 0.3}
+    reports = [
+        page_of(tmp_path, data={"name": "mine", **empty}, settings=empty, baselines=[rival])[0],
+        write_findings(
+            tmp_path / "f.html", "t", [], [], 1, 3, {"a": 1, **empty}, empty
+        ).read_text(),
+    ]
+    for page in reports:
+        assert not any(f">{name}<" in page for name in empty)
+        assert not re.search(
+            r"<t[dh][^>]*>\s*</td>|<li>\s*</li>|<ul></ul>|<th[^>]*></th></tr>", page
+        )
+        assert ">source<" not in page
+
+
+def test_a_scale_bar_where_a_pixel_has_a_size(tmp_path):
+    page, reader = page_of(tmp_path, samples=[sample(h=100, w=200, pixel_nm=5)])
+    assert page.count('<span class=bar style="width:20.00%"') == 4  # 200 nm are 40 of 200 pixels
+    assert page.count("<span>200 nm</span>") == 4 and "200 x 100 pixels of 5 nm" in page
+    page, _ = page_of(tmp_path, samples=[sample(h=2000, w=4000, pixel_nm=5)])
+    assert page.count('style="width:25.00%"') == 4 and "<span>5 µm</span>" in page  # thinned out
+    assert "class=bar" not in page_of(tmp_path)[0]
+    spot = dict(image=torch.rand(1, 40, 100), map=np.eye(40, 100), name="x", pixel_nm=2)
+    found = write_findings(tmp_path / "f.html", "t", [], [spot], 0.5, 1, {}, {})
+    assert found.read_text().count("<span>50 nm</span>") == 3
+
+
+VISIBLE = """() => [...document.querySelectorAll('figure')].filter(f => f.offsetParent)
+    .map(f => f.querySelector('figcaption').textContent)"""
+
+
+def test_the_control_in_a_browser(tmp_path, visit):
+    "Mouse and keys walk from image to errors; all four on paper; no other host; accessible."
+    s, chosen = named(7, objects="cell")
+    beside = dict(name="Otsu's threshold", metric="Dice of membrane", value=0.1, source="here")
+    chosen = [dict(x, pixel_nm=4) for x in chosen]
+    page_of(tmp_path, samples=chosen, scores=s, baselines=[beside, dict(beside, metric="Dice")])
+    page = visit((tmp_path / "out" / "report.html").as_uri(), java_script_enabled=True)
+    four = ["image", "truth", "prediction", "errors"]
+    assert page.evaluate(VISIBLE) == four * 6
+    page.get_by_role("group", name="Show of each image").get_by_label("all four").focus()
+    wide = page.locator("figure").first.bounding_box()["width"]
+    for what in four:
+        page.keyboard.press("ArrowRight")
+        assert page.evaluate(VISIBLE) == [what] * 6
+    assert page.locator("figure").nth(3).bounding_box()["width"] > 1.4 * wide
+    page.get_by_label("truth", exact=True).click()
+    assert page.evaluate(VISIBLE) == ["truth"] * 6
+    page.emulate_media(media="print")
+    assert page.evaluate(VISIBLE) == four * 6 and not page.locator(".walk").is_visible()
+    for scheme in ("light", "dark"):
+        page.emulate_media(media="screen", color_scheme=scheme)
+        assert not findings(page)
+    page.set_viewport_size({"width": 390, "height": 844})
+    assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+    assert not findings(page)
+    cut = "e => e.filter(x => x.scrollWidth > x.clientWidth).length"
+    assert page.locator(".scroll").evaluate_all(cut) == 0
+    sizes = page.locator(".walk label").evaluate_all("e => e.map(x => x.offsetHeight)")
+    assert min(sizes) >= 24

@@ -257,7 +257,7 @@ def _usable(found, channels, pixel_nm):
         )
     return picture
 
-# %% ../nbs/53_inspection.ipynb #f6fcc2f7
+# %% ../nbs/53_inspection.ipynb #8c0db4c7
 @dataclass
 class _Seen:
     "What an inspection has seen so far."
@@ -268,13 +268,14 @@ class _Seen:
     areas: list = field(default_factory=list)  # pixels
     skipped: list = field(default_factory=list)  # lines
 
-    def add(self, name, picture, m, rows):
+    def add(self, name, picture, m, rows, pixel_nm):
         self.rows += [dict(image=name) | r for r in rows]
         self.looks.append(_look(picture))
         self.areas.append(m.size)
         if rows:
             image, small = _glance(picture), np.array(_glance(m))
             new = dict(image=image, map=small, name=name, score=rows[0]["score"])
+            new["pixel_nm"] = pixel_nm and pixel_nm * m.shape[0] / small.shape[0]
             self.samples = sorted([*self.samples, new], key=lambda s: -s["score"])[:12]
 
 
@@ -354,7 +355,7 @@ def _left_out(skipped):
     more = "; ..." if len(skipped) > 5 else ""
     return [f"{len(skipped)} could not be used: {'; '.join(skipped[:5])}{more}"]
 
-# %% ../nbs/53_inspection.ipynb #b467215c
+# %% ../nbs/53_inspection.ipynb #2d5d75a1
 class Inspected(NamedTuple):
     "What an inspection found."
 
@@ -368,7 +369,7 @@ def _inspect(net, found, threshold, min_px, out, seen):
     picture = _usable(found, net.config["in_ch"], pixel_nm)
     with _map_file(out / "maps" / f"{found.name}.tif", *picture.shape[-2:]) as m:
         map_tiled(partial(anomaly_map, net), picture, out=m)
-        seen.add(found.name, picture, m, alarms(m, threshold, pixel_nm, min_px))
+        seen.add(found.name, picture, m, alarms(m, threshold, pixel_nm, min_px), pixel_nm)
         mask = torch.from_numpy(np.asarray(m > threshold, np.uint8))
     save_mask(out / "masks" / f"{found.name}.png", mask)
     save_overlay(out / "overlays" / f"{found.name}.png", picture, mask)

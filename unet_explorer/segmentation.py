@@ -68,7 +68,7 @@ def _learner(ds, out, training, encoder):
         seed=training.seed,
     )
 
-# %% ../nbs/52_segmentation.ipynb #c2101220
+# %% ../nbs/52_segmentation.ipynb #3543b221
 PUBLISHED = {  # what others report on the same images; the scores they used
     "nasa_super1": [
         dict(
@@ -123,6 +123,7 @@ def _baselines(ds, held_out, truths, objects):
     about = meta(ds)
     classes = list(about["classes"])
     name, masks = simple_baseline(ds["train"], ds[held_out], len(classes))
+    name = name.replace("class 1", classes[1])
     s = evaluate(masks, truths, classes, objects)
     values = {"mean Dice": s["mean_dice"]}
     if len(classes) <= 4:
@@ -153,10 +154,11 @@ def judge(
     known("held_out", held_out, list(ds))
     objects = _objects(classes, objects)
     preds, truths = predict_all(model, ds[held_out])
-    scores = evaluate(preds, truths, classes, objects)
+    part = ds[held_out]
+    scores = evaluate(preds, truths, classes, objects, list(part["name"]), list(part["group"]))
     return Judged(preds, truths, scores, _baselines(ds, held_out, truths, objects))
 
-# %% ../nbs/52_segmentation.ipynb #1a2c649d
+# %% ../nbs/52_segmentation.ipynb #dbacfe97
 def _settings(learn, done, training, encoder):
     "What was set, by names a reader understands."
     return {
@@ -174,11 +176,19 @@ def _settings(learn, done, training, encoder):
 
 
 def _origin(ds):
-    "Where the data come from, and which picture is in which part."
+    "Where the data come from, as far as it is known, and which picture is in which part."
     about = meta(ds)
+    said = {"name": about["title"]}
+    said |= {key: about.get(key) for key in ("licence", "citation", "homepage")}
+    said["pixel size"] = about["pixel_nm"] and f"{about['pixel_nm']:g} nm"
     parts = {name: list(part["name"]) for name, part in ds.items()}
-    said = dict(name=about["title"], licence=about["licence"], citation=about["citation"])
-    return {**said, **parts}
+    return {key: value for key, value in said.items() if value} | parts
+
+
+def _chooses(ds):
+    "The score that chose the epoch, by name: `train.MeanDice` leaves class 0 out."
+    first, *rest = meta(ds)["classes"]
+    return f"Dice of {rest[0]}" if len(rest) == 1 else f"mean Dice of all but {first}"
 
 
 def _notes(about, done, held_out):
@@ -200,7 +210,7 @@ def _notes(about, done, held_out):
         )
     return notes
 
-# %% ../nbs/52_segmentation.ipynb #c9745bff
+# %% ../nbs/52_segmentation.ipynb #3c1487fe
 def _keep(out, model, about, done, part, preds):
     "The model, and the predicted masks of the pictures of `part`."
     save(model, out, **about, epoch=done["best_epoch"], valid_dice=done["valid_dice"])
@@ -208,18 +218,22 @@ def _keep(out, model, about, done, part, preds):
         save_mask(out / "masks" / f"{name}.png", pred)
 
 
-def _samples(part, judged, at_most=6):
-    "Pictures for the report; more would make it too large to send."
+def _samples(part, judged):
+    "Pictures for the report: worst, median, best. More would make it too large to send."
+    from unet_explorer.report import worst_to_best
+
     each = judged.scores["per_image"]
     return [
         dict(
             image=sample(part, i)[0],
             truth=judged.truths[i],
             pred=judged.preds[i],
-            name=part[i]["name"],
+            name=each[i]["name"],
+            rank=rank,
+            pixel_nm=meta(part)["pixel_nm"],
             score={"mean Dice": each[i]["mean_dice"]},
         )
-        for i in range(min(at_most, len(part)))
+        for i, rank in worst_to_best([s["mean_dice"] for s in each], [s["name"] for s in each])
     ]
 
 
@@ -234,7 +248,7 @@ def _write(out, result, title, samples):
         title,
         result["settings"],
         result["data"],
-        result["history"],
+        result["history"] | {"score": result["valid_score"]},
         samples,
         result["scores"],
         result["facts"],
@@ -243,7 +257,7 @@ def _write(out, result, title, samples):
         baselines=result["baselines"],
     )
 
-# %% ../nbs/52_segmentation.ipynb #f9245c93
+# %% ../nbs/52_segmentation.ipynb #c23d150a
 def _in_python(training, done, encoder):
     "The call that repeats a training."
     how = replace(training, minutes=None, steps=done["planned"], precision=done["precision"])
@@ -284,6 +298,7 @@ def train_and_report(
         baselines=judged.baselines,
         facts={"training time": f"{done['seconds']:.0f} s", **system_facts()},
         history=done["history"],
+        valid_score=_chooses(ds),
         seconds=done["seconds"],
         steps=done["steps"],
         stopped=done["stopped"],
@@ -294,23 +309,35 @@ def train_and_report(
     _write(out, result, f"Segmentation of {meta(ds)['name']}", _samples(ds[held_out], judged))
     return result
 
-# %% ../nbs/52_segmentation.ipynb #8fced75f
+# %% ../nbs/52_segmentation.ipynb #847f92d9
+def _sure(value, ends):
+    "A score as text, with the ends of its interval."
+    return f"{value:.3f}" + (f" [{ends[0]:.3f}, {ends[1]:.3f}]" if ends else "")
+
+
 def summary(
     result: dict,  # from `train_and_report`
 ) -> str:  # some lines
-    "The scores of a training, class by class. Raises `InputError` for what holds no scores."
+    """The scores of a training, and how sure they are.
+    Raises `InputError` for what holds no scores."""
     if not isinstance(result, dict) or not {"scores", "held_out"} <= set(result):
         raise InputError("summary: result holds no scores; give what train_and_report returned")
     s = result["scores"]
+    ends = s.get("interval", {})
     lines = [f"held-out {result['held_out']} images: {s['n_images']}"]
     for c in s["classes"]:
         if s["iou"][c] is not None:
-            lines.append(f"  {c:16} IoU {s['iou'][c]:.3f}   Dice {s['dice'][c]:.3f}")
-    rand_f = ""
-    if s.get("rand_f") is not None:
-        rand_f = f"   Rand F of {s['objects']} {s['rand_f']:.3f}"
-    pooled = f"  pooled IoU {s['pooled_iou']:.3f}   pixel accuracy {s['accuracy']:.3f}"
-    return "\n".join([*lines, pooled + rand_f])
+            iou, dice = (_sure(s[key][c], ends.get(key, {}).get(c)) for key in ("iou", "dice"))
+            lines.append(f"  {c:16} IoU {iou}   Dice {dice}")
+    overall = {"mean Dice": "mean_dice", "pooled IoU": "pooled_iou", "pixel accuracy": "accuracy"}
+    overall[f"Rand F of {s.get('objects')}"] = "rand_f"
+    overall = [
+        f"{name} {_sure(s[key], ends.get(key))}"
+        for name, key in overall.items()
+        if s.get(key) is not None
+    ]
+    lines += ["  " + "   ".join(overall[i : i + 2]) for i in range(0, len(overall), 2)]
+    return "\n".join([*lines, *([f"  {ends['note']}"] if ends else [])])
 
 # %% ../nbs/52_segmentation.ipynb #e9917889
 Threshold = number("a probability above 0 and below 1, such as 0.5", lambda v: 0 < v < 1)
