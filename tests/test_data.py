@@ -534,6 +534,8 @@ def test_too_few_groups_name_the_ways_out(tmp_path):
     assert len(load(d, valid=0)["train"]) == 1
     lay(tmp_path, "images/b.png", "masks/b.png")
     assert list(load(d)) == ["train", "valid"] and "into 3 parts" in complaint(load, d, test=0.2)
+    assert "too few groups for a part test" in meta(load(d))["notes"][-1]
+    assert "too few" not in meta(load(d, test=0))["notes"][-1]
 
 
 def test_a_share_is_met_as_nearly_as_whole_groups_allow(tmp_path):
@@ -730,6 +732,12 @@ def test_masks_of_the_hub_mean_the_same_in_all_parts(monkeypatch):
     at = from_the_hub(monkeypatch, "a/b", train=hub_part(5, lambda: painted(BLACK, RED)))
     assert "colours={" in complaint(load, at)
     assert sample(load(at, colours={BLACK: 0, RED: 1}, pixel_nm=2)["train"], 0)[1].max() == 1
+
+
+def test_options_of_the_hub_are_checked_before_it_is_asked(monkeypatch):
+    at = from_the_hub(monkeypatch, "a/b")
+    for wrong in (dict(pixel_nm=0), dict(classes="ab"), dict(valid=1), dict(split_by="(")):
+        assert next(iter(wrong)) in complaint(load, at, **wrong)
 
 
 def test_fractions_in_a_mask_of_the_hub_are_refused(monkeypatch):

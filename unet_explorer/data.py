@@ -928,7 +928,7 @@ def _load_hub(
         ) from None
     return _adopt(found, repo, pixel_nm, **meaning)
 
-# %% ../nbs/09_data.ipynb #fb98c9c6
+# %% ../nbs/09_data.ipynb #d651a77c
 def _options(f, given):
     "The options of `f` after its first `given` parameters."
     return list(inspect.signature(f).parameters)[given:]
@@ -940,6 +940,15 @@ def _check_options(who, options, there):
         if name not in there:
             cure = f"choose from {', '.join(there)}" if there else "there are none"
             raise InputError(f"load({who!r}): no option {name}; {cure}")
+
+
+def _check_values(f, options):
+    "Raise `InputError` for a value that breaks the rule in the signature of `f`."
+    there = inspect.signature(f).parameters
+    for name in [n for n in options if n in there]:
+        rule = rule_of(there[name].annotation)
+        if rule is not None:
+            check_value("load", name, options[name], rule)
 
 
 def _load_known(source, fallback, options):
@@ -961,7 +970,7 @@ def _load_known(source, fallback, options):
     parts = source.read(files, **options)
     return DatasetDict({part: _dataset(rows, **about, notes=[]) for part, rows in parts.items()})
 
-# %% ../nbs/09_data.ipynb #7f0297fb
+# %% ../nbs/09_data.ipynb #9025ae77
 @checked
 def load(
     source: FilePath,  # "isbi2012", "simulated", ..., a folder, or "hf://org/name", see the table
@@ -985,11 +994,13 @@ def load(
         )
     read, how = _load_hub if hub else load_pairs, _options(split, 1)
     _check_options(source, options, _options(read, 1 if hub else 2) + how)
+    for f in (read, split):  # before a thousand files are read
+        _check_values(f, options)
+    _groups([], options.get("split_by", "auto"))
     how = {k: options.pop(k) for k in how if k in options}
-    _check_split(**how)  # before a thousand files are read
     return split(read(source.removeprefix("hf://"), **options), **how)
 
-# %% ../nbs/09_data.ipynb #0884ed02
+# %% ../nbs/09_data.ipynb #3841e712
 _HeldOut = number("a share from 0 to below 1", lambda v: 0 <= v < 1)
 
 
@@ -1046,8 +1057,9 @@ def split(
     for g in sizes:
         parts.setdefault(own.get(g, "train"), []).append(g)
     left = parts.get("train", [])
+    short = test is None and not own and len(left) < 2 + (valid > 0)
     if test is None:
-        test = 0 if own or len(left) < 2 + (valid > 0) else 0.2
+        test = 0 if own or short else 0.2
     wanted = {"test": test, "valid": valid}
     wanted = {part: share for part, share in wanted.items() if share > 0 and part not in parts}
     n, needed = sum(sizes[g] for g in left), len(wanted) + 1
@@ -1070,14 +1082,7 @@ def split(
         if groups and part not in found:
             found[part] = ds.select([i for i, g in enumerate(of) if g in groups])
     note = _note({p: list(rows["group"]) for p, rows in found.items()}, own, wanted, what)
+    note += "; too few groups for a part test" * short
     for rows in found.values() if about else ():
         rows.info.description = json.dumps(about | dict(notes=[*about.get("notes", []), note]))
     return DatasetDict(found)
-
-
-def _check_split(**how):
-    "Raise `InputError` for what `split` would refuse."
-    signature = inspect.signature(split).parameters
-    for name, value in how.items():
-        check_value("split", name, value, rule_of(signature[name].annotation))
-    _groups([], how.get("split_by", "auto"))
