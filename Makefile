@@ -26,7 +26,7 @@ test: venv  ## everything CI runs, in 12 minutes or less
 test-slow: venv  ## the long checks that `make test` leaves out
 	@$(IN) python -m pytest -m slow $(ARGS)
 
-test-wheel: venv  ## the built wheel, installed by itself, with no network
+test-wheel: venv  ## the built wheel by itself, with the oldest and the newest versions
 	@$(IN) python -m pytest -n 0 -m "slow or not slow" tests/test_wheel.py $(ARGS)
 
 demo: venv  ## train and report on real images (ARGS="--minutes 1 --out DIR")

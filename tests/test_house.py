@@ -4,6 +4,7 @@ down the floors; code reads aloud; nothing of one machine is committed."""
 import ast
 import io
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -13,6 +14,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import yaml
 from conftest import ROOT
 from execnb.nbio import nb2str
 from IPython.core.inputtransformer2 import TransformerManager
@@ -305,6 +307,50 @@ def test_binder_and_devcontainer():
     )
     told = [p for p in sources() if CPU_INDEX in p.read_text(encoding="utf-8")]
     assert told == [ROOT / "tools/which_torch.py"], "one place says where that index is"
+
+
+WORKFLOWS = {p.stem: yaml.safe_load(p.read_text()) for p in ROOT.glob(".github/workflows/*.yml")}
+
+
+def test_workflows_cover_every_python_that_is_promised():
+    told = re.findall(r"Python :: (3\.\d+)\"", (ROOT / "setup.py").read_text())
+    assert told[0] == get_config(path=ROOT).min_python
+    jobs = WORKFLOWS["test"]["jobs"]
+    matrix = {name: job["strategy"]["matrix"] for name, job in jobs.items() if "strategy" in job}
+    assert matrix["test"]["python"] == [told[0], told[-1]]
+    assert matrix["wheel"]["python"] == told and matrix["wheel"]["end"] == ["newest"]
+    assert matrix["wheel"]["include"] == [dict(python=told[0], end="oldest")]
+    ends = [step.get("run", "") for step in jobs["wheel"]["steps"]]
+    assert any("-m slow -k ${{ matrix.end }} tests/test_wheel.py" in run for run in ends)
+
+
+def test_workflows_may_only_read():
+    "But for the two jobs that are there to write: an issue, the site."
+    for flow in WORKFLOWS.values():
+        assert flow["permissions"] == {"contents": "read"}
+    writes = {
+        (flow, name): {what for what, how in job["permissions"].items() if how == "write"}
+        for flow, content in WORKFLOWS.items()
+        for name, job in content["jobs"].items()
+        if "permissions" in job
+    }
+    assert writes == {("test", "tell"): {"issues"}, ("docs", "docs"): {"pages", "id-token"}}
+
+
+@pytest.mark.parametrize("open_already", [False, True])
+def test_one_issue_is_kept_open(open_already, tmp_path):
+    "The step of the weekly run, with a `gh` that writes down what it is asked for."
+    tell = WORKFLOWS["test"]["jobs"]["tell"]
+    assert tell["needs"] == "wheel" and "failure()" in tell["if"] and "schedule" in tell["if"]
+    listed = '[ "$2" != list ] || echo 7' if open_already else "true"
+    gh = tmp_path / "gh"
+    gh.write_text(f'#!/bin/sh\necho "$1 $2 $3" >> {tmp_path}/asked\n{listed}\n')
+    gh.chmod(0o755)
+    env = dict(os.environ, PATH=f"{tmp_path}{os.pathsep}{os.environ['PATH']}", RUN="that run")
+    subprocess.run(["bash", "-ec", tell["steps"][0]["run"]], env=env, check=True)
+    listing, then = (tmp_path / "asked").read_text().splitlines()
+    assert listing.startswith("issue list")
+    assert then == ("issue comment 7" if open_already else "issue create --title")
 
 
 def sources():

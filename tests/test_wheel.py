@@ -2,8 +2,8 @@
 and nothing else, without a network.
 
 By default that environment is made of links to the packages that are installed here: quick, and
-what is missing in settings.ini is missing there. `-m slow` lets pip fill an empty one with
-whatever versions it finds today."""
+what is missing in settings.ini is missing there. `-m slow` fills an empty one at both ends: with
+the oldest versions that settings.ini allows, and with whatever pip finds today."""
 
 import ast
 import os
@@ -209,18 +209,72 @@ def test_wheel_with_nothing_but_its_requirements(wheel, tmp_path, home):
     check_demo(venv, *home, "--steps", "2", "--size", "64", "--precision", "fp32")
 
 
+EXTRAS = """
+import sys, dask.array, torch, zarr
+from pathlib import Path
+from unet_explorer.deploy import Segmenter
+from unet_explorer.effunet import restore
+from unet_explorer.images import save_image
+from unet_explorer.mosaics import mosaic
+model, picture = restore(sys.argv[1]), torch.rand(1, 70, 90)
+same = Segmenter(model, backend="onnx").predict(picture) == model.predict(picture)
+assert same.float().mean() > 0.99, same.float().mean()
+save_image(Path("tile.png"), picture)
+big = mosaic([["tile.png", "tile.png"]])
+assert isinstance(big, dask.array.Array) and big.shape == (1, 70, 180), big
+stored = zarr.open_array("mask.zarr", mode="w", shape=(70, 90), chunks=(32, 32), dtype="uint8")
+stored[:] = model.predict(picture).numpy().astype("uint8")
+"""
+
+
+def test_every_requirement_says_how_old_it_may_be(wheel):
+    for extra in ("", "onnx", "big", "elpv", "lab", "dev"):
+        for r in map(Requirement, declared(wheel, extra)):
+            assert any(s.operator in (">=", "==") for s in r.specifier), f"{extra}: {r}"
+
+
+PROMISED = re.findall(r"Python :: (3\.\d+)\"", (ROOT / "setup.py").read_text())
+
+
 @pytest.mark.slow
-def test_wheel_alone(tmp_path, home):
+@pytest.mark.parametrize("version", PROMISED)
+def test_what_make_setup_installs_has_wheels(version, wheel, tmp_path):
+    "constraints.txt, made on one Python, holds on all that are promised, with nothing to compile."
+    asked = [*declared(wheel), *declared(wheel, "lab"), *declared(wheel, "dev")]
+    (tmp_path / "asked.in").write_text("\n".join(asked))
+    uv = (sys.executable, "-m", "uv", "pip", "compile", "-q", "--only-binary", ":all:")
+    run(*uv, "--python-version", version, "-c", ROOT / "constraints.txt", tmp_path / "asked.in")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("end", ["oldest", "newest"])
+def test_wheel_alone(end, tmp_path, home):
+    if end == "oldest" and sys.version_info >= (3, 13):
+        pytest.skip("the oldest versions have no wheels for Python 3.13")
     venv = tmp_path / "venv"
     try:
         wheel = build(tmp_path)
         run(sys.executable, "-m", "venv", venv)
         python = venv / "bin/python"
-        run(python, "-m", "pip", "install", "--no-input", wheel)
+        pip = (python, "-m", "pip", "install", "--no-input")
+        if end == "oldest":  # what is not named here is as new as that lets it be
+            asked = [*declared(wheel), *declared(wheel, "onnx"), *declared(wheel, "big")]
+            (tmp_path / "asked.in").write_text("\n".join(asked))
+            uv = (sys.executable, "-m", "uv", "pip", "compile", "--resolution", "lowest-direct")
+            pins = tmp_path / "pins.txt"
+            run(*uv, "--python", python, "-q", "--no-annotate", "-o", pins, tmp_path / "asked.in")
+            pip += ("-c", pins)
+        run(*pip, wheel)
         installed = run(python, "-m", "pip", "list", "--format=freeze").lower()
         assert "unet-explorer==" in installed.replace("_", "-") and "nbdev==" not in installed
-        python_of(venv)
+        named = "torch|torchvision|fastai|fastcore|timm|segmentation.models.pytorch|numpy|datasets"
+        print(end, "of", sys.version.split()[0], *re.findall(rf"(?m)^(?:{named})==.*$", installed))
+        site = python_of(venv)[1]
         check_import_time(python, *home)
+        run(python, "-W", "ignore", "-c", EVERY_ROOM, cwd=home[0], env=home[1])
         check_demo(venv, *home, "--minutes", "0.3")
+        (site / "sitecustomize.py").unlink()
+        run(*pip, f"{wheel}[onnx,big]")
+        run(python, "-c", EXTRAS, home[0] / "out", cwd=home[0], env=home[1])
     finally:  # torch with CUDA is some 6 GB, and pytest keeps the folders of its last runs
         shutil.rmtree(venv, ignore_errors=True)
