@@ -223,7 +223,7 @@ def curve(
     more = dict(class_="curve", role="img", aria_label=label, font_family=None)
     return svg(420, 264, *shapes, **more)
 
-# %% ../nbs/50_report.ipynb #3101066f
+# %% ../nbs/50_report.ipynb #cbbcb2fb
 _SIDE = 384  # pixels along the longer side of a picture on the page
 
 
@@ -262,6 +262,15 @@ def _figures(name, pictures, css="", pixel_nm=None):
         for bar in [_bar(a.shape[1], pixel_nm)]
     ]
     return f"<div class=four>{''.join(figures)}</div>"
+
+
+def _walk(*panels):
+    "One control for all pictures: all panels side by side, or one of them, in the same place."
+    stops = "".join(
+        f"<label><input type=radio name=walk value={i}{' checked' * (i == 0)}>{what}</label>"
+        for i, what in enumerate(("side by side", *panels))
+    )
+    return f"<fieldset class=walk><legend>Show of each image</legend>{stops}</fieldset>"
 
 
 def _extent(h, w, pixel_nm):
@@ -460,7 +469,7 @@ summary { cursor: pointer }
   h2, h3 { break-after: avoid } }
 """
 
-# %% ../nbs/50_report.ipynb #a3b77fcf
+# %% ../nbs/50_report.ipynb #9e441dd1
 _OVERALL = {  # key in the scores: (name, what it is)
     "mean_iou": ("mean IoU", "mean over the classes, pooled over all images"),
     "mean_dice": ("mean Dice", "mean over the classes, pooled over all images"),
@@ -631,18 +640,6 @@ def _headline(scores, data):
     return f"{said[0].upper()}{said[1:]}{where}."
 
 
-_PANELS = ("all four", "image", "truth", "prediction", "errors")
-
-
-def _walk():
-    "One control for all pictures: all four side by side, or one after the other in the same place."
-    stops = "".join(
-        f"<label><input type=radio name=walk value={i}{' checked' * (i == 0)}>{what}</label>"
-        for i, what in enumerate(_PANELS)
-    )
-    return f"<fieldset class=walk><legend>Show of each image</legend>{stops}</fieldset>"
-
-
 def _cases(samples, scores):
     "Heading and pictures of the samples."
     if not samples:
@@ -655,7 +652,8 @@ def _cases(samples, scores):
         by = f" by {_text(next(iter(score)))}" if score and isinstance(score, dict) else ""
         which = f"worst, median and best of {n}" if n > len(samples) else f"all {n}, worst first"
         title += f": {which}{by}"
-    return title, f"{_legend(names)}{_walk()}<div class=cases>{pictures}</div>"
+    walk = _walk("image", "truth", "prediction", "errors")
+    return title, f"{_legend(names)}{walk}<div class=cases>{pictures}</div>"
 
 
 @checked
@@ -698,7 +696,7 @@ def write_report(
         sections["Notes"] = _notes(notes)
     return _page(path, title, headline or _headline(scores, data), sections)
 
-# %% ../nbs/50_report.ipynb #2cfe3ca0
+# %% ../nbs/50_report.ipynb #ade961ec
 _ALARMS, _PICTURES = 100, 12  # how many the page shows
 
 
@@ -757,10 +755,13 @@ def write_findings(
     flagged, n = len({a["image"] for a in alarms}), len(alarms)
     headline = f"{n} alarm{'s' * (n != 1)} in {flagged} of "
     headline += f"{n_images} picture{'s' * (n_images != 1)}."
-    pictures = [_finding(s, i, threshold) for i, s in enumerate(samples[:_PICTURES])]
+    pictures = "".join(_finding(s, i, threshold) for i, s in enumerate(samples[:_PICTURES]))
+    walk = _walk("image", "anomaly map", "alarm")
     sections = {
         "Alarms": _alarms(alarms),
-        "Pictures": "".join(pictures) or "<p>No picture raised an alarm.</p>",
+        "Pictures": f"{walk}<div class=cases>{pictures}</div>"
+        if samples
+        else "<p>No picture raised an alarm.</p>",
         "Settings": _facts(settings, "No settings were recorded."),
         "Machine and versions": _facts(facts, "Nothing was recorded."),
     }
