@@ -384,7 +384,7 @@ def test_glossary(site):
     page = site.book.pages["glossary.qmd"].body
     heads = re.findall(r"(?m)^## (.+)$", page)
     assert heads == sorted(heads, key=str.lower), "in the order of the alphabet"
-    forms = [f for forms, _ in site.book.glossary.values() for f in forms]
+    forms = [f for forms, _ in site.book.words.glossary.values() for f in forms]
     assert len(forms) == len(set(forms)), {f for f in forms if forms.count(f) > 1}
     unused = [
         h

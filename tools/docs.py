@@ -165,6 +165,8 @@ class Site:
             return Markup(re.sub(r"^<p>|</p>\s*$", "", md(text)))
 
         page.title_html, page.description_html = inline(page.title), inline(page.description)
+        if page.kind == "api":  # unet_explorer.upsample may break at its dot
+            page.title_html = page.title_html.replace(".", Markup(".<wbr>"))
         level = 3 if page.kind == "api" else 2
         toc = [(n, i, re.sub(r"</?a\b[^>]*>", "", text)) for n, i, text in toc if n <= level]
         return self.template.render(

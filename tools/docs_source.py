@@ -12,14 +12,13 @@ import math
 import re
 from collections import Counter
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 
 import docs_api
 import jinja2
 import yaml
-from docs_md import slug
-from docs_references import online, references
+from docs_references import references
+from docs_words import Words
 from execnb.nbio import mk_cell, read_nb
 from nbdev.config import get_config
 from nbdev.process import NBProcessor, Processor
@@ -31,13 +30,6 @@ THEME = Path(__file__).resolve().parent / "docs_theme"
 SETTINGS = dict(trim_blocks=True, lstrip_blocks=True, loader=jinja2.FileSystemLoader(THEME))
 TEMPLATES = jinja2.Environment(autoescape=jinja2.select_autoescape(["html.j2"]), **SETTINGS)
 TEMPLATES.filters.update(inline=docs_api.inline, entry=docs_api.entry)
-ENTRY = re.compile(r"(?ms)^## ([^\n]+)\n(.*?)(?=^##|\Z)")  # of the glossary: term, text
-# What must stay as it is when words become links: code, formulas, links, tags, headings, addresses.
-KEEP = r"""(?msx)
-    ^(?P<f>`{3,}|~{3,})[^`\n]*\n.*?^(?P=f)[`~]*[ ]*$ | \$\$.+?\$\$ |
-    (?<!\$)\$(?!\s)[^$\n]+?(?<!\s)\$ | <!--.*?--> | <[a-zA-Z/][^>]*> | ^[#]{1,6}[ ][^\n]* |
-    !?\[(?:[^][`]|`[^`\n]*`|\[[^]]*\])*\](?:\([^)]*\)|\[[^]]*\]) | https?://\S+ |
-    (?P<t>`+)(?P<code>[^`\n]+)(?P=t)"""
 
 
 @dataclass
@@ -224,12 +216,10 @@ class Book:
             for form in [f"{page.module}.{name}", *short]:
                 self.targets[form] = self.targets[f"{self.lib}.{form}"] = f"{page.src}#{name}"
         self.targets |= {p.title: p.src for p in pages}
-        stub = (
-            self.nbs.parent / self.lib / "__init__.pyi"
-        )  # the names of `import unet_explorer as ux`
-        face = (
-            docs_api.imported(stub.read_text(encoding="utf-8"), self.lib) if stub.exists() else {}
-        )
+        # the names of `import unet_explorer as ux`
+        stub, face = self.nbs.parent / self.lib / "__init__.pyi", {}
+        if stub.exists():
+            face = docs_api.imported(stub.read_text(encoding="utf-8"), self.lib)
         self.targets |= {f"ux.{name}": f"api/{m}.qmd#{name}" for name, m in face.items()}
         about = (
             f"The {len(pages)} modules of the library and what they export, {count.total()} names, "
@@ -238,76 +228,20 @@ class Book:
         text = render("reference.md", modules=pages, face=face, book=self)
         return pages + [Page("api/index.qmd", "api", "Reference", about, text)] * bool(pages)
 
-    @cached_property
-    def glossary(self):
-        "`{term: (forms, definition as plain text)}` of glossary.qmd."
-        terms = {}
-        for head, text in ENTRY.findall(self.pages["glossary.qmd"].body):
-            note = re.search(r"<!-- (also|only): (.*?) -->", text)  # only: without the word itself
-            forms = [head] if not note or note[1] == "also" else []
-            forms += [f.strip() for f in note[2].split(",")] if note else []
-            plain = re.sub(r"<!--.*?-->|[*`_$]|\[([^]]*)\]\([^)]*\)", r"\1", text)
-            terms[head] = (forms, " ".join(plain.split()))
-        return terms
-
-    @cached_property
-    def words(self):
-        "Finds what to keep and the terms; capitals inside a form (IoU, ICNR) must be there."
-
-        def loose(form):
-            body = re.escape(form).replace(r"\ ", r"\s+")
-            return body if re.search(r".[A-Z]|^[A-Z]$", form) else f"(?i:{body})"
-
-        self.forms = {f: term for term, (forms, _) in self.glossary.items() for f in forms}
-        terms = "|".join(map(loose, sorted(self.forms, key=len, reverse=True)))
-        self.forms |= {f.lower(): term for f, term in self.forms.items()}
-        return re.compile(rf"{KEEP} | (?<![\w/.-])(?P<term>(?:{terms})s?)(?![\w/]|-\w|\.\w)")
-
-    def linked(self, text, seen, up="", own=""):
-        """Markdown with the first use of each term and each name of the library as links. `seen`
-        remembers; `up` leads to nbs/, `own` is the page, which does not link to itself."""
-
-        def link(m):
-            target, said = self.targets.get(re.sub(r"\(.*\)$", "", (m["code"] or "").strip())), ""
-            if m["term"]:
-                form = " ".join(m["term"].lower().split())
-                term = self.forms.get(form) or self.forms[form.removesuffix("s")]
-                target = f"glossary.qmd#{slug(term)}"
-                said = self.glossary[term][1].split(". ")[0].rstrip(".").replace('"', "'")
-            if not target or target in seen or target.split("#")[0] == own:
-                return m[0]
-            seen.add(target)
-            return f"[{m[0]}]({up}{target}" + (f' "{said}.")' if said else ")")
-
-        text, *cited = re.split(r"(?m)^(?=#+ References\s*$)", text, maxsplit=1)
-        return self.words.sub(link, text) + online("".join(cited))  # titles stay as they are
-
     def outward(self, text):
         "Links to files outside nbs/ lead to the repository."
         return re.sub(r"\]\(\.\./(?!nbs/)", f"]({self.blob}/", text)
 
-    def back_links(self, text, first_use):
-        "The glossary with letters on top, and where a lesson first uses each term."
-
-        def used(m):
-            where = first_use.get(f"glossary.qmd#{slug(m[1])}")
-            said = f" First used in [{where.short}]({where.src})." if where else ""
-            return m[0].rstrip() + said + "\n\n"
-
-        first = {term[0].upper(): term for term in reversed(self.glossary)}
-        links = " ".join(f'<a href="#{slug(t)}">{c}</a>' for c, t in sorted(first.items()))
-        letters = docs_api.raw(f'<p class="letters">{links}</p>')
-        return ENTRY.sub(used, text).replace("## ", f"{letters}\n## ", 1)
-
     def sources(self):
         "`{name: notebook or markdown with front matter}`; pages' bodies are set on the way."
+        words = self.words = Words(self.pages["glossary.qmd"].body, self.targets)
         hours = math.ceil(sum(p.in_all for p in self.lessons) / 60)
         made = {n: render(f"{n}.html", book=self, hours=hours) for n in ("path", "ways_in")}
         ways, first_use = made["ways_in"] + "\n## ", {}
         for p in [q for s in self.book for q in s["pages"] if q.kind in ("home", "lesson")]:
             seen, left = set(), 1
             for cell in p.cells("markdown"):
-                text = cell.source if p.kind == "home" else self.linked(cell.source, seen)
+                text = cell.source if p.kind == "home" else words.linked(cell.source, seen)
                 cell.source = self.outward(text)
                 if p.kind == "home" and left:
                     parts = re.split(r"(?m)^## ", cell.source, maxsplit=1)
@@ -317,12 +251,14 @@ class Book:
         for p in self.pages.values():
             if p.kind == "plain":
                 links = not re.search("<!-- (lessons|references) -->", p.body)
-                text = self.back_links(p.body, first_use) if p.src == "glossary.qmd" else p.body
+                text = p.body
+                if p.src == "glossary.qmd":
+                    text = words.back_links(text, first_use)
                 text = text.replace("<!-- lessons -->", made["path"])
                 text = text.replace("<!-- references -->", references(self.lessons))
-                p.body = self.outward(self.linked(text, set(), own=p.src) if links else text)
+                p.body = self.outward(words.linked(text, set(), own=p.src) if links else text)
             elif p.module and p.kind == "api":
-                p.body = self.linked(p.body, {p.src}, up="../", own=p.src)
+                p.body = words.linked(p.body, {p.src}, up="../", own=p.src)
             fields = {"title": p.title, "description": p.description, "output-file": p.out}
             notebook = p.kind in ("home", "lesson")
             fields = {k: v for k, v in fields.items() if v and (notebook or k != "output-file")}
