@@ -15,7 +15,6 @@ import pytest
 import torch
 from PIL import Image
 from test_browser import chromium, visit  # noqa: F401  (fixtures)
-from test_docs import findings
 
 import unet_explorer
 from unet_explorer.contracts import InputError
@@ -480,6 +479,8 @@ VISIBLE = """() => [...document.querySelectorAll('figure')].filter(f => f.offset
 
 def test_the_control_in_a_browser(tmp_path, visit):
     "Mouse and keys walk from image to errors; all four on paper; no other host; accessible."
+    from test_docs import findings  # needs what builds the site
+
     s, chosen = named(7, objects="cell")
     beside = dict(name="Otsu's threshold", metric="Dice of membrane", value=0.1, source="here")
     chosen = [dict(x, pixel_nm=4) for x in chosen]
