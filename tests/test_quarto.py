@@ -213,7 +213,7 @@ ALIKE = {
 def words(markup):
     "What is read, by words; of formulas, the signs."
     markup = re.sub(r"(?s)<annotation.*?</annotation>|<(script|style|button)\b.*?</\1>", "", markup)
-    markup = re.sub(r"</?(span|em|strong|a|code|b|i|sup|sub|kbd|del|mark)\b[^>]*>", "", markup)
+    markup = re.sub(r"</?(span|em|strong|a|code|b|i|sup|sub|kbd|del|mark|wbr)\b[^>]*>", "", markup)
     text = html.unescape(re.sub(r"<[^>]+>", " ", markup))
     for theirs, our in ALIKE.items():
         text = text.replace(theirs, our)

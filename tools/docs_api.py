@@ -185,9 +185,11 @@ def imported(source, package):
 
 
 def tidy_doc(doc):
-    "A docstring as markdown in which `<title>` is a word and no tag."
+    "A docstring as markdown in which `<title>` is a word and no tag, and a backslash is one."
     parts = re.split(r"(`+[^`]*`+)", doc.strip())
-    return "".join(p if i % 2 else p.replace("<", "&lt;") for i, p in enumerate(parts))
+    return "".join(
+        p if i % 2 else p.replace("\\", "\\\\").replace("<", "&lt;") for i, p in enumerate(parts)
+    )
 
 
 def code(words):

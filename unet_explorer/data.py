@@ -1032,7 +1032,7 @@ def split(
     r"""Split by whole groups from the end: test last, valid before it. Neighbours stay together.
 
     `split_by` says what stays together: the groups that `load_pairs` found, what lies in one
-    folder, a tenth of the rows, a file, or what agrees in a part of its name: r"(wafer\d+)". With
+    folder, a tenth of the rows, a file, or what agrees in a part of its name: `r"(wafer\d+)"`. With
     "auto", a set that came with its own parts keeps them. A line in the notes of `meta` says what
     was done. Raises `InputError` if there are too few groups to hold any out."""
     from datasets import DatasetDict
