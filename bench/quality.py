@@ -3,12 +3,15 @@
 For each data set and seed: train on the train part, choose the epoch on the valid part, measure
 once on the test part. The first seed is timed by the clock (four minutes); the others take the same
 number of steps, however long that is.
-Also draws nbs/images/result.png from the models of seed 0."""
+Also draws nbs/images/result.png and banner.jpg from the models of seed 0."""
 
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import matplotlib
+import numpy as np
+import torch
+from PIL import Image
 
 matplotlib.use("Agg")
 from common import RESULTS, SPLIT, write
@@ -88,7 +91,25 @@ def main():
                 )
                 keep(name, ds, runs[name])
             if seed == SEEDS[0]:
-                draw({name: restore(Path(tmp) / f"{name}{seed}") for name in data}, data)
+                models = {name: restore(Path(tmp) / f"{name}{seed}") for name in data}
+                draw(models, data)
+                banner(models, data)
+
+
+def banner(models, data, rows=slice(96, 416)):
+    """nbs/images/banner.jpg: the same test images, some rows of each as they were read; the right
+    half lies under the predicted mask, behind a white line."""
+    parts = []
+    for name, model in models.items():
+        image, _ = sample(data[name]["test"], 0)
+        picture = overlay(image, torch.zeros(image.shape[1:], dtype=torch.int64))
+        half = picture.shape[1] // 2
+        picture[:, half:] = overlay(image, model.predict(image))[:, half:]
+        picture[:, half - 1 : half + 2] = 1
+        parts += [picture[rows], np.ones((rows.stop - rows.start, 6, 3))]
+    pixels = (np.concatenate(parts[:-1], 1) * 255).round().astype(np.uint8)
+    Image.fromarray(pixels).save(RESULTS.parent / "images" / "banner.jpg", quality=82)
+    print("drew nbs/images/banner.jpg", flush=True)
 
 
 def draw(models, data):

@@ -110,6 +110,25 @@ def test_every_notebook_is_a_page(site):
     assert {p.src for p in site.book.lessons} == set(NOTEBOOKS) - {"index.ipynb"}
 
 
+def test_gallery(site):
+    "Every baked widget of the lessons has a card; a picture that is gone stops the build."
+    page = (site.out / "gallery.html").read_text(encoding="utf-8")
+    cards = re.findall(r'<li><a href="([^"]+)"><img src="([^"]+)" alt="([^"]+)"', page)
+    sliders = page.split('<ul class="gallery small">')[1].split("</ul>")[0]
+    for lesson in site.book.lessons:
+        cells = json.loads((ROOT / "nbs" / lesson.src).read_text(encoding="utf-8"))["cells"]
+        saved = [
+            o.get("data", {}).get("text/html", "") for c in cells for o in c.get("outputs", ())
+        ]
+        widgets = sum('class="uxp-poster"' in "".join(markup) for markup in saved)
+        assert sliders.count(f'<li><a href="{lesson.out}') == widgets, lesson.src
+    assert len({link.split("#")[0] for link, _, _ in cards}) >= 15, "most lessons have a card"
+    weight = sum((site.out / picture).stat().st_size for _, picture, _ in cards)
+    assert weight < 2_000_000, f"{weight // 1000} KB of pictures"
+    with pytest.raises(SystemExit, match="0 pictures of 02_images.ipynb .* begins with: no such"):
+        site.book.gallery.fill("<!-- picture 02_images.ipynb: no such words -->\n")
+
+
 def test_sidebar_fits_the_folder(site):
     assert not site.book.unlisted, f"add to nbs/sidebar.yml: {site.book.unlisted}"
     gone = [n for n in site.book.listed if n not in site.book.pages]
@@ -698,13 +717,68 @@ def test_pages_as_files(site, page):
     assert not strangers(page, home) and not page.errors
 
 
+LEADS = {  # what people type: one of the first three places must begin with this
+    "resume": "faq.html#can-i-resume-a-training",
+    "my own images": "faq.html#how-do-i-train-on-my-own-images",
+    "out of memory": "faq.html#out-of-memory-while",
+    "GPU": "faq.html#i-have-a-gpu",
+    "no gpu": "faq.html#i-have-no-gpu",
+    "loss nan": "faq.html#the-loss-is-nan",
+    "freeze encoder": "faq.html#how-do-i-freeze-the-encoder",
+    "checkerboard": "glossary.html#checkerboard",
+    "chekerboards": "upsample.html",  # misspelt
+    "icnr": "glossary.html#icnr",
+    "load_pairs": "api/data.html#load_pairs",
+    "mask values": "data.html#what-the-mask-means",
+    "ONNX export": "faq.html#how-do-i-export-to-onnx",
+    "receptive field": "glossary.html#receptive-field",
+    "boundary f1": "metrics.html#where-does-the-line-run-boundary-f1",
+    "how do I split honestly": "data.html",
+    "false alarm rate": "glossary.html#false-alarm",
+    "squeeze excite": "efficientnet.html",
+    "command line": "cli.html",
+}
+ASK = """async words => {
+    document.getElementById("ui-find").click();
+    const query = document.getElementById("ui-query"), hits = document.getElementById("ui-hits");
+    const start = performance.now();
+    hits.replaceChildren();
+    query.value = words;
+    query.dispatchEvent(new Event("input", {bubbles: true}));
+    while (!hits.children.length && performance.now() - start < 5000)
+        await new Promise(done => setTimeout(done, 0));
+    const ms = performance.now() - start;
+    return [[...hits.querySelectorAll("a")].map(a => a.getAttribute("href")), ms];
+}"""
+
+
+def test_search_ranks(web, page):
+    "What people type leads to the right place, and a letter more is answered at once."
+    page.goto(f"{web}/index.html")
+    page.evaluate(ASK, "warm")
+    wrong, waits = [], []
+    for words, place in LEADS.items():
+        found, ms = page.evaluate(ASK, words)
+        waits.append(ms)
+        if not any(url.startswith(place) for url in found[:3]):
+            wrong.append(f"{words}: {found[:3]}, not {place}")
+    assert not wrong, "\n".join(wrong)
+    assert sorted(waits)[len(waits) // 2] < 100, f"ms for an answer: {waits}"
+    assert not page.errors
+
+
 def test_search(web, page):
     page.goto(f"{web}/path.html")
     page.click("#ui-find")
-    page.fill("#ui-query", "checkerboard")
+    page.fill("#ui-query", "checkerboards")
     page.wait_for_selector("#ui-hits a")
     assert "place" in page.inner_text("#ui-count") and page.locator("#ui-hits mark").count()
-    page.fill("#ui-query", "xyzzy nothing")
+    about = page.locator("#ui-hits a > span").all_inner_texts()
+    assert all(len(words) < 200 for words in about) and "checkerboard" in about[0].lower()
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)
+        assert not findings(page, "#ui-search")
+    page.fill("#ui-query", "xyzzy qqqq")
     page.wait_for_function("document.getElementById('ui-count').textContent.startsWith('Nothing')")
     page.fill("#ui-query", "<img src=x onerror=alert(1)> icnr")
     page.fill("#ui-query", "ICNR")

@@ -3,6 +3,8 @@
 import base64
 import io
 import json
+import re
+import shutil
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -154,6 +156,8 @@ def test_a_palette_shows_the_same(kind):
 
 # readme -------------------------------------------------------------------------------------------
 
+BLOB = "https://github.com/unet-explorer/unet-explorer/blob/main"
+RAW = "https://raw.githubusercontent.com/unet-explorer/unet-explorer/main"
 INDEX = """```raw
 ---
 title: x
@@ -205,7 +209,7 @@ def test_readme_text():
         == readme.NOTE
         + """
 # Hi
-[up](nbs/12_upsample.ipynb#why) ![p](nbs/images/x.png) [house](CONTRIBUTING.md)
+[up](BLOB/nbs/12_upsample.ipynb#why) ![p](RAW/nbs/images/x.png) [house](BLOB/CONTRIBUTING.md)
 [out](https://example.com) [here](#hi) `](a.md)`
 
 ~~~md
@@ -220,12 +224,12 @@ plot()
 a ```b```
 ````
 
-![A cat](nbs/images/readme_1.png)
+![A cat](RAW/nbs/images/readme_1.png)
 
 ```
 42
 ```
-"""
+""".replace("BLOB", BLOB).replace("RAW", RAW)
     )
     assert images == {"nbs/images/readme_1.png": b"a picture"}
 
@@ -250,16 +254,31 @@ def test_readme_shows_a_widget_as_still_pictures():
         dict(output_type="display_data", metadata={}, data={"text/html": "<b>only html</b>"}),
     ]
     text, images = readme.readme(nb)
-    square = "![A square & more (k = 1)](nbs/images/readme_1.svg)"
-    dots = "![dots (k = 1)](nbs/images/readme_2.png)"
+    square = f"![A square & more (k = 1)]({RAW}/nbs/images/readme_1.svg?sanitize=true)"
+    dots = f"![dots (k = 1)]({RAW}/nbs/images/readme_2.png)"
     assert text == f"{readme.NOTE}\n{square} {dots}\n"
     white = b'<rect width="100%" height="100%" fill="#fff"/><text'
     assert white in images["nbs/images/readme_1.svg"]
     assert images["nbs/images/readme_2.png"].startswith(b"\x89PNG")
 
 
+def test_readme_shows_everywhere():
+    """On PyPI there are no files beside it, so no link is relative; and every file it names is in
+    the repository, else a picture would be missing there."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    links = re.findall(r"\]\(([^)\s]+)|(?:src|href)=[\"']([^\"']+)", text)
+    for link in (a or b for a, b in links):
+        assert re.match(r"https://|#", link), link
+        if link.startswith((BLOB, RAW)):
+            name = re.sub(r"[?#].*", "", link.removeprefix(BLOB).removeprefix(RAW)).strip("/")
+            assert (ROOT / name).is_file(), link
+    first = text[:1600]
+    assert first.index("banner.jpg") < first.index("git clone") < first.index("unet-explorer demo")
+
+
 def test_readme_staleness(tmp_path, monkeypatch):
     (tmp_path / "nbs").mkdir()
+    shutil.copy(ROOT / "settings.ini", tmp_path)
     monkeypatch.setattr(readme, "ROOT", tmp_path)
     notebook(tmp_path / "nbs/index.ipynb", "# One")
     assert "README.md" in readme.main(["--check"])

@@ -1,4 +1,5 @@
-"""What pages need beside their text, for both builders: the theme, its colours, and the card."""
+"""What pages need beside their text, for both builders: the theme, its colours, the card, the
+gallery's pictures."""
 
 import re
 import shutil
@@ -43,8 +44,9 @@ def card(book, target):
 
 
 def ship(book, target):
-    "The theme and the card into `target`."
+    "The theme, the card and the pictures of the gallery into `target`."
     shutil.copytree(
         THEME, target / "theme", ignore=shutil.ignore_patterns("*.j2"), dirs_exist_ok=True
     )
     card(book, target / "card.png")
+    book.gallery.write(target)

@@ -12,11 +12,13 @@ import math
 import re
 from collections import Counter
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 import docs_api
 import jinja2
 import yaml
+from docs_gallery import Gallery
 from docs_references import references
 from docs_words import Words
 from execnb.nbio import mk_cell, read_nb
@@ -228,6 +230,10 @@ class Book:
         text = render("reference.md", modules=pages, face=face, book=self)
         return pages + [Page("api/index.qmd", "api", "Reference", about, text)] * bool(pages)
 
+    @cached_property
+    def gallery(self):
+        return Gallery(self.lessons)
+
     def outward(self, text):
         "Links to files outside nbs/ lead to the repository."
         return re.sub(r"\]\(\.\./(?!nbs/)", f"]({self.blob}/", text)
@@ -250,12 +256,13 @@ class Book:
         files = {}
         for p in self.pages.values():
             if p.kind == "plain":
-                links = not re.search("<!-- (lessons|references) -->", p.body)
+                links = not re.search("<!-- (lessons|references|sliders) -->", p.body)
                 text = p.body
                 if p.src == "glossary.qmd":
                     text = words.back_links(text, first_use)
                 text = text.replace("<!-- lessons -->", made["path"])
                 text = text.replace("<!-- references -->", references(self.lessons))
+                text = self.gallery.fill(text)
                 p.body = self.outward(words.linked(text, set(), own=p.src) if links else text)
             elif p.module and p.kind == "api":
                 p.body = words.linked(p.body, {p.src}, up="../", own=p.src)

@@ -1,12 +1,13 @@
 """README.md from nbs/index.ipynb: `readme.py` writes it, `readme.py --check` exits 1 if stale.
 
 nbdev_readme does the same with Quarto, which many do not have. Text, code and saved outputs go over
-as they are; pictures go to nbs/images/readme_N.png (or .svg); links relative to nbs/ become links
-relative to the repository. Of a baked widget only its still pictures go over, on white: a README
-runs no scripts. Other HTML is left out.
+as they are; pictures go to nbs/images/readme_N.png (or .svg); links relative to nbs/ lead to the
+repository on the web, since README.md is shown where its files are not: by PyPI. Of a baked widget
+only its still pictures go over, on white: a README runs no scripts. Other HTML is left out.
 Understood directives: `#| hide`, `#| echo: false`, `#| output: false`, `#| fig-alt: words`."""
 
 import base64
+import configparser
 import html
 import json
 import posixpath
@@ -33,11 +34,24 @@ def fenced(text, language=""):
     return f"{ticks}{language}\n{text.rstrip()}\n{ticks}"
 
 
+def address(path):
+    "Where a file of the repository is on the web: a picture as a file, all else as a page."
+    read = configparser.ConfigParser()
+    read.read(ROOT / "settings.ini", encoding="utf-8")
+    cfg = read["DEFAULT"]
+    place = f"{cfg['user']}/{cfg['repo']}"
+    if re.search(r"\.(png|jpe?g|svg)$", path):
+        as_picture = "?sanitize=true" if path.endswith(".svg") else ""  # else it is sent as text
+        raw = "https://raw.githubusercontent.com"
+        return f"{raw}/{place}/{cfg['branch']}/{path}{as_picture}"
+    return f"https://github.com/{place}/blob/{cfg['branch']}/{path}"
+
+
 def relink(markdown):
-    "Links relative to nbs/ made relative to the repository; code blocks stay as they are."
+    "Links relative to nbs/ as addresses on the web; code blocks stay as they are."
 
     def from_root(m):
-        return m[1] + posixpath.normpath(posixpath.join("nbs", m[2]))
+        return m[1] + address(posixpath.normpath(posixpath.join("nbs", m[2])))
 
     parts = re.split(r"(?ms)(^(`{3,}|~{3,})[^`\n]*\n.*?^\2[`~]*[ ]*$|`[^`\n]+`)", markdown)
     # re.split gives text, code, fence, text, code, fence, ...
@@ -59,7 +73,7 @@ def stills(widget, images):
             picture = re.sub(rb"(<svg\b[^>]*>)", white, picture, count=1)
         name = f"nbs/images/readme_{len(images) + 1}.{kind}"
         images[name] = picture
-        found.append(f"![{re.sub(r'[][]', '', html.unescape(alt))}]({name})")
+        found.append(f"![{re.sub(r'[][]', '', html.unescape(alt))}]({address(name)})")
     return " ".join(found)
 
 
@@ -74,7 +88,7 @@ def show(output, alt, images):
     if "image/png" in data:
         name = f"nbs/images/readme_{len(images) + 1}.png"
         images[name] = base64.b64decode(data["image/png"])
-        return f"![{alt}]({name})"
+        return f"![{alt}]({address(name)})"
     if "text/markdown" in data:
         return relink(data["text/markdown"])
     return fenced(data["text/plain"]) if "text/plain" in data else ""

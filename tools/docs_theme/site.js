@@ -41,14 +41,14 @@
     follow();
   }
 
-  // search: an index made with the pages, loaded at the first use
+  // search: rank.js says what comes first; all of it is loaded at the first use
   const dialog = $("search"), query = $("query"), hits = $("hits");
   let index;
-  const load = () => index ||= new Promise((done, failed) => {
-    const script = document.createElement("script");  // not fetch(), which is refused on file://
-    Object.assign(script, {src: up + "search.js", onload: () => done(window.SEARCH_INDEX), onerror: failed});
-    document.head.append(script);
+  const script = src => new Promise((onload, onerror) => {  // not fetch(), which is refused on file://
+    document.head.append(Object.assign(document.createElement("script"), {src: up + src, onload, onerror}));
   });
+  const load = () => index ||= Promise.all(["search.js", "theme/minisearch.js", "theme/rank.js"].map(script))
+    .then(() => window.UX_RANK(window.SEARCH_INDEX, window.MiniSearch));
   const open = () => { load(); if (!dialog.open) dialog.showModal(); query.select(); };
   $("find").addEventListener("click", open);
   addEventListener("keydown", e => {
@@ -69,11 +69,8 @@
   query.addEventListener("keydown", e => {
     if (e.key === "Enter") { e.preventDefault(); hits.querySelector("a")?.click(); }
   });
-  const escape = s => s.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
-  const count = (text, word) => text.split(word).length - 1;
-  function marked(element, text, words) {
-    const split = text.split(new RegExp(`(${words.map(escape).join("|")})`, "gi"));
-    split.forEach((part, i) => {
+  function marked(element, text, pattern) {
+    text.split(pattern).forEach((part, i) => {
       if (!part) return;
       const node = document.createElement(i % 2 ? "mark" : "span");
       node.textContent = part;
@@ -81,35 +78,19 @@
     });
   }
   async function look() {
-    const words = query.value.toLowerCase().split(/\s+/).filter(Boolean);
-    const pages = await load();
-    if (query.value.toLowerCase().split(/\s+/).filter(Boolean).join() !== words.join()) return;
+    const asked = query.value, find = await load();
+    if (query.value !== asked) return;
+    const {places, pattern, n} = find(asked);
     hits.replaceChildren();
-    if (!words.length) { $("count").textContent = ""; return; }
-    const found = [], phrase = words.join(" ");
-    for (const [url, page, heading, text] of pages) {
-      const low = [page, heading, text].map(s => s.toLowerCase());
-      let score = 0;
-      for (const w of words) {
-        const s = 12 * count(low[1], w) + 8 * count(low[0], w) + Math.min(6, count(low[2], w));
-        if (!s) { score = 0; break; }
-        score += s;
-      }
-      if (low[1] === phrase) score += 80;
-      else if (low[1].includes(phrase)) score += 15;
-      if (score) found.push([score + (url.startsWith("glossary") ? 5 : 0), url, page, heading, text]);
-    }
-    found.sort((a, b) => b[0] - a[0]);
-    $("count").textContent = found.length ? `${found.length} place${found.length > 1 ? "s" : ""}` : "Nothing found. Try fewer or shorter words.";
-    for (const [, url, page, heading, text] of found.slice(0, 12)) {
+    $("count").textContent = !asked.trim() ? "" : n ? `${n} place${n > 1 ? "s" : ""}` : "Nothing found. Try fewer or shorter words.";
+    for (const {url, page, heading, about} of places) {
       const item = document.createElement("li"), link = document.createElement("a"), title = document.createElement("strong");
-      const from = document.createElement("em"), about = document.createElement("span");
+      const from = document.createElement("em"), words = document.createElement("span");
       link.href = up + url;
-      marked(title, heading || page, words);
+      marked(title, heading || page, pattern);
       from.textContent = heading ? page : "";
-      const at = Math.max(0, text.toLowerCase().indexOf(words[0]) - 60);
-      marked(about, (at ? "… " : "") + text.slice(at, at + 160) + (text.length > at + 160 ? " …" : ""), words);
-      link.append(title, from, about);
+      marked(words, about, pattern);
+      link.append(title, from, words);
       link.addEventListener("click", () => dialog.close());
       item.append(link);
       hits.append(item);
