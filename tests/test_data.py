@@ -112,6 +112,11 @@ def test_255_is_ignore_when_another_mask_has_ones(tmp_path):
         )
     )
     assert set(sample(ds, 0)[1].unique().tolist()) == {0, 255}
+    assert "values={0: 0, 1: 1, 255: 1}" in meta(ds)["notes"][-1], "or two programs made them"
+    Image.fromarray(binary() + 254).save(tmp_path / "masks/a.png")  # 254 and 255
+    Image.fromarray(binary() * 254 + 1).save(tmp_path / "masks/b.png")  # 1 and 255
+    ds = load_pairs(tmp_path, values={0: 0, 1: 0, 254: 1})
+    assert re.fullmatch(r"ignored: [23]\d\.\d% of pixels", meta(ds)["notes"][-1])
 
 
 def test_values_and_strange_masks(tmp_path):
@@ -721,6 +726,19 @@ def test_the_hub_is_split_like_a_folder(monkeypatch, there, sizes, note):
     parts = load(at)
     assert [len(ds) for ds in parts.values()] == sizes and note in meta(parts)["notes"][-1]
     assert list(parts) == ["train", "valid", "test"][: len(sizes)]
+
+
+def test_a_repository_of_parquet_files_is_read_by_datasets_itself(monkeypatch, tmp_path):
+    import datasets
+
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_OFFLINE", True)
+    (tmp_path / "repo").mkdir()
+    for part, n in (("train", 4), ("validation", 2)):
+        hub_part(n).to_parquet(tmp_path / f"repo/{part}-00000-of-00001.parquet")
+    parts = load(f"hf://{tmp_path}/repo")
+    assert {p: len(ds) for p, ds in parts.items()} == {"train": 4, "valid": 2}
+    assert sample(parts["valid"], 1)[1].max() == 1
 
 
 def test_masks_of_the_hub_mean_the_same_in_all_parts(monkeypatch):

@@ -285,7 +285,13 @@ def _mask_cell(mask):
     "A cell that holds a mask."
     return _picture(array=np.asarray(mask).astype(np.uint8))
 
-# %% ../nbs/09_data.ipynb #de2d5d83
+# %% ../nbs/09_data.ipynb #c604259e
+def _with_bar(rows, desc):
+    from tqdm.auto import tqdm
+
+    return tqdm(rows, desc=desc, disable=len(rows) < 50)
+
+
 def _renumbered(rows, mapping):
     "`rows` with the numbers in their mask arrays replaced by `mapping`, and the masks encoded."
     numbers = np.array(sorted(mapping))
@@ -294,6 +300,7 @@ def _renumbered(rows, mapping):
     def translated(mask):
         return _mask_cell(classes[np.searchsorted(numbers, mask)])
 
+    rows = _with_bar(rows, "packing masks")
     return [(image, translated(mask), group, name) for image, mask, group, name in rows]
 
 
@@ -739,7 +746,7 @@ def _meaning(seen, values, classes):
         notes.append(f"masks count from 1; for class 0 first: {_numbered(seen, len(seen))}")
     return mapping, notes, classes
 
-# %% ../nbs/09_data.ipynb #0b2e71b0
+# %% ../nbs/09_data.ipynb #82b125c1
 def _count_colours(rgb):
     "How many pixels of `(n 3)` have which colour."
     packed, counts = np.unique(rgb.astype(np.int64) @ [1 << 32, 1 << 16, 1], return_counts=True)
@@ -754,7 +761,7 @@ class _Masks:
         _check_meaning(values, classes, colours)
         self.classes, self.values, self.colours = classes, values, colours
         self.numbers, self.others = Counter(), Counter()  # pixels of each number; of other colours
-        self.coloured, self.n = [], 0
+        self.coloured, self.n, self.beside = [], 0, False  # beside: 255 and a class in one mask
 
     def read(self, a, name):
         "The numbers `(h w)` of a mask that is stored as the array `a`."
@@ -774,7 +781,9 @@ class _Masks:
             mask = colours_to_classes(rgb, self.colours, default=IGNORE + 1)
             self._count(rgb[mask > IGNORE])
             mask[mask > IGNORE] = 0
-        self.numbers.update(dict(zip(*(v.tolist() for v in np.unique(mask, return_counts=True)))))
+        here = dict(zip(*(v.tolist() for v in np.unique(mask, return_counts=True))))
+        self.numbers.update(here)
+        self.beside |= IGNORE in here and any(0 < v < IGNORE for v in here)
         return mask.astype(np.uint8) if mask.min() >= 0 and mask.max() <= IGNORE else mask
 
     def _count(self, rgb):
@@ -789,6 +798,13 @@ class _Masks:
         if self.others:
             notes = self._judge_colours()
         mapping, more, classes = _meaning(self.numbers, values, self.classes)
+        if mapping.get(IGNORE) == IGNORE:
+            more.append(
+                f"ignored: {self.numbers[IGNORE] / sum(self.numbers.values()):.1%} of pixels"
+            )
+            if not self.beside and self.values is None is self.colours:
+                said = f"values={ {v: v for v in sorted(self.numbers)} | {IGNORE: 1} }"
+                more[-1] += f", none in a mask with a class above 0; if they are class 1: {said}"
         return mapping, notes + more, classes
 
     def _judge_colours(self):
@@ -823,7 +839,7 @@ class _Masks:
         listed = [*map(str, new), *["greys"] * over, *["..."] * (len(new) < len(found))]
         return [f"class 0, as their colours are not named: {share} ({', '.join(listed)})"]
 
-# %% ../nbs/09_data.ipynb #cb505dfe
+# %% ../nbs/09_data.ipynb #9ab0898c
 @checked
 def load_pairs(
     images: FilePath,  # folder of images, or of images and masks
@@ -836,14 +852,11 @@ def load_pairs(
     """A `Dataset` of the user's own files, every file read and checked; `split` makes parts of it.
 
     Raises `InputError`, one line, for anything unusable."""
-    from tqdm.auto import tqdm
-
     doctor, rows = _Masks(classes, values, colours), []
     pairs, notes = _paired(images, masks)
     names = [image.name for image, _ in pairs]
     groups, how = _grouped(names, _parts(names))
-    todo = zip(tqdm(pairs, desc="checking files", disable=len(pairs) < 50), groups)
-    for (image, mask), group in todo:
+    for (image, mask), group in zip(_with_bar(pairs, "checking files"), groups):
         cell, (h, w) = _read_image(image)
         numbers = doctor.read(_read_mask(mask, colours), mask.path)
         if (h, w) != numbers.shape:
@@ -874,7 +887,7 @@ def _columns(ds, repo):
         )
     return images[0], masks[0]
 
-# %% ../nbs/09_data.ipynb #7b8ef869
+# %% ../nbs/09_data.ipynb #fd733878
 def _adopt(found, repo, pixel_nm=None, **meaning):
     "One `Dataset` with our columns and metadata from a dict of parts, which are remembered."
     parts = {part: _PARTS.get(part.casefold(), part) for part in found}
@@ -883,7 +896,7 @@ def _adopt(found, repo, pixel_nm=None, **meaning):
     for part, ds in found.items():
         image_column, mask_column = _columns(ds, repo)
         n, where = -(-len(ds) // 10), f"{part}/" if len(parts) > 1 else ""
-        for i, row in enumerate(ds):
+        for i, row in enumerate(_with_bar(ds, f"reading {part}")):
             name, mask = f"{part}{i:05d}", row[mask_column]
             mask = mask.convert("RGB") if meaning.get("colours") and mask.mode == "P" else mask
             image = to_image(row[image_column], name=f"{repo} row {i}")
