@@ -113,13 +113,14 @@ def test_jupyterlab_saves_pages_and_no_live_widgets(tmp_path):
         *(view, view, view, view | {"text/html": ['<div class="uxp">\n', "new</div>"]}),
     )
     nb.cells[0].execution_count = 7
+    nb.metadata.widgets = {run_notebooks.VIEW.replace("view", "state"): {"state": {}}}
     model = dict(type="notebook", content=json.loads(nbformat.writes(nb)))
     where = SimpleNamespace(root_dir=str(tmp_path))
     run_notebooks.on_save(model=model, contents_manager=where, path="a.ipynb")
     cells = model["content"]["cells"]
     shown = [["".join(o["data"]["text/html"]) for o in c["outputs"]] for c in cells]
     assert shown == [[page["text/html"]], [], [], ['<div class="uxp">\nnew</div>']]
-    assert run_notebooks.VIEW not in json.dumps(model) and cells[0]["execution_count"] is None
+    assert "jupyter.widget" not in json.dumps(model) and cells[0]["execution_count"] is None
     file = dict(type="file", content="text", format="text")
     run_notebooks.on_save(model=file, contents_manager=where, path="a.txt")
     assert file["content"] == "text"

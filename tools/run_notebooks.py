@@ -34,8 +34,8 @@ ENV = dict(
     UNET_EXPLORER_STATIC="1",  # widgets are dead without a kernel: lessons bake pictures instead
     PYTHONHASHSEED="0",
     MPLBACKEND="module://matplotlib_inline.backend_inline",
-    PYTHONWARNINGS="ignore::DeprecationWarning,ignore::FutureWarning",
-)  # they name paths of this machine
+    PYTHONWARNINGS="ignore::DeprecationWarning",  # it names paths of this machine
+)
 
 
 def bare_png(b64):
@@ -117,6 +117,7 @@ def executed(path):
 
 def cleaned(nb):
     "The notebook `nb` as it is saved, without what varies from run to run."
+    nb.metadata.pop("widgets", None)  # what live widgets showed; JupyterLab can be asked to keep it
     for cell in nb.cells:
         if cell.cell_type == "code":
             cell.outputs = tidy(cell.outputs)
