@@ -2,6 +2,8 @@
 
 import ast
 import inspect
+import os
+import re
 import subprocess
 import sys
 
@@ -11,6 +13,7 @@ from conftest import ROOT
 import unet_explorer as ux
 
 STUB = ast.parse((ROOT / "unet_explorer/__init__.pyi").read_text(encoding="utf-8"))
+README = (ROOT / "README.md").read_text(encoding="utf-8")
 NAMES = {a.name: n.module for n in STUB.body if isinstance(n, ast.ImportFrom) for a in n.names}
 
 
@@ -24,6 +27,17 @@ def test_importing_loads_nothing_heavy():
         "assert 'torch' not in sys.modules\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
+
+
+def test_the_ten_lines_of_the_readme_warn_of_nothing():
+    "What other libraries intend to change is not a reader's business."
+    code = re.findall(r"```python\n(import unet_explorer as ux.*?)```", README, re.S)[0]
+    short = re.sub(r"steps=\d+", "steps=2", re.sub(r"size=\d+", "size=64", code))
+    assert short != code
+    env = dict(os.environ, MPLBACKEND="agg", OMP_NUM_THREADS="1")
+    loud = [sys.executable, "-W", "error::FutureWarning", "-W", "default::UserWarning"]
+    run = subprocess.run([*loud, "-c", short], cwd=ROOT, env=env, capture_output=True, text=True)
+    assert run.returncode == 0 and "Warning" not in run.stderr, run.stderr[-3000:]
 
 
 @pytest.mark.parametrize("name", sorted(NAMES))
