@@ -159,7 +159,7 @@ def test_stream_with_references(clean):
         share=1.0,
         decoys=0.0,
         references=clean,
-        augmented=False,
+        augment="none",
         sizes=(10, 20),
     )
     for x, y in (s[i] for i in range(20)):
@@ -202,7 +202,7 @@ def test_errors(clean, kw, say):
 
 def test_wear_is_another_dose_and_focus(clean):
     streams = [
-        Implanted(clean, 64, 12, seed=0, share=0.0, decoys=0.0, augmented=False, wear=w)
+        Implanted(clean, 64, 12, seed=0, share=0.0, decoys=0.0, augment="none", wear=w)
         for w in (0.0, 1.0, 1.0)
     ]
     plain, worn, again = ([s[i][0] for i in range(12)] for s in streams)

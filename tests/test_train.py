@@ -151,7 +151,7 @@ def test_options_that_cannot_be(ds):
     with pytest.raises(InputError, match="bf16"):
         small(ds, precision="fp8")
     with pytest.raises(InputError, match="a function of logits and mask"):
-        small(ds, loss="dice")
+        small(ds, loss="dicee")
     for no_learner in (None, "x", [], 3):
         with pytest.raises(InputError, match="made by `learner`"):
             fit(no_learner, steps=1)

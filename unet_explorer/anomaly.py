@@ -16,6 +16,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from fastai.callback.core import Callback
+from fastai.torch_core import default_device
 from scipy import ndimage
 from torch import nn
 
@@ -306,12 +307,12 @@ def _loaders(clean, references, labelled, training, how, device):
         seed=training.seed,
         references=fit_on,
         labelled=labelled,
-        **how,
+        **(dict(augment=training.augment) | how),
     )
     planted = _planted(clean[-n:], judge_on, 1000 + training.seed, how["sizes"])
     valid = WholePictures(Pairs(planted))
     return DataLoaders(
-        TfmdDL(data, bs=training.bs, num_workers=0),
+        TfmdDL(data, bs=training.bs, num_workers=training.workers),
         TfmdDL(valid, bs=1, num_workers=0),
         device=device,
     )
@@ -337,6 +338,8 @@ def fit_normal(
     t, clean = training.or_else(size=128, bs=8, lr=1e-3), check_clean(clean)
     if t.size % 32 or t.size < 64:
         raise InputError(f"fit_normal: size={t.size}; crops are a multiple of 32, from 64 up")
+    if t.loss is not None:
+        raise InputError(f"fit_normal: training has loss={t.loss!r}; give fit_normal its own loss=")
     loss_function = known("loss", loss, LOSSES)
     if references is not None:
         references = _aligned_all(clean, references)
@@ -344,9 +347,10 @@ def fit_normal(
     how = usual | dict(sizes=(6.0, min(40.0, t.size / 3))) | how
     channels = clean[0].shape[0] * (1 if references is None else 2)
     labelled = _labelled(labelled, channels)
-    if model is None:
+    own = model is None
+    if own:
         model = EffUNet(in_ch=channels, decoder=(128, 64, 32, 16), convs=1, seed=t.seed)
-    device = next(model.parameters()).device
+    device = t.device or (default_device() if own else next(model.parameters()).device)
     dls = _loaders(clean, references, labelled, t, how, device)
     learn = learner(dls, model, loss=loss_function, lr=t.lr, precision=t.precision, seed=t.seed)
     learn.add_cb(Contrast(contrast_weight))

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from scipy import ndimage
 
-from .batches import Crops, as_fastai
+from .batches import Augmentation, Crops, as_fastai
 from unet_explorer.contracts import (
     Count,
     HeightWidth,
@@ -436,7 +436,7 @@ class Implanted(Crops):
         seed: Seed = 0,  # same seed, same crops and implants
         share: Probability = 0.5,  # of the crops that get implants (DRAEM: half)
         decoys: Probability = 0.15,  # share of the crops that get decoys instead
-        augmented: bool = True,  # vary the crops before anything is planted
+        augment: Augmentation = "all",  # how crops vary before anything is planted
         honest: bool = True,  # label what really changed; False: all that was pasted
         n_implants: HowMany = (1, 3),  # in a crop that gets any: at least, at most
         wear: Probability = 0.0,  # share of the crops with another dose and focus
@@ -446,7 +446,7 @@ class Implanted(Crops):
         for name in how:
             known("Implanted", name, ("kinds", "blends", "sizes", "tolerance"))
         pictures = _Clean(images, references)
-        super().__init__(pictures, size, n, seed=seed, augmented=augmented)
+        super().__init__(pictures, size, n, seed=seed, augment=augment)
         self.share, self.decoys, self.honest, self.wear = share, decoys, honest, wear
         self.own, self.how = pictures.own, {**how, "n": n_implants}
 
