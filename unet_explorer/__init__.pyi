@@ -26,6 +26,7 @@ from .images import save_mask as save_mask
 from .images import show_grid as show_grid
 from .inspection import find_folder as find_folder
 from .inspection import fit_folder as fit_folder
+from .measure import measure_mask as measure_mask
 from .metrics import evaluate as evaluate
 from .segmentation import segment_folder as segment_folder
 from .segmentation import train_and_report as train_and_report
