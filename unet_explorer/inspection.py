@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['SAME_NM', 'alarms', 'read_clean', 'two_heaps', 'fit_folder', 'Inspected', 'find_folder']
 
-# %% ../nbs/53_inspection.ipynb #fcd9d23a
+# %% ../nbs/53_inspection.ipynb #3bbcfdf6
 import json
 import math
 from collections.abc import Callable
@@ -26,6 +26,7 @@ from unet_explorer.contracts import (
     Number,
     Positive,
     Share,
+    Whole,
     checked,
     instance,
     model_folder,
@@ -42,8 +43,8 @@ from unet_explorer.images import (
     save_overlay,
 )
 from .implant import noise_level
-from .machine import system_facts
-from .report import write_findings
+from .machine import Device, best_device, system_facts
+from .report import left_out, write_findings
 from .tiles import map_tiled
 from .train import Training
 
@@ -306,7 +307,7 @@ def _write_table(path, rows, pixel_nm):
         table.writeheader()
         table.writerows(rows)
 
-# %% ../nbs/53_inspection.ipynb #6fd8f746
+# %% ../nbs/53_inspection.ipynb #eea53744
 def _odd_look(learned, look, promised):
     "A note if the pictures look different from the clean ones."
     if not learned:
@@ -348,14 +349,7 @@ def _promise(rate, n):
         f"of these {n}, if all were clean and taken like the training pictures."
     )
 
-
-def _left_out(skipped):
-    if not skipped:
-        return []
-    more = "; ..." if len(skipped) > 5 else ""
-    return [f"{len(skipped)} could not be used: {'; '.join(skipped[:5])}{more}"]
-
-# %% ../nbs/53_inspection.ipynb #2d5d75a1
+# %% ../nbs/53_inspection.ipynb #f48a1299
 class Inspected(NamedTuple):
     "What an inspection found."
 
@@ -363,16 +357,17 @@ class Inspected(NamedTuple):
     skipped: list  # a line for each picture that could not be used
 
 
-def _inspect(net, found, threshold, min_px, out, seen):
+def _inspect(net, found, threshold, min_px, out, seen, tiling):
     "Map, mask, overlay and alarms of one picture."
     pixel_nm = net.about.get("pixel_nm")
     picture = _usable(found, net.config["in_ch"], pixel_nm)
     with _map_file(out / "maps" / f"{found.name}.tif", *picture.shape[-2:]) as m:
-        map_tiled(partial(anomaly_map, net), picture, out=m)
+        map_tiled(partial(anomaly_map, net), picture, out=m, **tiling)
         seen.add(found.name, picture, m, alarms(m, threshold, pixel_nm, min_px), pixel_nm)
         mask = torch.from_numpy(np.asarray(m > threshold, np.uint8))
     save_mask(out / "masks" / f"{found.name}.png", mask)
-    save_overlay(out / "overlays" / f"{found.name}.png", picture, mask)
+    names = dict(classes=["normal", "alarm"], pixel_nm=pixel_nm)
+    save_overlay(out / "overlays" / f"{found.name}.png", picture, mask, **names)
 
 
 @checked
@@ -383,16 +378,20 @@ def find_folder(
     *,
     threshold: Number | None = None,  # None: the model's own, with its promised rate
     min_px: Count = 1,  # smaller alarms are dropped
+    tile: Count | None = None,  # side of a tile in pixels; None: what fits into the memory
+    overlap: Whole = 64,  # pixels that neighbouring tiles share
+    device: Device = None,  # "cpu", "cuda", "mps"; None: the GPU if there is one
     overwrite: bool = False,  # replace an earlier result
     again: Callable | None = None,  # makes the words that do it again
     say: Callable = print,  # called with a line for each file that is skipped, and for each note
 ) -> Inspected:  # alarms, and what was skipped
     "Look for what is not normal. Raises `InputError` if nothing can be done at all."
-    net, source = _fitted(model), Path(source)
+    net, source = _fitted(model).to(device or best_device()), Path(source)
     out = output_folder(out, source, overwrite=overwrite)
     limit = net.about["threshold"] if threshold is None else threshold
     todo, seen = pictures_in(source, without=out), _Seen()
-    look = partial(_inspect, net, threshold=limit, min_px=min_px, out=out, seen=seen)
+    how = dict(threshold=limit, min_px=min_px, tiling=dict(tile=tile, overlap=overlap))
+    look = partial(_inspect, net, out=out, seen=seen, **how)
     seen.skipped = for_each(source, todo, look, desc="looking", say=say)
     rate = net.about["fpr"] if threshold is None else None
     seen.rows.sort(key=lambda r: -r["score"])
@@ -419,7 +418,7 @@ def find_folder(
         n,
         settings,
         system_facts(),
-        [_promise(rate, n), *odd, *_left_out(seen.skipped)],
+        [_promise(rate, n), *odd, *left_out(seen.skipped)],
         again() if again else "",
     )
     return Inspected(seen.rows, seen.skipped)

@@ -5,21 +5,28 @@
 # %% auto #0
 __all__ = ['PUBLISHED', 'Parts', 'Threshold', 'Judged', 'judge', 'train_and_report', 'summary', 'Segmented', 'segment_folder']
 
-# %% ../nbs/52_segmentation.ipynb #1379575b
+# %% ../nbs/52_segmentation.ipynb #059ce7bd
 import json
 import re
 from collections.abc import Callable
-from dataclasses import replace
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated, NamedTuple
 
+import numpy as np
 import torch
+from tqdm import tqdm
 
 from unet_explorer.contracts import (
+    Count,
     FilePath,
     InputError,
     Interrupted,
+    Positive,
     Rule,
+    Whole,
     check_value,
     checked,
     instance,
@@ -30,13 +37,16 @@ from unet_explorer.contracts import (
 )
 from .data import meta, sample
 from .deploy import Segmenter
-from .effunet import EffUNet, save
+from .effunet import EffUNet, check_encoder, save
 from .folders import for_each, is_grey, output_folder, pictures_in
-from .images import open_image, save_mask, save_overlay
-from .machine import system_facts
+from .images import open_image, pixel_size_nm, save_mask, save_overlay
+from .machine import Device, system_facts
+from .measure import measure_mask
 from .metrics import evaluate
+from .report import left_out, write_segmented
+from .tiles import to_mask
 
-# %% ../nbs/52_segmentation.ipynb #d6dfd89e
+# %% ../nbs/52_segmentation.ipynb #2cae0a8b
 def _channels(ds):
     "3 if any of the first training pictures is in colour, else 1."
     first = (sample(ds, i)[0] for i in range(min(8, len(ds))))
@@ -49,18 +59,28 @@ def _what_it_means(ds):
     return dict(classes=list(about["classes"]), pixel_nm=about["pixel_nm"], data=about["name"])
 
 
-def _learner(ds, out, training, encoder):
+def _learner(ds, out, training, network):
     "A fastai `Learner` for `ds`; the best epoch is kept in `out` while it trains."
     from unet_explorer.batches import dataloaders
     from unet_explorer.train import learner
 
     channels, k = _channels(ds["train"]), len(meta(ds)["classes"])
     n_classes = 1 if k == 2 else k
-    model = EffUNet(encoder, in_ch=channels, n_classes=n_classes, seed=training.seed)
-    dls = dataloaders(ds, training.size, training.bs, seed=training.seed, channels=channels)
+    model = EffUNet(**network, in_ch=channels, n_classes=n_classes, seed=training.seed)
+    dls = dataloaders(
+        ds,
+        training.size,
+        training.bs,
+        seed=training.seed,
+        channels=channels,
+        augment=training.augment,
+        num_workers=training.workers,
+        device=training.device,
+    )
     return learner(
         dls,
         model,
+        loss=training.loss,
         lr=training.lr,
         precision=training.precision,
         folder=out,
@@ -158,19 +178,24 @@ def judge(
     scores = evaluate(preds, truths, classes, objects, list(part["name"]), list(part["group"]))
     return Judged(preds, truths, scores, _baselines(ds, held_out, truths, objects))
 
-# %% ../nbs/52_segmentation.ipynb #dbacfe97
-def _settings(learn, done, training, encoder):
+# %% ../nbs/52_segmentation.ipynb #4064177c
+def _settings(learn, done, training, network):
     "What was set, by names a reader understands."
+    family = {"own": "", "timm": " of timm", "smp": " of smp"}[network["family"]]
+    start = "" if network["pretrained"] else ", without pretrained weights"
+    encoder = f"encoder {network['encoder']}{family}{start}"
     return {
-        "model": f"EffUNet, encoder {encoder}, PixelShuffle decoder (ICNR)",
+        "model": f"EffUNet, {encoder}, PixelShuffle decoder (ICNR)",
         "parameters": sum(p.numel() for p in learn.model.parameters()),
         "seed": training.seed,
         "steps": done["steps"],
         "crops per step": training.bs,
         "crop size (pixels)": training.size,
         "highest learning rate": training.lr,
-        "loss": "cross-entropy + Dice",
+        "loss": training.loss,
+        "changes of crops": training.augment,
         "precision": done["precision"],
+        "device": str(learn.dls.device),
         "weights from": f"epoch {done['best_epoch'] + 1}, the best on the validation images",
     }
 
@@ -257,11 +282,13 @@ def _write(out, result, title, samples):
         baselines=result["baselines"],
     )
 
-# %% ../nbs/52_segmentation.ipynb #c23d150a
-def _in_python(training, done, encoder):
+# %% ../nbs/52_segmentation.ipynb #d1862637
+def _in_python(training, done, network):
     "The call that repeats a training."
     how = replace(training, minutes=None, steps=done["planned"], precision=done["precision"])
-    return f"train_and_report(ds, out, {how}, encoder={encoder!r})"
+    usual = dict(family="own", pretrained=True)
+    said = [f"{k}={v!r}" for k, v in network.items() if usual.get(k) != v]
+    return f"train_and_report(ds, out, {how}, {', '.join(said)})"
 
 
 @checked
@@ -270,7 +297,9 @@ def train_and_report(
     out,  # folder for the results
     training=None,  # a `train.Training`; None in it: ten minutes, 4 crops of 256 pixels a step
     *,
-    encoder: str = "lite0",  # EfficientNet variant, a key of `scaling.VARIANTS`
+    encoder: str = "lite0",  # EfficientNet variant, a key of `scaling.VARIANTS`; or of `family`
+    family: str = "own",  # where the encoder comes from, a key of `effunet.ENCODERS`
+    pretrained: bool = True,  # begin with weights learned on ImageNet
     objects: str | None = None,  # class whose pieces Rand F compares; None: as `judge` says
     overwrite: bool = False,  # replace an earlier result
     again: Callable | None = None,  # from what `fit` did to the words that do it again
@@ -280,10 +309,13 @@ def train_and_report(
     from unet_explorer.train import Training, fit
 
     check_value("train_and_report", "training", training, rule_of(instance(Training) | None))
+    check_encoder(encoder, family)
+    network = dict(encoder=encoder, family=family, pretrained=pretrained)
     _objects(list(meta(ds)["classes"]), objects)
     out = output_folder(out, overwrite=overwrite)
-    training = (training or Training(bar="terminal")).or_else(minutes=10, size=256, bs=4, lr=3e-3)
-    learn = _learner(ds, out, training, encoder)
+    usual = dict(minutes=10, size=256, bs=4, lr=3e-3, loss="ce+dice")
+    training = (training or Training(bar="terminal")).or_else(**usual)
+    learn = _learner(ds, out, training, network)
     length = dict(steps=training.steps, minutes=training.minutes)
     done = fit(learn, **length, seed=training.seed, bar=training.bar)
     if done["best_epoch"] is None:
@@ -291,7 +323,7 @@ def train_and_report(
     held_out = "test" if "test" in ds else "valid"
     judged = judge(learn.model, ds, held_out, objects)
     result = dict(
-        settings=_settings(learn, done, training, encoder),
+        settings=_settings(learn, done, training, network),
         data=_origin(ds),
         held_out=held_out,
         scores=judged.scores,
@@ -303,7 +335,7 @@ def train_and_report(
         steps=done["steps"],
         stopped=done["stopped"],
         notes=_notes(meta(ds), done, held_out),
-        command=again(done) if again else _in_python(training, done, encoder),
+        command=again(done) if again else _in_python(training, done, network),
     )
     _keep(out, learn.model, _what_it_means(ds), done, ds[held_out], judged.preds)
     _write(out, result, f"Segmentation of {meta(ds)['name']}", _samples(ds[held_out], judged))
@@ -339,7 +371,7 @@ def summary(
     lines += ["  " + "   ".join(overall[i : i + 2]) for i in range(0, len(overall), 2)]
     return "\n".join([*lines, *([f"  {ends['note']}"] if ends else [])])
 
-# %% ../nbs/52_segmentation.ipynb #e9917889
+# %% ../nbs/52_segmentation.ipynb #8a18ee6b
 Threshold = number("a probability above 0 and below 1, such as 0.5", lambda v: 0 < v < 1)
 
 
@@ -348,14 +380,76 @@ class Segmented(NamedTuple):
 
     names: list  # of the masks written, without suffix
     skipped: list  # a line for each picture that could not be used
+    classes: list  # a dict for each class of each picture: area, share, objects
 
 
-def _segment_one(segmenter, found, out, threshold):
-    "Mask and overlay of one picture."
-    picture = open_image(found.path, page=found.page)
-    mask = segmenter.segment(picture, threshold)
+@contextmanager
+def _probability_file(path, shape, wanted):
+    "Where probabilities `(k h w)` go, written as they come; nothing if they are not wanted."
+    if not wanted:
+        yield None
+        return
+    import tifffile
+
+    with write_atomic(path) as tmp:
+        file = tifffile.memmap(tmp, shape=shape, dtype=np.float32, photometric="minisblack")
+        yield file
+        file.flush()
+
+
+def _run(segmenter, picture, threshold, tiling, probabilities):
+    "The mask `(h w)`, band by band; into `probabilities` go those of each class."
+    h, w = picture.shape[-2:]
+    k = segmenter.config["n_classes"]
+    mask = torch.empty(h, w, dtype=torch.uint8 if k <= 256 else torch.int32)
+    bands = segmenter.bands(picture, **tiling)
+    with tqdm(total=h, unit="row", desc="rows", leave=False, disable=None, delay=2) as bar:
+        for rows, logits in bands:
+            mask[rows] = to_mask(logits[None], threshold)[0].to(mask.dtype)
+            if probabilities is not None:
+                p = logits.sigmoid() if k == 1 else logits.softmax(0)
+                probabilities[:, rows] = p.numpy()
+            bar.update(rows.stop - rows.start)
+    return mask
+
+
+def _segment_one(job, found):
+    "Mask, overlay, probabilities if wanted, and the lines in the tables, of one picture."
+    picture, out = open_image(found.path, page=found.page), job.out
+    nm = job.pixel_nm or pixel_size_nm(found.path) or job.about.get("pixel_nm")
+    h, w = picture.shape[-2:]
+    shape = (job.segmenter.config["n_classes"], h, w)
+    path = out / "probabilities" / f"{found.name}.tif"
+    with _probability_file(path, shape, job.probabilities) as file:
+        mask = _run(job.segmenter, picture, job.threshold, job.tiling, file)
     save_mask(out / "masks" / f"{found.name}.png", mask)
-    save_overlay(out / "overlays" / f"{found.name}.png", picture, mask)
+    names = dict(classes=job.classes, pixel_nm=nm)
+    save_overlay(out / "overlays" / f"{found.name}.png", picture, mask, **names)
+    lines, pieces = measure_mask(mask, **names, min_px=job.min_px)
+    job.lines += [dict(image=found.name) | line for line in lines]
+    job.pieces += [dict(image=found.name) | piece for piece in pieces]
+    job.names.append(found.name)
+
+
+@dataclass
+class _Job:
+    "What is the same for all pictures of a folder, and what has been found so far."
+
+    segmenter: Segmenter
+    out: Path
+    threshold: float
+    tiling: dict
+    probabilities: bool
+    min_px: int
+    pixel_nm: float | None
+    names: list = field(default_factory=list)
+    lines: list = field(default_factory=list)
+    pieces: list = field(default_factory=list)
+
+    def __post_init__(self):
+        self.about = self.segmenter.model.about
+        k = max(2, self.segmenter.config["n_classes"])
+        self.classes = list(self.about.get("classes") or (f"class {i}" for i in range(k)))
 
 
 def _pixels(todo):
@@ -369,25 +463,86 @@ def _pixels(todo):
     return 1
 
 
+def _write_csv(path, rows, first):
+    "A table as CSV; the header stands there even if there are no rows."
+    import csv
+
+    keys = list(dict.fromkeys([*first, *(key for row in rows for key in row)]))
+    with write_atomic(path) as tmp, open(tmp, "w", newline="", encoding="utf-8") as f:
+        table = csv.DictWriter(f, keys, lineterminator="\n")
+        table.writeheader()
+        table.writerows({k: _rounded(v) for k, v in row.items()} for row in rows)
+
+
+def _rounded(v):
+    "A number with six digits: more are noise."
+    return float(f"{v:.6g}") if isinstance(v, float) else v
+
+# %% ../nbs/52_segmentation.ipynb #fed55360
+def _in_all(lines):
+    "For each class: share of all pixels, objects, and the pictures with most and least of it."
+    rows = []
+    for name in dict.fromkeys(line["class"] for line in lines):
+        own = [line for line in lines if line["class"] == name]
+        least, most = (f(own, key=lambda line: line["share"]) for f in (min, max))
+        area = sum(line["area_px"] for line in own)
+        rows.append(
+            {
+                "class": name,
+                "area (px)": area,
+                "mean share": sum(line["share"] for line in own) / len(own),
+                "objects": sum(line["objects"] for line in own),
+                "least": f"{least['share']:.1%} in {least['image']}",
+                "most": f"{most['share']:.1%} in {most['image']}",
+            }
+        )
+    return rows
+
+
 @checked
 def segment_folder(
     source: FilePath,  # an image, or a folder of them with subfolders
     model: instance(EffUNet) | FilePath,  # an `EffUNet`, or the folder of a saved one
-    out: FilePath,  # folder for masks/ (class numbers) and overlays/ (for the eye)
+    out: FilePath,  # folder for masks/, overlays/, classes.csv, objects.csv and report.html
     *,
     threshold: Threshold = 0.5,  # probability from which a pixel is class 1, two classes only
+    probabilities: bool = False,  # write those of each class, as TIFF `(k h w)`
+    pixel_nm: Positive | None = None,  # side of a pixel in nm; None: as file or model say
+    min_px: Count = 1,  # smaller objects are not counted; they stay in the mask
+    tile: Count | None = None,  # side of a tile in pixels; None: what fits into the memory
+    overlap: Whole = 64,  # pixels that neighbouring tiles share
+    device: Device = None,  # "cpu", "cuda", "mps"; None: the GPU if there is one
+    overwrite: bool = False,  # replace an earlier result
+    again: Callable | None = None,  # makes the words that do it again
     say=print,  # called with a line for each picture that is skipped
-) -> Segmented:  # names of the masks, and what was skipped
-    """Masks and overlays for new pictures of any size, each page of a stack by itself.
-    Raises `InputError` if nothing can be done at all."""
-    source, out = Path(source), output_folder(out, source, overwrite=True)
+) -> Segmented:  # names of the masks, what was skipped, and how much there is of each class
+    """Masks, overlays, tables and a report for new pictures of any size, each page of a stack by
+    itself. Raises `InputError` if nothing can be done at all."""
+    source = Path(source)
+    read = [source] if isinstance(model, EffUNet) else [source, Path(model)]
+    out = output_folder(out, *read, overwrite=overwrite)
     todo = pictures_in(source, without=out)
-    segmenter = Segmenter(model, pixels=_pixels(todo))
-    names = []
-
-    def do(found):
-        _segment_one(segmenter, found, out, threshold)
-        names.append(found.name)
-
-    skipped = for_each(source, todo, do, desc="segmenting", say=say)
-    return Segmented(names, skipped)
+    segmenter = Segmenter(model, pixels=_pixels(todo), device=device)
+    tiling = dict(tile=tile, overlap=overlap)
+    job = _Job(segmenter, out, threshold, tiling, probabilities, min_px, pixel_nm)
+    skipped = for_each(source, todo, partial(_segment_one, job), desc="segmenting", say=say)
+    _write_csv(out / "classes.csv", job.lines, ["image", "class"])
+    _write_csv(out / "objects.csv", job.pieces, ["image", "class"])
+    settings = {
+        "model": "as given" if isinstance(model, EffUNet) else Path(model).name,
+        "trained on": job.about.get("data"),
+        "threshold": threshold if segmenter.config["n_classes"] == 1 else None,
+        "smallest object (px)": min_px,
+        "computed in": f"{segmenter.backend} on {next(segmenter.model.parameters()).device}",
+    }
+    write_segmented(
+        out / "report.html",
+        f"Segmentation of {source.name}",
+        _in_all(job.lines),
+        [(name, out / "overlays" / f"{name}.png") for name in job.names],
+        {name: v for name, v in settings.items() if v is not None},
+        system_facts(),
+        left_out(skipped),
+        again() if again else "",
+    )
+    return Segmented(job.names, skipped, job.lines)
