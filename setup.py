@@ -1,11 +1,31 @@
 "Package metadata. Everything is declared once, in settings.ini."
 
+import shutil
 from configparser import ConfigParser
 from pathlib import Path
 
 from setuptools import find_packages, setup
+from setuptools.command.build_py import build_py
 
 here = Path(__file__).parent
+
+
+class WithLessons(build_py):
+    "The package, and the lessons that `unet-explorer lab` copies; a clone has them in nbs/."
+
+    def run(self):
+        super().run()
+        if self.editable_mode:
+            return
+        target = Path(self.build_lib) / "unet_explorer" / "lessons"
+        for path in sorted((here / "nbs").rglob("*")):
+            lesson = path.suffix in (".ipynb", ".json", ".png", ".svg")
+            if lesson and ".ipynb_checkpoints" not in path.parts:
+                to = target / path.relative_to(here / "nbs")
+                to.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(path, to)
+
+
 config = ConfigParser(delimiters=["="])
 config.read(here / "settings.ini", encoding="utf-8")
 cfg = config["DEFAULT"]
@@ -14,6 +34,7 @@ extras = {
 }
 
 setup(
+    cmdclass={"build_py": WithLessons},
     name=cfg["lib_name"],
     version=cfg["version"],
     description=cfg["description"],

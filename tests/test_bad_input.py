@@ -463,6 +463,16 @@ BY_CALL = {  # what one function needs besides
     "split": dict(ds=part),
     "Segmenter": dict(size=same((32, 32)), backend=same("float32"), repeats=same(1)),
     "to_onnx": dict(path=same("model.onnx")),
+    "to_pt2": dict(path=same("model.pt2")),
+    "check_encoder": dict(encoder=same("lite0")),
+    "objects": dict(k=same(1)),
+    "values_in": dict(text=same("0,255")),
+    "colours_in": dict(text=same("255,0,0=1")),
+    "names_in": dict(text=same("gap,metal")),
+    "left_out": dict(skipped=same(["a.png: damaged"])),
+    "write_segmented": dict(
+        path=same("report.html"), classes=same([{"class": "metal"}]), overlays=same([])
+    ),
     "auroc": dict(scores=same([0.1, 0.9]), labels=same([0, 1])),
     "precision_recall": dict(scores=same([0.1, 0.9]), labels=same([0, 1])),
     "match": dict(alarm=mask),

@@ -1,9 +1,11 @@
 "The command line as a user meets it: a real process, real files, one line per error."
 
+import csv
 import html
 import io
 import json
 import os
+import re
 import shlex
 import shutil
 import signal
@@ -21,10 +23,18 @@ import torch
 from conftest import ROOT
 from PIL import Image
 
+from unet_explorer.cli import ABOUT, COMMANDS, _command_in, parser
 from unet_explorer.contracts import Interrupted
 from unet_explorer.data import load, sample
 from unet_explorer.effunet import EffUNet, save
 from unet_explorer.images import load_image, load_mask, save_image, save_mask
+from unet_explorer.options import colours_in, values_in
+from unet_explorer.shell import check_options
+
+try:
+    import tomllib
+except ImportError:  # Python 3.10
+    import tomli as tomllib
 
 RNG = np.random.default_rng(0)
 PROGRAM = [sys.executable, "-c", "import sys; from unet_explorer.cli import main; sys.exit(main())"]
@@ -117,7 +127,10 @@ def test_train_then_segment(pairs, tmp_path):
     assert code == 0, err
     assert "0 and 255" in printed and "test" in printed
     names = sorted(p.name for p in out.iterdir())
-    assert names == ["config.json", "masks", "metrics.json", "model.safetensors", "report.html"]
+    assert names == ["config.json", "masks", "metrics.json", "model.safetensors"] + [
+        "report.html",
+        "settings.toml",
+    ]
     result = json.loads((out / "metrics.json").read_text())
     assert (
         result["scores"]["classes"] == ["gap", "metal"]
@@ -136,12 +149,165 @@ def test_train_then_segment(pairs, tmp_path):
     assert code == 0 and "6 of 6" in printed, err
     mask = load_mask(tmp_path / "seg" / "masks" / "wafer0" / "0.png")
     assert mask.shape == (64, 64) and set(mask.unique().tolist()) <= {0, 1}
-    assert load_image(tmp_path / "seg" / "overlays" / "wafer0" / "0.png").shape == (3, 64, 64)
+    _, h, w = load_image(tmp_path / "seg" / "overlays" / "wafer0" / "0.png").shape
+    assert h > 64 and w >= 64, "with a legend below"
     line = refused("train", pairs / "images", pairs / "masks", "--out", out)
     assert "--overwrite" in line
     assert (out / "metrics.json").read_text() == json.dumps(result, indent=1), (
         "the earlier result is untouched"
     )
+
+
+def test_every_example_of_the_help_can_be_typed():
+    "What a help shows is a line that the program takes."
+    shown = [f.__doc__ for f in COMMANDS.values()] + [ABOUT]
+    lines = [line.strip() for text in shown for line in text.split("\n")]
+    lines = [re.split("  +", x)[0] for x in lines if x.startswith("unet-explorer ")]
+    assert len(lines) > 15
+    for line in lines:
+        words = shlex.split(line)[1:]
+        if "COMMAND" in words or "--config" in words:
+            continue
+        check_options(words, COMMANDS[_command_in(words)])
+        parser(words).parse_args(words)
+
+
+@pytest.mark.parametrize(
+    "words, said",
+    [
+        (["train", "a", "--out", "b", "--classs", "x"], "--classs is no option"),
+        (["train", "a", "--out", "b", "--colours", "255,0=1"], "--colours 255,0=1"),
+        (["train", "a", "--out", "b", "--device", "gpu"], "--device 'gpu'"),
+        (["train", "a", "--out", "b", "--loss", "mse"], "focal+dice"),
+        (["train", "a", "--out", "b", "--augment", "zoom"], "upright"),
+        (["train", "a", "--out", "b", "--batch-size", "0"], "--batch-size 0"),
+        (["train", "a", "--out", "b", "--encoder", "resnet34"], "--family 'smp'"),
+        (["train", "a", "--out", "b", "--encoder", "resnet3", "--family", "smp"], "resnet34"),
+        (["train", "a", "--out", "b", "--family", "keras"], "own, timm, smp"),
+        (["train", "a", "--out", "b", "--config", "gone.toml"], "gone.toml"),
+        (["export", "a", "--out", "b.h5"], "--out b.h5; its name must end in .onnx or .pt2"),
+        (["segment", "a", "--model", "gone", "--out", "b"], "no such model folder"),
+    ],
+)
+def test_what_is_typed_wrongly_is_said_in_options(words, said):
+    "Before any file is read: `a` does not exist."
+    assert said in refused(*words)
+
+
+def test_settings_repeat_a_run_and_what_is_typed_goes_first(pairs, tmp_path):
+    "One folder that holds both, and the options that people look for."
+    words = ["--out", tmp_path / "first", "--size", 64, "--steps", 2, "--device", "cpu"]
+    words += ["--batch-size", 2, "--lr", 0.01, "--loss", "focal+dice", "--augment", "upright"]
+    words += ["--valid", 0.3, "--test", 0.2, "--split-by", "file", "--classes", "gap, metal"]
+    words += ["--encoder", "resnet18", "--family", "smp", "--no-pretrained", "--objects", "metal"]
+    code, printed, err = unet_explorer("train", pairs, *words)
+    assert code == 0 and "FutureWarning" not in err and "Rand F of metal" in printed, err
+    settings = tmp_path / "first" / "settings.toml"
+    said = tomllib.loads(settings.read_text())
+    assert said["command"] == "train" and said["steps"] == 2 and said["pretrained"] is False
+    assert "out" not in said and "minutes" not in said
+    result = json.loads((tmp_path / "first" / "metrics.json").read_text())
+    assert "resnet18 of smp, without" in result["settings"]["model"]
+    assert result["settings"]["loss"] == "focal+dice" and result["settings"]["crops per step"] == 2
+    text = settings.read_text().replace('classes = "gap, metal"', 'classes = ["gap", "metal"]')
+    settings.write_text(text)
+    again = ["--config", settings, "--out", tmp_path / "twin"]
+    code, _, err = unet_explorer("train", *again)
+    assert code == 0, err
+    twins = [(tmp_path / n / "model.safetensors").read_bytes() for n in ("first", "twin")]
+    assert twins[0] == twins[1]
+    argv = ["train", *map(str, again), "--minutes", "3", "--loss", "ce"]
+    given = vars(parser(argv).parse_args(argv))
+    assert given["steps"] is None and given["minutes"] == 3 and given["loss"] == "ce"
+    assert "its settings are for 'train'" in refused("segment", *again)
+    settings.write_text("steps = 0")
+    assert "0; it must be a whole number" in refused("train", pairs, *again)
+    settings.write_text("stepps = 3")
+    assert "did you mean steps" in refused("train", pairs, *again)
+    settings.write_text("steps = ")
+    assert "is no TOML" in refused("train", pairs, *again)
+
+
+def test_the_cure_of_a_message_can_be_pasted(pairs, tmp_path):
+    "Numbers and colours in masks: what the line offers is an option, and it helps."
+    source = tmp_path / "data"
+    shutil.copytree(pairs / "images", source / "images")
+    for kind in ("numbers", "colours"):
+        for path in (pairs / "masks").rglob("*.png"):
+            mask = load_mask(path).numpy()
+            new = np.where(mask == 255, 128, 64).astype(np.uint8)
+            if kind == "colours":
+                new = np.array([(0, 0, 0), (255, 0, 0)], np.uint8)[(mask == 255).astype(int)]
+            target = source / "masks" / path.relative_to(pairs / "masks")
+            target.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(new).save(target)
+        line = refused("train", source, "--out", tmp_path / "x")
+        option = re.search(r"--(values|colours) (\".*?\"|[\d=,]+)", line)
+        read = dict(values=values_in, colours=colours_in)[option[1]]
+        meaning = read(option[2].strip('"'))
+        assert sorted(meaning.values()) == [0, 1], line
+        found = load(source, **{option[1]: meaning})
+        assert sample(found["train"], 0)[1].unique().tolist() == [0, 1]
+    line = refused("train", pairs, "--classes", "a,b,c", "--out", tmp_path / "x")
+    assert "--values" in line and not (tmp_path / "x").exists(), line
+
+
+def test_segment_writes_what_an_engineer_needs(model, tmp_path):
+    d = tmp_path / "in"
+    for i in range(2):
+        save_image(d / f"{i}.png", torch.rand(1, 40, 50 + i))
+    words = ["segment", d, "--model", model, "--out", tmp_path / "out"]
+    more = ["--probabilities", "--pixel-nm", 2, "--tile", 64, "--overlap", 32, "--min-px", 3]
+    code, printed, err = unet_explorer(*words, *more, "--device", "cpu")
+    assert code == 0, err
+    out = tmp_path / "out"
+    with Image.open(out / "masks" / "1.png") as file:
+        assert file.mode == "P" and file.size == (51, 40)
+    p = tifffile.imread(out / "probabilities" / "1.tif")
+    mask = load_mask(out / "masks" / "1.png").numpy()
+    assert p.squeeze().shape == (40, 51) and np.array_equal(p.squeeze() > 0.5, mask == 1)
+    with open(out / "classes.csv") as file:
+        rows = list(csv.DictReader(file))
+    assert [r["class"] for r in rows] == ["cell", "membrane"] * 2
+    for r in rows:
+        assert float(r["area_nm2"]) == 4 * int(r["area_px"])
+    assert sum(int(r["area_px"]) for r in rows if r["image"] == "1") == 40 * 51
+    assert int(rows[3]["area_px"]) == (mask == 1).sum()
+    with open(out / "objects.csv") as file:
+        pieces = list(csv.DictReader(file))
+    assert len(pieces) == sum(int(r["objects"]) for r in rows)
+    assert min(int(x["area_px"]) for x in pieces) >= 3
+    page = (out / "report.html").read_text()
+    assert "2 pictures segmented" in page and "membrane" in page and "segment" in page
+    HTMLParser().feed(page)
+    assert tomllib.loads((out / "settings.toml").read_text())["tile"] == 64
+    assert "--overwrite" in refused(*words)
+    assert "results would mix" in refused(*words[:-1], model)
+
+
+def test_export_for_others(model, tmp_path):
+    for name in ("model.onnx", "model.pt2"):
+        code, printed, err = unet_explorer("export", model, "--out", tmp_path / name)
+        assert code == 0 and name in printed and not err, err
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(tmp_path / "model.onnx")
+    about = json.loads(session.get_modelmeta().custom_metadata_map["about"])
+    assert about["classes"] == ["cell", "membrane"]
+    assert "is there" in refused("export", model, "--out", tmp_path / "model.onnx")
+
+
+def test_lab_copies_the_lessons_and_keeps_what_is_there(tmp_path):
+    from unet_explorer.cli import main
+
+    words = ["lab", str(tmp_path / "book"), "--no-start"]
+    assert main(words) == 0
+    index = tmp_path / "book" / "index.ipynb"
+    assert (tmp_path / "book" / "results" / "tiles.json").is_file() and index.is_file()
+    index.write_text("mine")
+    (tmp_path / "book" / "12_upsample.ipynb").unlink()
+    assert main(words) == 0
+    assert index.read_text() == "mine" and (tmp_path / "book" / "12_upsample.ipynb").is_file()
 
 
 def test_same_command_same_result(pairs, tmp_path):

@@ -75,6 +75,7 @@ def build(folder, *options):
     shutil.copytree(
         ROOT / "unet_explorer", src / "unet_explorer", ignore=shutil.ignore_patterns("__pycache__")
     )
+    shutil.copytree(ROOT / "nbs", src / "nbs")
     run(sys.executable, "-m", "build", *options, "--outdir", folder / "dist", src)
     return next((folder / "dist").glob("*.whl"))
 
@@ -166,6 +167,11 @@ def wheel(tmp_path_factory):
 def test_every_file_of_the_package_is_in_the_wheel(wheel):
     with zipfile.ZipFile(wheel) as z:
         names = {n for n in z.namelist() if n.startswith("unet_explorer/")}
+        lessons = {n.removeprefix("unet_explorer/lessons/") for n in names if "/lessons/" in n}
+    names -= {f"unet_explorer/lessons/{n}" for n in lessons}
+    kinds = (".ipynb", ".json", ".png", ".svg")
+    book = [p.relative_to(ROOT / "nbs") for p in (ROOT / "nbs").rglob("*") if p.suffix in kinds]
+    assert lessons == {p.as_posix() for p in book if ".ipynb_checkpoints" not in p.parts}
     files = [p for p in (ROOT / "unet_explorer").rglob("*") if "__pycache__" not in p.parts]
     assert names == {p.relative_to(ROOT).as_posix() for p in files if p.is_file()}
     for name in ("registry.txt", "explore.js", "explore.css", "__init__.pyi", "py.typed"):
@@ -179,6 +185,7 @@ def test_rooms_import_only_what_is_declared(wheel):
         dists |= closure(declared(wheel, extra))
     tops = {f.parts[0].removesuffix(".py") for d in dists.values() for f in d.files or []}
     known = tops | set(sys.stdlib_module_names) | {"unet_explorer", "elpv_dataset"}
+    known |= {"tomli"}  # what Python 3.10 takes for tomllib
     strange = []
     for path in sorted((ROOT / "unet_explorer").glob("*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
@@ -206,6 +213,10 @@ def test_wheel_with_nothing_but_its_requirements(wheel, tmp_path, home):
     assert Path(where.strip()).is_relative_to(site)
     check_import_time(python, *home)
     run(python, "-W", "ignore", "-c", EVERY_ROOM, cwd=home[0], env=home[1])
+    run(venv / "bin/unet-explorer", "lab", "book", "--no-start", cwd=home[0], env=home[1])
+    assert (home[0] / "book/results/tiles.json").is_file() and (
+        home[0] / "book/index.ipynb"
+    ).is_file()
     check_demo(venv, *home, "--steps", "2", "--size", "64", "--precision", "fp32")
 
 
