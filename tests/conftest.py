@@ -55,7 +55,7 @@ SECONDS |= dict(anomaly=44, explain=42, implant=40, upsample=31, mosaics=27, tra
 SECONDS |= dict(test_inspection=25, test_efficientnet=25, test_train=22, test_simulate=18)
 SECONDS |= dict(segmentation=19, efficientnet=18, circuits=16, inspection=15, unet=13, effunet=13)
 SECONDS |= dict(
-    test_wheel=17, test_lab=16, test_tools=15, test_opens_shorts=15, deploy=13, index=12
+    test_wheel=17, test_lab=30, test_tools=15, test_opens_shorts=15, deploy=13, index=12
 )
 SECONDS |= dict(scaling=12, sliders=11, cli=11, metrics=10, simulate=9, test_house=10, test_data=9)
 
