@@ -825,3 +825,14 @@ def test_a_source_of_your_own_joins_the_registry(monkeypatch):
     monkeypatch.setitem(data.SOURCES, "mine", own)
     assert len(load("mine", n=4)["train"]) == 4 and meta(load("mine"))["name"] == "mine"
     assert "choose from n" in complaint(load, "mine", size=3)
+
+
+def test_no_bar_of_a_download_that_cannot_be(tmp_path, monkeypatch, capsys):
+    "A bar that stays at 0 % looks like a program that hangs."
+    monkeypatch.setenv("UNET_EXPLORER_DATA", str(tmp_path))
+    monkeypatch.setenv("UNET_EXPLORER_REQUIRE_DATA", "0")
+    for key in ("HTTPS_PROXY", "https_proxy"):
+        monkeypatch.setenv(key, "http://127.0.0.1:9")
+    data.load("isbi2012", fallback=True)
+    said = capsys.readouterr()
+    assert "using simulated images instead" in said.out and "downloading" not in said.err

@@ -163,11 +163,13 @@ def fetch(
     store = pooch.create(path=folder, base_url=url, registry=registry, retry_if_failed=1)
     pooch.get_logger().setLevel("WARNING")
     todo = sorted(registry, key=natural_key)
-    if not all((folder / f).exists() for f in todo):
-        from tqdm.auto import tqdm
-
-        todo = tqdm(todo, desc=f"downloading {name}", unit="file")
+    missing = [f for f in todo if not (folder / f).exists()]
     try:
+        if missing:
+            from tqdm.auto import tqdm
+
+            store.fetch(missing[0])  # before a bar is shown: there may be no network
+            todo = tqdm(todo, desc=f"downloading {name}", unit="file")
         return {f: Path(store.fetch(f)) for f in todo}
     except ValueError as e:  # pooch: the checksum does not fit
         raise InputError(f"{name}: {first_line(e)}; delete {folder} and try again") from None
