@@ -228,14 +228,14 @@ def curve(
 _SIDE = 384  # pixels along the longer side of a picture on the page
 
 
-def _png(a):
-    """The array `(h w)` or `(h w 3)` in [0, 1], averaged down to `_SIDE`, as a `data:` address of a
+def _png(a, side=_SIDE):
+    """The array `(h w)` or `(h w 3)` in [0, 1], averaged down to `side`, as a `data:` address of a
     PNG with at most 256 colours."""
     from PIL import Image
 
     picture = Image.fromarray((np.clip(a, 0, 1) * 255).round().astype(np.uint8))
-    if max(picture.size) > _SIDE:
-        scale = _SIDE / max(picture.size)
+    if max(picture.size) > side:
+        scale = side / max(picture.size)
         size = [max(1, round(n * scale)) for n in picture.size]
         picture = picture.resize(size, Image.Resampling.BOX)
     if picture.mode == "RGB":  # a third of the size, hardly seen
@@ -416,6 +416,9 @@ table:not(.num) tbody th { min-width: 6.5em }
   gap: 0 40px }
 .curve { width: 100%; max-width: 520px; height: auto }
 .four { display: grid; grid-template-columns: repeat(4, 1fr); gap: 10px; margin-top: 6px }
+.two { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 22rem), 1fr));
+  gap: 16px }
+.two img { width: 100%; height: auto }
 .shot { position: relative }
 .bar { position: absolute; left: 8px; bottom: 7px; height: 3px; background: #fff;
   outline: 2px solid #000c }
@@ -792,12 +795,14 @@ def _spread(items, most):
 
 
 def _overlay_figure(name, path):
-    "An overlay as it was written."
+    "An overlay as it was written, large enough to read its strip."
     from PIL import Image
 
     with Image.open(path) as file:
         picture = np.asarray(file.convert("RGB")) / 255
-    return f"<article><h3>{html.escape(name)}</h3>{_figures(name, {'overlay': picture})}</article>"
+    name = html.escape(name)
+    shot = f'<img src="{_png(picture, 2 * _SIDE)}" alt="overlay of {name}">'
+    return f"<figure>{shot}<figcaption>{name}</figcaption></figure>"
 
 
 @checked
@@ -819,14 +824,14 @@ def write_segmented(
     n = len(overlays)
     chosen = _spread(list(overlays), _PICTURES)
     try:
-        pictures = "".join(_overlay_figure(*pair) for pair in chosen)
+        shots = "".join(_overlay_figure(*pair) for pair in chosen)
     except (OSError, TypeError, ValueError) as e:
         raise InputError(f"overlays: {first_line(e)}; give names and files of pictures") from None
     shown_of = f"<p class=small>{len(chosen)} of {n}, spread evenly; all are in overlays/.</p>"
     table = _table([list(c.values()) for c in classes], list(classes[0])) if classes else ""
     sections = {
         "Classes": table or "<p>Nothing was segmented.</p>",
-        "Pictures": (shown_of if len(chosen) < n else "") + pictures,
+        "Pictures": (shown_of if len(chosen) < n else "") + f"<div class=two>{shots}</div>",
         "Settings": _facts(settings, "No settings were recorded."),
         "Machine and versions": _facts(facts, "Nothing was recorded."),
     }
