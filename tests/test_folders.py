@@ -114,3 +114,13 @@ def test_a_bad_one_among_many_is_skipped_and_a_bad_one_alone_is_an_error(tmp_pat
     if bad:
         with pytest.raises(InputError, match="^0: bad$"):
             for_each(tmp_path / "0.png", pictures_in(tmp_path / "0.png"), do)
+
+
+def test_a_log_gets_a_line_now_and_then(tmp_path, monkeypatch):
+    "Where no terminal shows the bar, somebody still wants to know that it goes on."
+    for i in range(4):
+        save_image(tmp_path / f"{i}.png", torch.zeros(1, 4, 4))
+    monkeypatch.setattr("unet_explorer.folders.LINE_EVERY", -1)
+    lines, done = [], []
+    for_each(tmp_path, pictures_in(tmp_path), done.append, desc="looking", say=lines.append)
+    assert len(done) == 4 and "looking: 3 of 4 pictures" in lines

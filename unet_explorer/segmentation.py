@@ -17,7 +17,6 @@ from typing import Annotated, NamedTuple
 
 import numpy as np
 import torch
-from tqdm import tqdm
 
 from unet_explorer.contracts import (
     Count,
@@ -402,14 +401,11 @@ def _run(segmenter, picture, threshold, tiling, probabilities):
     h, w = picture.shape[-2:]
     k = segmenter.config["n_classes"]
     mask = torch.empty(h, w, dtype=torch.uint8 if k <= 256 else torch.int32)
-    bands = segmenter.bands(picture, **tiling)
-    with tqdm(total=h, unit="row", desc="rows", leave=False, disable=None, delay=2) as bar:
-        for rows, logits in bands:
-            mask[rows] = to_mask(logits[None], threshold)[0].to(mask.dtype)
-            if probabilities is not None:
-                p = logits.sigmoid() if k == 1 else logits.softmax(0)
-                probabilities[:, rows] = p.numpy()
-            bar.update(rows.stop - rows.start)
+    for rows, logits in segmenter.bands(picture, **tiling):
+        mask[rows] = to_mask(logits[None], threshold)[0].to(mask.dtype)
+        if probabilities is not None:
+            p = logits.sigmoid() if k == 1 else logits.softmax(0)
+            probabilities[:, rows] = p.numpy()
     return mask
 
 

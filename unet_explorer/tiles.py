@@ -11,6 +11,7 @@ import math
 
 import numpy as np
 import torch
+from tqdm import tqdm
 
 from unet_explorer.contracts import (
     Count,
@@ -220,13 +221,17 @@ def _check_out(out, image, ndim):
         )
 
 # %% ../nbs/17_tiles.ipynb #46c1bf2e
+_QUIET = dict(unit="band", leave=False, disable=None, delay=2)  # seen where there is a terminal
+
+
 def _walk(model, image, ys, xs, blend, limits):
     "Logits of `image`, band by band, for tiles at `ys` and `xs`."
     h, w = image.shape[-2:]
     wx, carried = tile_weights(xs, blend), None
     with evaluating(model) as device:
         ends = [s.start for s in ys[1:]] + [h]
-        for rows, end, down in zip(ys, ends, tile_weights(ys, blend)):
+        bands = tqdm(list(zip(ys, ends, tile_weights(ys, blend))), desc="bands of tiles", **_QUIET)
+        for rows, end, down in bands:
             band = None
             for cols, across in zip(xs, wx):
                 y = _logits(model, _read(image, rows, cols, limits), device)

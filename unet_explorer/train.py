@@ -539,8 +539,12 @@ def predict_all(
     ds: Table,  # a `Dataset`: one part of what `data.load` gives
 ) -> tuple[list, list]:  # of masks int64 `(h w)`: predicted, true
     "Segment every image of `ds`. Raises `InputError` for what is no model or no data set."
-    pairs = [sample(ds, i) for i in range(len(ds))]
-    return [model.predict(image) for image, _ in pairs], [mask for _, mask in pairs]
+    from tqdm import tqdm
+
+    pairs = (sample(ds, i) for i in range(len(ds)))
+    seen = tqdm(pairs, "predicting", len(ds), leave=False, disable=None, delay=2)
+    both = [(model.predict(image), mask) for image, mask in seen]
+    return [pred for pred, _ in both], [mask for _, mask in both]
 
 # %% ../nbs/21_train.ipynb #f742ff08
 def _otsu(image, dark):
