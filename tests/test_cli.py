@@ -185,6 +185,10 @@ def test_every_example_of_the_help_can_be_typed():
         (["train", "a", "--out", "b", "--encoder", "resnet3", "--family", "smp"], "resnet34"),
         (["train", "a", "--out", "b", "--family", "keras"], "own, timm, smp"),
         (["train", "a", "--out", "b", "--config", "gone.toml"], "gone.toml"),
+        (["train", "a", "--out", "b", "--values", ""], "--values ; it must be whole numbers"),
+        (["train", "a", "--out", "b", "--values", "0,0"], "each once"),
+        (["train", "a", "--out", "b", "--valid", "0"], "--valid 0; images are needed"),
+        (["train", "a", "--out", "b", "--device", "meta"], "--device 'meta'"),
         (["export", "a", "--out", "b.h5"], "--out b.h5; its name must end in .onnx or .pt2"),
         (["segment", "a", "--model", "gone", "--out", "b"], "no such model folder"),
     ],
@@ -222,6 +226,13 @@ def test_settings_repeat_a_run_and_what_is_typed_goes_first(pairs, tmp_path):
     assert "its settings are for 'train'" in refused("segment", *again)
     settings.write_text("steps = 0")
     assert "0; it must be a whole number" in refused("train", pairs, *again)
+    settings.write_text("\ufeffoverwrite = 1", encoding="utf-8")
+    assert "overwrite=1; it must be true or false" in refused("train", pairs, *again)
+    settings.write_text("overwrite = true\nclasses = '50% a,b'")
+    argv = ["train", "a", "--config", str(settings), "--no-overwrite", "--out", "x"]
+    assert vars(parser(argv).parse_args(argv))["overwrite"] is False
+    shown = parser(argv).parse_args(argv).command.format_help()
+    assert "(default 50% a,b)" in " ".join(shown.split())
     settings.write_text("stepps = 3")
     assert "did you mean steps" in refused("train", pairs, *again)
     settings.write_text("steps = ")
@@ -283,6 +294,34 @@ def test_segment_writes_what_an_engineer_needs(model, tmp_path):
     assert tomllib.loads((out / "settings.toml").read_text())["tile"] == 64
     assert "--overwrite" in refused(*words)
     assert "results would mix" in refused(*words[:-1], model)
+    assert "tile - overlap must be" in refused(*words, "--overwrite", "--tile", 1)
+
+
+def test_a_line_can_be_typed_again_whatever_the_names_are(model, tmp_path, monkeypatch):
+    "A leading dash, and a result inside the folder that is read: it is no picture next time."
+    monkeypatch.chdir(tmp_path)
+    save_image("in/a.png", torch.rand(1, 40, 50))
+    for words in (["--out=-res"], ["--out", "in/res/"]):
+        code, printed, err = unet_explorer("segment", "in", "--model", model, *words)
+        assert code == 0 and "1 of 1" in printed, err
+    page = (tmp_path / "in" / "res" / "report.html").read_text()
+    line = re.search("<code>(unet-explorer .*?)</code>", html.unescape(page))[1]
+    assert line.endswith("--out in/res-again")
+    code, printed, err = unet_explorer(*shlex.split(line)[1:])
+    assert code == 0 and "1 of 1" in printed, err
+    assert (tmp_path / "-res" / "settings.toml").exists()
+
+
+def test_a_model_of_the_other_job_is_refused(model, tmp_path):
+    about = json.loads((model / "config.json").read_text())
+    about["about"]["task"] = "anomaly"
+    shutil.copytree(model, tmp_path / "m")
+    (tmp_path / "m" / "config.json").write_text(json.dumps(about))
+    save_image(tmp_path / "a.png", torch.rand(1, 40, 50))
+    line = refused(
+        "segment", tmp_path / "a.png", "--model", tmp_path / "m", "--out", tmp_path / "o"
+    )
+    assert "'defects fit'" in line and "'defects find'" in line
 
 
 def test_export_for_others(model, tmp_path):

@@ -14,7 +14,8 @@ from unet_explorer.batches import dataloaders
 from unet_explorer.data import load
 from unet_explorer.effunet import EffUNet, restore
 from unet_explorer.contracts import InputError
-from unet_explorer.train import SegLoss, Training, fit, learner, measure, simple_baseline
+from unet_explorer.train import SEG_LOSSES, SegLoss, Training, fit, learner, measure
+from unet_explorer.train import simple_baseline
 
 TINY = dict(decoder=(16, 16, 8, 8), convs=1, pretrained=False)
 
@@ -293,3 +294,13 @@ def test_time_budget_where_bf16_cannot_be_measured(ds):
     learn = small(ds, precision="bf16")
     learn.seconds_per_step = {"fp32": 0.1}  # as `measure` answers on a Mac
     assert fit(learn, minutes=1 / 60, bar=False)["steps"] >= 1
+
+
+@pytest.mark.parametrize("loss", SEG_LOSSES)
+@pytest.mark.parametrize("k", [1, 3])
+def test_a_batch_without_any_labelled_pixel_teaches_nothing(loss, k):
+    "Rare labels, small crops: it happens. A loss of NaN would spoil all weights."
+    logits = torch.randn(2, k, 8, 8, requires_grad=True)
+    value = SegLoss(k, **SEG_LOSSES[loss])(logits, torch.full((2, 8, 8), 255))
+    value.backward()
+    assert float(value) == 0 and float(logits.grad.abs().max()) == 0

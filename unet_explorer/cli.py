@@ -118,13 +118,16 @@ def train(
     from unet_explorer.effunet import check_encoder
     from unet_explorer.folders import output_folder
 
-    numbers = meaning["values"] and values_in(meaning["values"])
-    colours = meaning["colours"] and colours_in(meaning["colours"])
+    readers = dict(classes=names_in, values=values_in, colours=colours_in)
+    said = {k: None if meaning[k] is None else read(meaning[k]) for k, read in readers.items()}
+    if meaning["valid"] == 0:
+        raise InputError(
+            "valid=0; images are needed to choose the best epoch; give a share above 0"
+        )
     training = _training(learning, 10, **teaching)
     check_encoder(network["encoder"], network["family"])
     output_folder(out, images, *([masks] if masks else []), overwrite=overwrite)
-    names, nm = meaning["classes"] and names_in(meaning["classes"]), meaning["pixel_nm"]
-    ds = load_pairs(images, masks, names, numbers, colours, pixel_nm=nm)
+    ds = load_pairs(images, masks, **said, pixel_nm=meaning["pixel_nm"])
     parts = split(ds, **{k: meaning[k] for k in ("valid", "test", "split_by")})
     for note in meta(parts)["notes"]:
         print(f"note: {note}")
@@ -138,7 +141,8 @@ def _aside(line):
     "A line about the run, beside a progress bar."
     from tqdm import tqdm
 
-    tqdm.write(f"unet-explorer: {line}", file=sys.stderr)
+    names = ["tile", "overlap", "classes", "pixel_nm", "threshold", "page"]
+    tqdm.write(f"unet-explorer: {in_options(line, names[:-1], PHRASES)}", file=sys.stderr)
 
 
 @checked
@@ -249,6 +253,8 @@ def export(
     unet-explorer export model/ --out model.pt2"""
     if Path(out).suffix not in SUFFIXES:
         raise InputError(f"out={out}; its name must end in {' or '.join(SUFFIXES)}")
+    if Path(out).is_dir():
+        raise InputError(f"out={out}: is a folder; give the name of a file")
     if Path(out).exists() and not overwrite:
         raise InputError(f"out={out}: is there; choose another name, or overwrite=True")
     model_folder(model)
@@ -295,6 +301,8 @@ def lab(
 
     unet-explorer lab
     unet-explorer lab ~/lessons --no-start"""
+    if not folder:
+        raise InputError("folder=''; it must be the name of a folder")
     if start:
         need("jupyterlab", "lab")
     new, kept = _copy_lessons(Path(folder).expanduser())

@@ -33,6 +33,13 @@ def _hidden(relative):
     return any(part.startswith(".") or part == "__MACOSX" for part in relative.parts)
 
 
+def _own_results(source):
+    "Folders below `source` into which a command of this library wrote: no pictures to read."
+    said = [p for p in source.rglob("settings.toml") if p.parent != source and p.is_file()]
+    ours = [p for p in said if p.read_bytes()[:15] == b"# unet-explorer"]
+    return {p.parent.resolve() for p in ours}
+
+
 def _existing(path, what):
     "`path` as a Path; `InputError` if nothing is there."
     path = Path(path)
@@ -52,14 +59,16 @@ def files_in(
     source = _existing(source, f"file or folder of {what}")
     if source.is_file():
         return [source]
-    skip = None if without is None else Path(without).resolve()
+    skip = _own_results(source)
+    if without is not None:
+        skip.add(Path(without).resolve())
     found = [
         p
         for p in source.rglob("*")
         if p.suffix.lower() in SUFFIXES
         and not _hidden(p.relative_to(source))
         and p.is_file()
-        and skip not in p.resolve().parents
+        and not skip.intersection(p.resolve().parents)
     ]
     if not found:
         endings = ", ".join(SUFFIXES)

@@ -655,7 +655,8 @@ def _in_rows(items, width):
 def _key_items(classes, bar, font):
     "What stands below a picture: `(width, colour, length of the colour, text)`."
     size = font.size
-    items = [(OKABE_ITO[1 + i % CLASS_COLOURS], size, name) for i, name in enumerate(classes[1:])]
+    names = [" ".join(str(name).split()) for name in classes[1:]]
+    items = [(OKABE_ITO[1 + i % CLASS_COLOURS], size, name) for i, name in enumerate(names)]
     if bar:
         items.append(((0, 0, 0), round(bar[0]), bar[1]))
     return [(w + round(font.getlength(t)) + 2 * size, c, w, t) for c, w, t in items]
@@ -676,7 +677,7 @@ def _with_key(picture, classes, pixel_nm):
     for i, row in enumerate(rows):
         x, y = font.size // 3, picture.height + line * i + line // 2
         for wide, colour, length, text in row:
-            half = font.size // 2 if text in classes else max(1, font.size // 6)
+            half = max(1, font.size // 6) if bar and text == bar[1] else font.size // 2
             pen.rectangle((x, y - half, x + max(length, 1) - 1, y + half), fill=colour)
             pen.text((x + length + font.size // 3, y), text, fill="black", font=font, anchor="lm")
             x += wide

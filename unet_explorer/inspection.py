@@ -45,7 +45,7 @@ from unet_explorer.images import (
 from .implant import noise_level
 from .machine import Device, best_device, system_facts
 from .report import left_out, write_findings
-from .tiles import map_tiled
+from .tiles import map_tiled, tile_spans
 from .train import Training
 
 # %% ../nbs/53_inspection.ipynb #53edf1ab
@@ -387,7 +387,9 @@ def find_folder(
 ) -> Inspected:  # alarms, and what was skipped
     "Look for what is not normal. Raises `InputError` if nothing can be done at all."
     net, source = _fitted(model).to(device or best_device()), Path(source)
-    out = output_folder(out, source, overwrite=overwrite)
+    out = output_folder(out, source, Path(model), overwrite=overwrite)
+    if tile is not None:
+        tile_spans(tile + 1, tile, overlap, 32)  # refused before anything is made
     limit = net.about["threshold"] if threshold is None else threshold
     todo, seen = pictures_in(source, without=out), _Seen()
     how = dict(threshold=limit, min_px=min_px, tiling=dict(tile=tile, overlap=overlap))

@@ -85,7 +85,7 @@ def _is_device(v):
         torch.empty(0, device=v)
     except (AssertionError, NotImplementedError, RuntimeError, TypeError):
         return False
-    return not isinstance(v, bool)
+    return not isinstance(v, bool) and torch.device(v or "cpu").type != "meta"
 
 
 Device = Annotated[object, Rule("a device of this machine, such as 'cpu' or 'cuda'", _is_device)]

@@ -78,6 +78,13 @@ def cutting(
     return locals()
 
 # %% ../nbs/55_options.ipynb #77fa2a89
+def _once(pairs):
+    "Pairs as a dict; ValueError if something is said twice."
+    if len(dict(pairs)) < len(pairs):
+        raise ValueError
+    return dict(pairs)
+
+
 @checked
 def values_in(
     text: str,  # as typed
@@ -85,12 +92,12 @@ def values_in(
     "`0,128,255` as `{0: 0, 128: 1, 255: 2}`; `128=1,255=1` as it stands. Raises `InputError`."
     try:
         if "=" in text:
-            return {int(v): int(k) for v, k in (part.split("=") for part in text.split(","))}
-        return {int(v): k for k, v in enumerate(text.split(","))}
+            pairs = [(int(v), int(k)) for v, k in (part.split("=") for part in text.split(","))]
+        else:
+            pairs = [(int(v), k) for k, v in enumerate(text.split(","))]
+        return _once(pairs)
     except ValueError:
-        rule = (
-            "it must be whole numbers with commas, class 0 first, such as 0,128,255 or 128=1,255=1"
-        )
+        rule = "it must be whole numbers with commas, each once, such as 0,128,255 or 128=1,255=1"
         raise InputError(f"values={text}; {rule}") from None
 
 
@@ -106,7 +113,7 @@ def colours_in(
     "`255,0,0=1 0,0,255=2` as `{(255, 0, 0): 1, (0, 0, 255): 2}`. Raises `InputError` for others."
     try:
         pairs = [part.split("=") for part in re.split(r"[;\s]+", text.strip())]
-        return {_triple(colour): int(k) for colour, k in pairs}
+        return _once([(_triple(colour), int(k)) for colour, k in pairs])
     except ValueError:
         rule = "it must be red,green,blue=class, with blanks between, such as '255,0,0=1 0,0,255=2'"
         raise InputError(f"colours={text}; {rule}") from None
@@ -139,7 +146,8 @@ PHRASES = [  # what the library calls things, and what they are called here
     ("find_folder", "'defects find'"),
     ("segment_folder", "'segment'"),
     ("save()", "'train', 'demo' or 'defects fit'"),
-    ("load_pairs(images, masks)", "two folders, IMAGES MASKS"),
+    ("load_pairs(images, masks)", "IMAGES MASKS"),
+    (", or keep all for training with valid=0, test=0", ""),
     (re.compile(r"\bbs="), "batch_size="),
     (re.compile(r"values=(\{[^{}]*\})"), _as_values),
     (re.compile(r"colours=(\{[^{}]*\})"), _as_colours),

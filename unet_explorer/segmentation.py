@@ -43,7 +43,7 @@ from .machine import Device, system_facts
 from .measure import measure_mask
 from .metrics import evaluate
 from .report import left_out, write_segmented
-from .tiles import to_mask
+from .tiles import tile_spans, to_mask
 
 # %% ../nbs/52_segmentation.ipynb #2cae0a8b
 def _channels(ds):
@@ -518,7 +518,11 @@ def segment_folder(
     read = [source] if isinstance(model, EffUNet) else [source, Path(model)]
     out = output_folder(out, *read, overwrite=overwrite)
     todo = pictures_in(source, without=out)
+    if tile is not None:
+        tile_spans(tile + 1, tile, overlap, 32)  # refused before anything is made
     segmenter = Segmenter(model, pixels=_pixels(todo), device=device)
+    if segmenter.model.about.get("task") == "anomaly":
+        raise InputError(f"{model}: a model of fit_folder, which goes with find_folder")
     tiling = dict(tile=tile, overlap=overlap)
     job = _Job(segmenter, out, threshold, tiling, probabilities, min_px, pixel_nm)
     skipped = for_each(source, todo, partial(_segment_one, job), desc="segmenting", say=say)

@@ -63,7 +63,12 @@ def _cross_entropy(mode):
 def _focal(mode):
     from segmentation_models_pytorch import losses
 
-    return losses.FocalLoss(mode, ignore_index=IGNORE)
+    focal = losses.FocalLoss(mode, ignore_index=IGNORE)
+
+    def loss(logits, mask):
+        return focal(logits, mask) if (mask != IGNORE).any() else logits.sum() * 0
+
+    return loss
 
 
 def _nothing(mode):
