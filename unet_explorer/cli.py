@@ -51,6 +51,9 @@ def _train_on(ds, out, training, how):
     result = train_and_report(ds, out, training, **how)
     _keep_settings(out, result["command"])
     print(summary(result))
+    for note in result["notes"]:
+        if note.startswith("Training stopped"):
+            print(f"note: {note}")
     files = "metrics.json, settings.toml, model.safetensors, config.json, masks/"
     print(f"wrote {out}/report.html, {files}")
     return _exit_code(result)
@@ -76,9 +79,11 @@ def demo(
 ) -> int:  # the exit code
     """train on real electron micrographs and write a report
 
-    unet-explorer demo
-    unet-explorer demo --data nasa_super1 --minutes 10 --out alloy
-    unet-explorer demo --data simulated --steps 40 --size 128"""
+    Examples:
+
+        unet-explorer demo
+        unet-explorer demo --data nasa_super1 --minutes 10 --out alloy
+        unet-explorer demo --data simulated --steps 40 --size 128"""
     given = flat(locals())
     from unet_explorer.data import SOURCES, load, meta
     from unet_explorer.effunet import check_encoder
@@ -108,11 +113,13 @@ def train(
 ) -> int:  # the exit code
     """train on your own images and masks
 
-    unet-explorer train images/ masks/ --out model/
-    unet-explorer train data/ --classes gap,metal --pixel-nm 4 --out model/
-    unet-explorer train data/ --colours "255,0,0=1 0,0,255=2" --split-by folder --out model/
-    unet-explorer train data/ --encoder resnet34 --family smp --loss focal+dice --out model/
-    unet-explorer train --config model/settings.toml --minutes 30 --out longer/"""
+    Examples:
+
+        unet-explorer train images/ masks/ --out model/
+        unet-explorer train data/ --classes gap,metal --pixel-nm 4 --out model/
+        unet-explorer train data/ --colours "255,0,0=1 0,0,255=2" --split-by folder --out model/
+        unet-explorer train data/ --encoder resnet34 --family smp --loss focal+dice --out model/
+        unet-explorer train --config model/settings.toml --minutes 30 --out longer/"""
     given = flat(locals())
     from unet_explorer.data import load_pairs, meta, split
     from unet_explorer.effunet import check_encoder
@@ -160,9 +167,11 @@ def segment(
 ) -> int:  # the exit code
     """masks, overlays, tables and a report for new images
 
-    unet-explorer segment new_images/ --model model/ --out result/
-    unet-explorer segment chip.tif --model model/ --pixel-nm 4 --threshold 0.3 --out result/
-    unet-explorer segment mosaic.tif --model model/ --tile 640 --probabilities --out result/"""
+    Examples:
+
+        unet-explorer segment new_images/ --model model/ --out result/
+        unet-explorer segment chip.tif --model model/ --pixel-nm 4 --threshold 0.3 --out result/
+        unet-explorer segment mosaic.tif --model model/ --tile 640 --probabilities --out result/"""
     repeat = again(["unet-explorer", "segment"], segment, flat(locals()))
     model_folder(model)
     from unet_explorer.segmentation import segment_folder
@@ -191,8 +200,10 @@ def defects_fit(
 ) -> int:  # the exit code
     """learn from a folder of clean pictures
 
-    unet-explorer defects fit clean/ --out normal/
-    unet-explorer defects fit clean/ --fpr 0.01 --minutes 20 --out normal/"""
+    Examples:
+
+        unet-explorer defects fit clean/ --out normal/
+        unet-explorer defects fit clean/ --fpr 0.01 --minutes 20 --out normal/"""
     repeat = again(["unet-explorer", "defects", "fit"], defects_fit, flat(locals()))
     from unet_explorer.inspection import fit_folder
 
@@ -221,8 +232,10 @@ def defects_find(
 ) -> int:  # the exit code
     """anomaly maps, masks, a table of defects and a report for new pictures
 
-    unet-explorer defects find new_images/ --model normal/ --out found/
-    unet-explorer defects find wafer.tif --model normal/ --min-px 20 --out found/"""
+    Examples:
+
+        unet-explorer defects find new_images/ --model normal/ --out found/
+        unet-explorer defects find wafer.tif --model normal/ --min-px 20 --out found/"""
     repeat = again(["unet-explorer", "defects", "find"], defects_find, flat(locals()))
     model_folder(model)
     from unet_explorer.inspection import find_folder
@@ -249,8 +262,10 @@ def export(
 ) -> int:  # the exit code
     """write the model as one file, for programs without this library
 
-    unet-explorer export model/ --out model.onnx
-    unet-explorer export model/ --out model.pt2"""
+    Examples:
+
+        unet-explorer export model/ --out model.onnx
+        unet-explorer export model/ --out model.pt2"""
     if Path(out).suffix not in SUFFIXES:
         raise InputError(f"out={out}; its name must end in {' or '.join(SUFFIXES)}")
     if Path(out).is_dir():
@@ -299,8 +314,10 @@ def lab(
 ) -> int:  # the exit code
     """copy the lessons of this book into a folder and open them
 
-    unet-explorer lab
-    unet-explorer lab ~/lessons --no-start"""
+    Examples:
+
+        unet-explorer lab
+        unet-explorer lab ~/lessons --no-start"""
     if not folder:
         raise InputError("folder=''; it must be the name of a folder")
     if start:

@@ -464,7 +464,10 @@ class _File(NamedTuple):
 
 def _look(folder, what, without=None):
     if Path(folder).is_file():
-        raise InputError(f"{folder}: one file, where a folder of {what} is needed")
+        raise InputError(
+            f"{folder}: one file, where a folder of {what} is needed; "
+            "put images and masks into one folder, and give that"
+        )
     return pictures_in(folder, without, what)
 
 
@@ -824,6 +827,7 @@ class _Masks:
             )
         hit = set(self.numbers) - {0}
         new, kept = [c for c, _ in found.most_common(8)], named if hit else {}
+        new.sort(key=lambda colour: colour != (0, 0, 0))  # black is background, mostly
         k = max(kept.values(), default=over - 1) + 1
         cure = f"colours={kept | {c: k + i for i, c in enumerate(new)}}"
         if len(new) < len(found):

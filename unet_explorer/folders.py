@@ -195,6 +195,12 @@ def _try_to_write(folder):
                 p.rmdir()
 
 
+def _pictures_of_others(folder):
+    "Pictures, or folders of pictures, in a folder in which no result of ours is."
+    taken = [p.name for p in folder.iterdir() if p.suffix.lower() in SUFFIXES]
+    return sorted(taken + [n for n in ("images", "masks") if (folder / n).is_dir()])
+
+
 @checked
 def output_folder(
     out: FilePath,  # the folder that was asked for
@@ -216,6 +222,11 @@ def output_folder(
         raise InputError(
             f"out={out}: holds an earlier result ({earlier[0]}); "
             "choose another folder, or overwrite=True to replace it"
+        )
+    strange = [] if earlier or not out.exists() else _pictures_of_others(out)
+    if strange:
+        raise InputError(
+            f"out={out}: holds {strange[0]}, and results would mix with that; choose another folder"
         )
     _try_to_write(out)
     return out

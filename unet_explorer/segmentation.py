@@ -284,7 +284,9 @@ def _write(out, result, title, samples):
 # %% ../nbs/52_segmentation.ipynb #d1862637
 def _in_python(training, done, network):
     "The call that repeats a training."
-    how = replace(training, minutes=None, steps=done["planned"], precision=done["precision"])
+    up = done["stopped"] == "time is up"  # the plan was too long
+    steps = done["steps"] if up else done["planned"]
+    how = replace(training, minutes=None, steps=steps, precision=done["precision"])
     usual = dict(family="own", pretrained=True)
     said = [f"{k}={v!r}" for k, v in network.items() if usual.get(k) != v]
     return f"train_and_report(ds, out, {how}, {', '.join(said)})"
@@ -368,7 +370,12 @@ def summary(
         if s.get(key) is not None
     ]
     lines += ["  " + "   ".join(overall[i : i + 2]) for i in range(0, len(overall), 2)]
-    return "\n".join([*lines, *([f"  {ends['note']}"] if ends else [])])
+    lines += [f"  {ends['note']}"] if ends else []
+    for b in result.get("baselines", ()):
+        if b["metric"] == "mean Dice":
+            better = "" if b["value"] < s["mean_dice"] else " - better than the model: train longer"
+            lines.append(f"  beside it: {b['name']}, mean Dice {b['value']:.3f}{better}")
+    return "\n".join(lines)
 
 # %% ../nbs/52_segmentation.ipynb #8a18ee6b
 Threshold = number("a probability above 0 and below 1, such as 0.5", lambda v: 0 < v < 1)
@@ -425,6 +432,7 @@ def _segment_one(job, found):
     job.lines += [dict(image=found.name) | line for line in lines]
     job.pieces += [dict(image=found.name) | piece for piece in pieces]
     job.names.append(found.name)
+    job.sizes.add(nm)
 
 
 @dataclass
@@ -441,11 +449,18 @@ class _Job:
     names: list = field(default_factory=list)
     lines: list = field(default_factory=list)
     pieces: list = field(default_factory=list)
+    sizes: set = field(default_factory=set)
 
     def __post_init__(self):
         self.about = self.segmenter.model.about
         k = max(2, self.segmenter.config["n_classes"])
         self.classes = list(self.about.get("classes") or (f"class {i}" for i in range(k)))
+
+
+def _sizes(sizes, said):
+    "Sizes of pixels, and who said so."
+    known_sizes = ", ".join(f"{nm:.4g}" for nm in sorted(nm for nm in sizes if nm))
+    return known_sizes and f"{known_sizes} ({'as given' if said else 'of the files or the model'})"
 
 
 def _pixels(todo):
@@ -471,10 +486,16 @@ def _write_csv(path, rows, first):
 
 
 def _rounded(v):
-    "A number with six digits: more are noise."
-    return float(f"{v:.6g}") if isinstance(v, float) else v
+    "A number with ten digits: more are noise."
+    return float(f"{v:.10g}") if isinstance(v, float) else v
 
 # %% ../nbs/52_segmentation.ipynb #fed55360
+def _square_micrometres(lines):
+    "The area of a class in all pictures; None unless the pixel size of each is known."
+    areas = [line.get("area_nm2") for line in lines]
+    return None if None in areas else sum(areas) / 1e6
+
+
 def _in_all(lines):
     "For each class: share of all pixels, objects, and the pictures with most and least of it."
     rows = []
@@ -487,6 +508,7 @@ def _in_all(lines):
                 "class": name,
                 "area (px)": area,
                 "mean share": sum(line["share"] for line in own) / len(own),
+                "area (µm²)": _square_micrometres(own),
                 "objects": sum(line["objects"] for line in own),
                 "least": f"{least['share']:.1%} in {least['image']}",
                 "most": f"{most['share']:.1%} in {most['image']}",
@@ -521,6 +543,12 @@ def segment_folder(
     if tile is not None:
         tile_spans(tile + 1, tile, overlap, 32)  # refused before anything is made
     segmenter = Segmenter(model, pixels=_pixels(todo), device=device)
+    k = segmenter.config["n_classes"]
+    if k > 1 and threshold != 0.5:
+        raise InputError(
+            f"threshold={threshold}; it is for models of two classes: of {k} the largest "
+            "probability wins"
+        )
     if segmenter.model.about.get("task") == "anomaly":
         raise InputError(f"{model}: a model of fit_folder, which goes with find_folder")
     tiling = dict(tile=tile, overlap=overlap)
@@ -533,6 +561,7 @@ def segment_folder(
         "trained on": job.about.get("data"),
         "threshold": threshold if segmenter.config["n_classes"] == 1 else None,
         "smallest object (px)": min_px,
+        "pixel size (nm)": _sizes(job.sizes, pixel_nm),
         "computed in": f"{segmenter.backend} on {next(segmenter.model.parameters()).device}",
     }
     write_segmented(

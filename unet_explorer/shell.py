@@ -96,12 +96,13 @@ def add_command(
     preset: dict | None = None,  # values that stand in place of the defaults
 ):  # the parser of the command
     "Add a command that calls `function`: its parameters are the arguments."
-    about, _, examples = inspect.getdoc(function).partition("\n")
+    about, *rest = inspect.getdoc(function).split("\n")
+    examples = [line.strip() for line in rest if line.startswith("  ")]
     preset = preset or {}
     how = dict(help=about, description=about, allow_abbrev=False)
-    if examples.strip():
+    if examples:
         how |= dict(
-            epilog="examples:\n" + "\n".join(f"  {line}" for line in examples.strip().split("\n")),
+            epilog="examples:\n" + "\n".join(f"  {line}" for line in examples),
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
     command, notes = commands.add_parser(name, **how), _notes_of(function)
@@ -207,7 +208,9 @@ def again(
             if p.name not in SAID_ANEW and given[p.name] != p.default:
                 typed += _typed(p, given[p.name])
         if done:
-            typed += ["--steps", str(done["planned"]), "--precision", done["precision"]]
+            up = done.get("stopped") == "time is up"  # the plan was too long
+            steps = done["steps"] if up else done["planned"]
+            typed += ["--steps", str(steps), "--precision", done["precision"]]
             typed += ["--seed", str(given["seed"])]
         out = f"{Path(given['out'])}-again"
         return shlex.join([*typed, *([f"--out={out}"] if out[0] == "-" else ["--out", out])])
