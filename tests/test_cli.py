@@ -23,7 +23,7 @@ import torch
 from conftest import ROOT
 from PIL import Image
 
-from unet_explorer.cli import ABOUT, COMMANDS, _command_in, parser
+from unet_explorer.cli import ABOUT, COMMANDS, command_in, parser
 from unet_explorer.contracts import Interrupted
 from unet_explorer.data import load, sample
 from unet_explorer.effunet import EffUNet, save
@@ -168,7 +168,7 @@ def test_every_example_of_the_help_can_be_typed():
         words = shlex.split(line)[1:]
         if "COMMAND" in words or "--config" in words:
             continue
-        check_options(words, COMMANDS[_command_in(words)])
+        check_options(words, COMMANDS[command_in(words)])
         parser(words).parse_args(words)
 
 
@@ -376,7 +376,7 @@ def test_same_command_same_result(pairs, tmp_path):
     assert scores[0] == scores[1]
 
 
-def test_the_command_in_the_report_runs_and_gives_the_same(pairs, tmp_path):
+def test_thecommand_in_the_report_runs_and_gives_the_same(pairs, tmp_path):
     "As it stands there, in a folder with a blank in its name."
     shutil.copytree(pairs, tmp_path / "my pairs")
     folders = (tmp_path / "my pairs" / part for part in ("images", "masks"))

@@ -90,7 +90,9 @@ def prepared(tmp_path_factory):
     path = os.pathsep.join([str(bin), str(Path(sys.executable).parent), os.environ["PATH"]])
     env = {**os.environ, "PATH": path, "PYTHONPATH": str(root)}
     run = dict(cwd=root, env=env, capture_output=True, text=True)
-    recipe = subprocess.run(["make", "-n", "docs-quarto"], **run).stdout.splitlines()
+    recipe = subprocess.run(
+        ["make", "-n", "--no-print-directory", "docs-quarto"], **run
+    ).stdout.splitlines()
     recipe = [line for line in recipe if "setup_env" not in line]
     done = subprocess.run(["sh", "-ec", "\n".join(recipe)], **run)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -25,8 +25,10 @@ def learning(
     lr: Positive | None = None,  # highest learning rate; 0.003, defects fit 0.001
     workers: Whole = 0,  # processes that prepare crops; 0 is best on small machines
     device: str | None = None,  # cpu, cuda, mps; left out: the GPU if there is one
-):
-    "how to train"
+) -> dict:  # what was said
+    """how to train
+
+    Raises `InputError` for what cannot be."""
     return locals()
 
 
@@ -35,8 +37,10 @@ def teaching(
     *,
     loss: str = "ce+dice",  # ce, dice, focal, ce+dice or focal+dice
     augment: str = "all",  # how crops may vary: all, upright, turns or none
-):
-    "what to learn from"
+) -> dict:  # what was said
+    """what to learn from
+
+    Raises `InputError` for what cannot be."""
     return locals()
 
 
@@ -46,8 +50,10 @@ def network(
     encoder: str = "lite0",  # EfficientNet: lite0 to lite4, b0 to b7; or one of --family
     family: str = "own",  # own, timm or smp: whose encoders; lite0 needs no network
     pretrained: bool = True,  # begin with weights learned on ImageNet
-):
-    "the network"
+) -> dict:  # what was said
+    """the network
+
+    Raises `InputError` for what cannot be."""
     return locals()
 
 
@@ -62,8 +68,10 @@ def meaning(
     test: Number | None = None,  # share for the scores; left out: 0.2 if there are enough groups
     split_by: str = "auto",  # what stays together: auto, folder, block, file, or "(wafer\d+)"
     objects: str | None = None,  # class whose pieces Rand F compares
-):
-    "what the files mean"
+) -> dict:  # what was said
+    """what the files mean
+
+    Raises `InputError` for what cannot be."""
     return locals()
 
 
@@ -73,8 +81,10 @@ def cutting(
     tile: Count | None = None,  # side of a tile in pixels; left out: what fits into the memory
     overlap: Whole = 64,  # pixels that neighbouring tiles share
     device: str | None = None,  # cpu, cuda, mps; left out: the GPU if there is one
-):
-    "large pictures"
+) -> dict:  # what was said
+    """large pictures
+
+    Raises `InputError` for what cannot be."""
     return locals()
 
 # %% ../nbs/55_options.ipynb #77fa2a89
@@ -123,7 +133,7 @@ def colours_in(
 def names_in(
     text: str,  # as typed
 ) -> list:  # of names
-    "`gap, metal` as a list."
+    "`gap, metal` as a list. Raises `InputError` for what is no text."
     return [name.strip() for name in text.split(",")]
 
 # %% ../nbs/55_options.ipynb #54f3094d

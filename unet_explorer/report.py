@@ -780,7 +780,7 @@ def write_findings(
 def left_out(
     skipped: list,  # a line for each file that could not be used
 ) -> list[str]:  # none or one
-    "A sentence on what could not be used, for the notes of a report."
+    "A sentence on what could not be used, for a report. Raises `InputError` for what is no list."
     if not skipped:
         return []
     more = "; ..." if len(skipped) > 5 else ""

@@ -43,6 +43,10 @@ def parameters_of(
     return found
 
 
+def _headline(function):
+    return inspect.getdoc(function).split("\n")[0]
+
+
 def _notes_of(function):
     "The comments of all parameters, by name."
     from fastcore.docments import docments
@@ -109,7 +113,7 @@ def add_command(
     command.usage = _usage(command.prog, function)
     for p in inspect.signature(function).parameters.values():
         together = _stands_for_more(p)
-        group = command.add_argument_group(inspect.getdoc(p.annotation)) if together else command
+        group = command.add_argument_group(_headline(p.annotation)) if together else command
         members = parameters_of(p.annotation) if together else [p]
         rivals = group.add_mutually_exclusive_group() if set(EITHER) <= _names(members) else group
         for member in members:
