@@ -4,7 +4,9 @@ import ast
 import json
 import re
 
+import numpy as np
 import pytest
+import tifffile
 import torch
 
 from unet_explorer.contracts import InputError
@@ -132,3 +134,22 @@ def test_no_error_of_the_library_speaks_of_options():
                 said = ast.unparse(node)
                 found = re.findall(r"(?<!pip install )(?<![-\w<!])--[a-z][-a-z]+", said)
                 assert not found, f"{path.name}:{node.lineno}: {said}"
+
+
+def test_what_is_odd_about_a_folder_is_said(tmp_path):
+    "A mask among the pictures, and a pixel size that the files contradict."
+    (tmp_path / "in").mkdir()
+    tifffile.imwrite(
+        tmp_path / "in" / "a.tif",
+        np.zeros((40, 50), np.uint8),
+        imagej=True,
+        resolution=(250.0, 250.0),
+        metadata={"unit": "um"},
+    )
+    save_image(tmp_path / "in" / "a_mask.png", torch.zeros(1, 40, 50))
+    lines = []
+    how = dict(pixel_nm=8.0, say=lines.append)
+    segment_folder(tmp_path / "in", EffUNet(pretrained=False), tmp_path / "out", **how)
+    assert any("1 files are called like masks (first: a_mask)" in line for line in lines), lines
+    assert any("pixel_nm=8 was used, but files say 4 nm" in line for line in lines), lines
+    assert "called like masks" in (tmp_path / "out" / "report.html").read_text()

@@ -422,7 +422,11 @@ def pick_threshold(
     clean = _listed("clean", clean)
     references = [None] * len(clean) if references is None else _listed("references", references)
     _one_for_each(clean, references)
-    return conformal([anomaly_map(model, c, r).max() for c, r in zip(clean, references)], fpr)
+    from tqdm import tqdm
+
+    both = list(zip(clean, references))
+    seen = tqdm(both, "looking at clean pictures", leave=False, disable=None, delay=2)
+    return conformal([anomaly_map(model, c, r).max() for c, r in seen], fpr)
 
 # %% ../nbs/31_anomaly.ipynb #52b1c31a
 @checked

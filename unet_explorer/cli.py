@@ -416,6 +416,8 @@ def main(
     warnings.filterwarnings("ignore", category=UserWarning)
     try:
         run, given = _typed(argv)
+        if sys.stderr.isatty():  # torch takes seconds
+            print("starting ...", end="\r", file=sys.stderr, flush=True)
         return call(run, given)
     except InputError as e:
         print(f"unet-explorer: {in_options(str(e), [*given, 'bs'], PHRASES)}", file=sys.stderr)

@@ -419,7 +419,9 @@ def _run(segmenter, picture, threshold, tiling, probabilities):
 def _segment_one(job, found):
     "Mask, overlay, probabilities if wanted, and the lines in the tables, of one picture."
     picture, out = open_image(found.path, page=found.page), job.out
-    nm = job.pixel_nm or pixel_size_nm(found.path) or job.about.get("pixel_nm")
+    in_file = pixel_size_nm(found.path)
+    nm = job.pixel_nm or in_file or job.about.get("pixel_nm")
+    job.in_files |= {in_file} if in_file else set()
     h, w = picture.shape[-2:]
     shape = (job.segmenter.config["n_classes"], h, w)
     path = out / "probabilities" / f"{found.name}.tif"
@@ -450,6 +452,7 @@ class _Job:
     lines: list = field(default_factory=list)
     pieces: list = field(default_factory=list)
     sizes: set = field(default_factory=set)
+    in_files: set = field(default_factory=set)
 
     def __post_init__(self):
         self.about = self.segmenter.model.about
@@ -540,6 +543,10 @@ def segment_folder(
     read = [source] if isinstance(model, EffUNet) else [source, Path(model)]
     out = output_folder(out, *read, overwrite=overwrite)
     todo = pictures_in(source, without=out)
+    masks = [f.name for f in todo if re.search(r"[_-](mask|label|seg|gt)s?$", f.name, re.I)]
+    notes = []
+    if masks:
+        notes.append(f"{len(masks)} files are called like masks (first: {masks[0]})")
     if tile is not None:
         tile_spans(tile + 1, tile, overlap, 32)  # refused before anything is made
     segmenter = Segmenter(model, pixels=_pixels(todo), device=device)
@@ -554,6 +561,11 @@ def segment_folder(
     tiling = dict(tile=tile, overlap=overlap)
     job = _Job(segmenter, out, threshold, tiling, probabilities, min_px, pixel_nm)
     skipped = for_each(source, todo, partial(_segment_one, job), desc="segmenting", say=say)
+    odd = {nm for nm in job.in_files if pixel_nm and abs(nm / pixel_nm - 1) > 0.02}
+    if odd:
+        notes.append(f"pixel_nm={pixel_nm:g} was used, but files say {min(odd):.4g} nm")
+    for note in notes:
+        say(f"note: {note}")
     _write_csv(out / "classes.csv", job.lines, ["image", "class"])
     _write_csv(out / "objects.csv", job.pieces, ["image", "class"])
     settings = {
@@ -571,7 +583,7 @@ def segment_folder(
         [(name, out / "overlays" / f"{name}.png") for name in job.names],
         {name: v for name, v in settings.items() if v is not None},
         system_facts(),
-        left_out(skipped),
+        notes + left_out(skipped),
         again() if again else "",
     )
     return Segmented(job.names, skipped, job.lines)
