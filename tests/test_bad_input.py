@@ -466,6 +466,8 @@ BY_CALL = {  # what one function needs besides
     "to_pt2": dict(path=same("model.pt2")),
     "check_encoder": dict(encoder=same("lite0")),
     "objects": dict(k=same(1)),
+    "write_table": dict(path=same("t.csv"), rows=same([dict(a=1)]), columns=same(["a"])),
+    "called_like_a_mask": dict(name=same("a_mask")),
     "values_in": dict(text=same("0,255")),
     "colours_in": dict(text=same("255,0,0=1")),
     "names_in": dict(text=same("gap,metal")),

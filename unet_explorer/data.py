@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['SOURCES', 'MANY', 'Source', 'catalogue', 'cache_dir', 'fetch', 'diagnose_masks', 'colours_to_classes', 'meta',
-           'sample', 'Pair', 'pair_files', 'load_pairs', 'load', 'split']
+           'sample', 'called_like_a_mask', 'Pair', 'pair_files', 'load_pairs', 'load', 'split']
 
 # %% ../nbs/09_data.ipynb #a0a3eafc
 import inspect
@@ -455,6 +455,13 @@ def _cleared(name):
     return says, name
 
 # %% ../nbs/09_data.ipynb #89e45b91
+def called_like_a_mask(
+    name,  # of a file, with folders or without, without suffix
+) -> bool:  # True for "a_mask", "labels-3", ...
+    "Whether `load_pairs` would take a file of this name for a mask. Raises no `InputError`."
+    return _cleared(str(name).rpartition("/")[2])[0] == "mask"
+
+
 class _File(NamedTuple):
     found: Found
     name: str  # below its folder, without suffix

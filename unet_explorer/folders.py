@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['SAME', 'LINE_EVERY', 'RESULTS', 'natural_key', 'files_in', 'Found', 'page_name', 'pictures_in', 'is_grey',
-           'grey_if_grey', 'for_each', 'output_folder']
+           'grey_if_grey', 'for_each', 'output_folder', 'write_table']
 
 # %% ../nbs/03_folders.ipynb #f1ddd4d2
 import re
@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import torch
 
-from .contracts import FilePath, InputError, Whole, checked
+from .contracts import FilePath, InputError, Whole, checked, shown, write_atomic
 from .images import SUFFIXES, check_image, n_pages
 
 # %% ../nbs/03_folders.ipynb #f7e5ed88
@@ -230,3 +230,22 @@ def output_folder(
         )
     _try_to_write(out)
     return out
+
+
+@checked
+def write_table(
+    path: FilePath,  # of the CSV file
+    rows: list,  # a dict for each line
+    columns: list,  # names that stand first, and in the header even if there are no rows
+):
+    "Write rows as CSV. Raises `InputError` for what are no dicts, and where it cannot be written."
+    import csv
+
+    for row in rows:
+        if not isinstance(row, dict):
+            raise InputError(f"write_table: rows hold {shown(row)}; each must be a dict")
+    keys = list(dict.fromkeys([*columns, *(key for row in rows for key in row)]))
+    with write_atomic(path) as tmp, open(tmp, "w", newline="", encoding="utf-8") as file:
+        table = csv.DictWriter(file, keys, lineterminator="\n")
+        table.writeheader()
+        table.writerows(rows)

@@ -34,6 +34,7 @@ from unet_explorer.contracts import (
 )
 from .effunet import restore, save
 from .folders import for_each, grey_if_grey, output_folder, pictures_in
+from .folders import write_table
 from unet_explorer.images import (
     SCREEN,
     load_image,
@@ -296,16 +297,10 @@ def _map_file(path, h, w):
             tifffile.imwrite(tmp, m)
 
 
-def _write_table(path, rows, pixel_nm):
-    "The alarms as CSV; the header stands there even if there are none."
-    import csv
-
+def _columns(pixel_nm):
+    "What stands in the table of alarms."
     sizes = ["length_nm", "area_nm2"] if pixel_nm else []
-    keys = ["image", "x", "y", "length_px", "area_px", *sizes, "score"]
-    with write_atomic(path) as tmp, open(tmp, "w", newline="", encoding="utf-8") as f:
-        table = csv.DictWriter(f, keys, lineterminator="\n")
-        table.writeheader()
-        table.writerows(rows)
+    return ["image", "x", "y", "length_px", "area_px", *sizes, "score"]
 
 # %% ../nbs/53_inspection.ipynb #eea53744
 def _odd_look(learned, look, promised):
@@ -397,7 +392,7 @@ def find_folder(
     seen.skipped = for_each(source, todo, look, desc="looking", say=say)
     rate = net.about["fpr"] if threshold is None else None
     seen.rows.sort(key=lambda r: -r["score"])
-    _write_table(out / "defects.csv", seen.rows, net.about.get("pixel_nm"))
+    write_table(out / "defects.csv", seen.rows, _columns(net.about.get("pixel_nm")))
     odd = _odd_look(net.about.get("look"), _median_look(seen.looks), rate is not None)
     odd += _odd_sizes(net.about.get("shape", (0, 0)), seen.areas, rate is not None)
     for note in odd:

@@ -725,6 +725,19 @@ def _finding(sample, number, threshold):
     return f"<article><h3>{html.escape(name)}</h3>{figures}</article>"
 
 
+def _ending(settings, facts, notes, command):
+    "The sections that close a page without scores."
+    sections = {
+        "Settings": _facts(settings, "No settings were recorded."),
+        "Machine and versions": _facts(facts, "Nothing was recorded."),
+    }
+    if notes:
+        sections["Notes"] = _notes(notes)
+    if command:
+        sections["Do it again"] = f"<pre><code>{html.escape(command)}</code></pre>"
+    return sections
+
+
 def _alarms(alarms):
     "The table of the strongest alarms."
     if not alarms:
@@ -766,13 +779,8 @@ def write_findings(
         "Pictures": f"{walk}<div class=cases>{pictures}</div>"
         if samples
         else "<p>No picture raised an alarm.</p>",
-        "Settings": _facts(settings, "No settings were recorded."),
-        "Machine and versions": _facts(facts, "Nothing was recorded."),
+        **_ending(settings, facts, notes, command),
     }
-    if notes:
-        sections["Notes"] = _notes(notes)
-    if command:
-        sections["Do it again"] = f"<pre><code>{html.escape(command)}</code></pre>"
     return _page(path, title, headline, sections)
 
 # %% ../nbs/50_report.ipynb #aeb9f216
@@ -832,12 +840,7 @@ def write_segmented(
     sections = {
         "Classes": table or "<p>Nothing was segmented.</p>",
         "Pictures": (shown_of if len(chosen) < n else "") + f"<div class=two>{shots}</div>",
-        "Settings": _facts(settings, "No settings were recorded."),
-        "Machine and versions": _facts(facts, "Nothing was recorded."),
+        **_ending(settings, facts, notes, command),
     }
-    if notes:
-        sections["Notes"] = _notes(notes)
-    if command:
-        sections["Do it again"] = f"<pre><code>{html.escape(command)}</code></pre>"
     headline = f"{n} picture{'s' * (n != 1)} segmented."
     return _page(path, title, headline, sections)

@@ -34,10 +34,10 @@ from unet_explorer.contracts import (
     rule_of,
     write_atomic,
 )
-from .data import meta, sample
+from .data import called_like_a_mask, meta, sample
 from .deploy import Segmenter
 from .effunet import EffUNet, check_encoder, save
-from .folders import for_each, is_grey, output_folder, pictures_in
+from .folders import for_each, is_grey, output_folder, pictures_in, write_table
 from .images import open_image, pixel_size_nm, save_mask, save_overlay
 from .machine import Device, system_facts
 from .measure import measure_mask
@@ -282,11 +282,14 @@ def _write(out, result, title, samples):
     )
 
 # %% ../nbs/52_segmentation.ipynb #d1862637
+def _to_repeat(done):
+    "What `fit` did, with the steps that give it again: where the clock ended it, those it made."
+    return done | dict(planned=done["steps"]) if done["stopped"] == "time is up" else done
+
+
 def _in_python(training, done, network):
     "The call that repeats a training."
-    up = done["stopped"] == "time is up"  # the plan was too long
-    steps = done["steps"] if up else done["planned"]
-    how = replace(training, minutes=None, steps=steps, precision=done["precision"])
+    how = replace(training, minutes=None, steps=done["planned"], precision=done["precision"])
     usual = dict(family="own", pretrained=True)
     said = [f"{k}={v!r}" for k, v in network.items() if usual.get(k) != v]
     return f"train_and_report(ds, out, {how}, {', '.join(said)})"
@@ -321,7 +324,7 @@ def train_and_report(
     done = fit(learn, **length, seed=training.seed, bar=training.bar)
     if done["best_epoch"] is None:
         raise Interrupted()
-    held_out = "test" if "test" in ds else "valid"
+    repeat, held_out = _to_repeat(done), "test" if "test" in ds else "valid"
     judged = judge(learn.model, ds, held_out, objects)
     result = dict(
         settings=_settings(learn, done, training, network),
@@ -336,7 +339,7 @@ def train_and_report(
         steps=done["steps"],
         stopped=done["stopped"],
         notes=_notes(meta(ds), done, held_out),
-        command=again(done) if again else _in_python(training, done, network),
+        command=again(repeat) if again else _in_python(training, repeat, network),
     )
     _keep(out, learn.model, _what_it_means(ds), done, ds[held_out], judged.preds)
     _write(out, result, f"Segmentation of {meta(ds)['name']}", _samples(ds[held_out], judged))
@@ -477,20 +480,13 @@ def _pixels(todo):
     return 1
 
 
-def _write_csv(path, rows, first):
-    "A table as CSV; the header stands there even if there are no rows."
-    import csv
+def _rounded(rows):
+    "Rows whose numbers have ten digits: more are noise."
 
-    keys = list(dict.fromkeys([*first, *(key for row in rows for key in row)]))
-    with write_atomic(path) as tmp, open(tmp, "w", newline="", encoding="utf-8") as f:
-        table = csv.DictWriter(f, keys, lineterminator="\n")
-        table.writeheader()
-        table.writerows({k: _rounded(v) for k, v in row.items()} for row in rows)
+    def short(v):
+        return float(f"{v:.10g}") if isinstance(v, float) else v
 
-
-def _rounded(v):
-    "A number with ten digits: more are noise."
-    return float(f"{v:.10g}") if isinstance(v, float) else v
+    return [{k: short(v) for k, v in row.items()} for row in rows]
 
 # %% ../nbs/52_segmentation.ipynb #fed55360
 def _square_micrometres(lines):
@@ -543,7 +539,7 @@ def segment_folder(
     read = [source] if isinstance(model, EffUNet) else [source, Path(model)]
     out = output_folder(out, *read, overwrite=overwrite)
     todo = pictures_in(source, without=out)
-    masks = [f.name for f in todo if re.search(r"[_-](mask|label|seg|gt)s?$", f.name, re.I)]
+    masks = [f.name for f in todo if called_like_a_mask(f.name)]
     notes = []
     if masks:
         notes.append(f"{len(masks)} files are called like masks (first: {masks[0]})")
@@ -566,8 +562,8 @@ def segment_folder(
         notes.append(f"pixel_nm={pixel_nm:g} was used, but files say {min(odd):.4g} nm")
     for note in notes:
         say(f"note: {note}")
-    _write_csv(out / "classes.csv", job.lines, ["image", "class"])
-    _write_csv(out / "objects.csv", job.pieces, ["image", "class"])
+    write_table(out / "classes.csv", _rounded(job.lines), ["image", "class"])
+    write_table(out / "objects.csv", _rounded(job.pieces), ["image", "class"])
     settings = {
         "model": "as given" if isinstance(model, EffUNet) else Path(model).name,
         "trained on": job.about.get("data"),

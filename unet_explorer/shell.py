@@ -212,9 +212,7 @@ def again(
             if p.name not in SAID_ANEW and given[p.name] != p.default:
                 typed += _typed(p, given[p.name])
         if done:
-            up = done.get("stopped") == "time is up"  # the plan was too long
-            steps = done["steps"] if up else done["planned"]
-            typed += ["--steps", str(steps), "--precision", done["precision"]]
+            typed += ["--steps", str(done["planned"]), "--precision", done["precision"]]
             typed += ["--seed", str(given["seed"])]
         out = f"{Path(given['out'])}-again"
         return shlex.join([*typed, *([f"--out={out}"] if out[0] == "-" else ["--out", out])])
