@@ -30,7 +30,8 @@ config = ConfigParser(delimiters=["="])
 config.read(here / "settings.ini", encoding="utf-8")
 cfg = config["DEFAULT"]
 extras = {
-    name: cfg[f"{name}_requirements"].split() for name in ("onnx", "big", "elpv", "lab", "dev")
+    name: cfg[f"{name}_requirements"].split()
+    for name in ("onnx", "big", "elpv", "beyond", "lab", "dev")
 }
 
 setup(
