@@ -360,6 +360,18 @@ def batch():
     return torch.rand(2, 1, 32, 32, generator=torch.Generator().manual_seed(0))
 
 
+def linear():
+    return torch.nn.Linear(4, 1)
+
+
+def some_batches():
+    return lambda rng: (torch.rand(3, 4), torch.zeros(()))
+
+
+def plain_loss(out, y):
+    return (out.mean() - y) ** 2
+
+
 BY_NAME = {  # a required parameter of this name gets what its maker gives
     "image": picture,
     "picture": picture,
@@ -467,6 +479,7 @@ BY_CALL = {  # what one function needs besides
     "check_encoder": dict(encoder=same("lite0")),
     "objects": dict(k=same(1)),
     "write_table": dict(path=same("t.csv"), rows=same([dict(a=1)]), columns=same(["a"])),
+    "fit_batches": dict(model=linear, batch=some_batches, loss=same(plain_loss), steps=same(1)),
     "called_like_a_mask": dict(name=same("a_mask")),
     "values_in": dict(text=same("0,255")),
     "colours_in": dict(text=same("255,0,0=1")),

@@ -14,7 +14,7 @@ from unet_explorer.batches import dataloaders
 from unet_explorer.data import load
 from unet_explorer.effunet import EffUNet, restore
 from unet_explorer.contracts import InputError
-from unet_explorer.train import SEG_LOSSES, SegLoss, Training, fit, learner, measure
+from unet_explorer.train import SEG_LOSSES, SegLoss, Training, fit, fit_batches, learner, measure
 from unet_explorer.train import simple_baseline
 
 TINY = dict(decoder=(16, 16, 8, 8), convs=1, pretrained=False)
@@ -304,3 +304,50 @@ def test_a_batch_without_any_labelled_pixel_teaches_nothing(loss, k):
     value = SegLoss(k, **SEG_LOSSES[loss])(logits, torch.full((2, 8, 8), 255))
     value.backward()
     assert float(value) == 0 and float(logits.grad.abs().max()) == 0
+
+
+def coin(rng):
+    x = torch.from_numpy(rng.random((8, 4), dtype="float32"))
+    return x, x.sum(1, keepdim=True)
+
+
+def test_fit_batches_repeats_itself_and_leaves_the_model_in_evaluation_mode():
+    def once(seed):
+        torch.manual_seed(0)
+        model = torch.nn.Sequential(torch.nn.Dropout(0.2), torch.nn.Linear(4, 1))
+        losses = fit_batches(model, coin, torch.nn.functional.mse_loss, steps=60, lr=0.1, seed=seed)
+        assert not any(m.training for m in model.modules()) and len(losses) == 60
+        return losses
+
+    assert once(0) == once(0) != once(1)
+    assert sum(once(0)[-10:]) < 0.2 * sum(once(0)[:10])
+
+
+def test_fit_batches_stops_at_a_loss_that_is_no_number():
+    model = torch.nn.Linear(4, 1)
+    with pytest.raises(InputError, match="nan at step 3") as e:
+        seen = []
+
+        def loss(out, y):
+            seen.append(1)
+            return out.mean() * (float("nan") if len(seen) == 3 else 1)
+
+        fit_batches(model, coin, loss, steps=9)
+    assert "\n" not in str(e.value) and not model.training
+    assert torch.isfinite(model.weight).all(), "the bad step was not taken"
+
+
+def test_fit_batches_keeps_what_was_learned_when_interrupted():
+    model = torch.nn.Linear(4, 1)
+    before = model.weight.detach().clone()
+
+    def batch(rng):
+        batch.n += 1
+        if batch.n == 5:
+            raise KeyboardInterrupt
+        return coin(rng)
+
+    batch.n = 0
+    with pytest.raises(KeyboardInterrupt):
+        fit_batches(model, batch, torch.nn.functional.mse_loss, steps=9)
+    assert not model.training and not torch.equal(model.weight, before)

@@ -1,6 +1,7 @@
 "Contracts of the 2015 U-Net and its ledger, and of the layers below them."
 
 import itertools
+from functools import partial
 
 import pytest
 import torch
@@ -16,6 +17,7 @@ from unet_explorer.layers import (
     measured_field,
     receptive_field,
 )
+from unet_explorer.upsample import upsampler
 from unet_explorer.unet import UNet, crop_to, nearest_legal, padded_side, valid_output
 from unet_explorer.unet_ledger import (
     Plan,
@@ -129,6 +131,17 @@ def test_seed_decides_the_start_and_leaves_torchs_generator_alone():
     assert all(map(torch.equal, a.parameters(), b.parameters())) and not all(
         map(torch.equal, a.parameters(), c.parameters())
     )
+
+
+@pytest.mark.parametrize("dims", [1, 2, 3])
+def test_what_doubles_a_map_can_be_exchanged(dims):
+    "It keeps its own start: here ICNR, all phases alike."
+    shuffle = partial(upsampler, "shuffle", dims=dims)
+    model = UNet(1, 2, WIDTHS, padding=True, dims=dims, up=shuffle)
+    assert model(torch.rand(2, 1, *[9] * dims)).shape == (2, 2, *[9] * dims)
+    for up in model.up:
+        first, *others = up.conv.weight.unflatten(0, (-1, 2**dims)).unbind(1)
+        assert all(torch.equal(first, w) for w in others)
 
 
 def test_state_dict_and_config_restore_the_model():

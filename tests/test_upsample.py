@@ -36,6 +36,18 @@ def test_flat_stays_flat_at_the_start_but_for_transposed(scale):
         ), name
 
 
+@pytest.mark.parametrize("dims", [1, 2, 3])
+@pytest.mark.parametrize("name", UPSAMPLERS)
+def test_any_number_of_axes(name, dims):
+    "Flat along all axes but the last, it does to the last what the layer of one axis does."
+    torch.manual_seed(0)
+    up = upsampler(name, 3, 2, dims=dims)
+    with torch.no_grad():
+        flat = up(torch.ones(1, 3, *[12] * dims))
+    assert flat.shape == (1, 2, *[24] * dims)
+    assert (phase_variance(flat, 2, 6) < 1e-9) == (not name.startswith("transposed")), name
+
+
 def test_steps_on_a_ramp():
     "Nearest: w1 and w0 + w2 by turns; bilinear: equal; shuffle: the same stairs; blur: halves."
     ramp = torch.arange(12.0).expand(1, 1, 12, 12)

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['PIXEL_LOSSES', 'SEG_LOSSES', 'LossName', 'Model', 'MOMENT', 'Folder', 'Precision', 'Loaders', 'Loss', 'Bar',
-           'OurLearner', 'SegLoss', 'MeanDice', 'ChannelsLast', 'measure', 'OnTime', 'KeepBest', 'OneBar', 'learner',
-           'fit', 'history', 'Training', 'predict_all', 'simple_baseline']
+           'OurLearner', 'AnyModel', 'Call', 'SegLoss', 'MeanDice', 'ChannelsLast', 'measure', 'OnTime', 'KeepBest',
+           'OneBar', 'learner', 'fit', 'history', 'Training', 'predict_all', 'simple_baseline', 'fit_batches']
 
 # %% ../nbs/21_train.ipynb #1f283836
 import copy
@@ -603,3 +603,53 @@ def simple_baseline(
         return name, [_otsu(image, dark) for image, _ in pairs]
     common = _most_common(train, n_classes)
     return "the most common class everywhere", [torch.full_like(m, common) for _, m in pairs]
+
+# %% ../nbs/21_train.ipynb #09ce4426
+AnyModel = Annotated[nn.Module, Rule("a module of torch", lambda v: isinstance(v, nn.Module))]
+Call = Annotated[object, Rule("a function", callable)]
+
+
+def _finite(loss, step):
+    if not math.isfinite(loss):
+        raise InputError(
+            f"fit_batches: the loss is {loss} at step {step}; a lower lr, or data without nan and "
+            "inf, cures it"
+        )
+    return loss
+
+
+@checked
+def fit_batches(
+    model: AnyModel,  # any module; trained in place, and in evaluation mode afterwards
+    batch: Call,  # of a `numpy.random.Generator`: draws one batch `(x, y)` of tensors
+    loss: Call,  # of `model(x)` and `y`: one number
+    *,
+    steps: Count,  # training steps
+    lr: Positive = 3e-3,  # highest learning rate
+    wd: NotNegative = 1e-2,  # weight decay
+    seed: Seed = 0,  # for the batches and whatever the model draws
+    bar: bool = False,  # show progress
+) -> list[float]:  # the loss of each step
+    """Train any model on any batches with AdamW and one cycle of the learning rate (Smith 2018), on
+    the device of the model. Ctrl-C goes through: the model keeps what it has learned so far.
+    Raises `InputError` for a value that cannot be, and for a loss that is not finite."""
+    from tqdm import tqdm
+
+    set_seed(seed)
+    rng, losses = np.random.default_rng(seed), []
+    device = next((p.device for p in model.parameters()), torch.device("cpu"))
+    walk = torch.optim.AdamW(model.parameters(), lr=lr, weight_decay=wd)
+    cycle = torch.optim.lr_scheduler.OneCycleLR(walk, lr, total_steps=steps, pct_start=0.25)
+    model.train()
+    try:
+        for step in tqdm(range(1, steps + 1), "training", disable=not bar):
+            x, y = (t.to(device) for t in batch(rng))
+            cost = loss(model(x), y)
+            losses.append(_finite(cost.item(), step))
+            walk.zero_grad()
+            cost.backward()
+            walk.step()
+            cycle.step()
+    finally:
+        model.eval()
+    return losses

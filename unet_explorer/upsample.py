@@ -6,7 +6,7 @@
 __all__ = ['UPSAMPLERS', 'coverage', 'pixel_shuffle', 'icnr_', 'ShuffleUp', 'ResizeUp', 'upsampler', 'phase_variance',
            'nyquist_energy', 'smooth_noise', 'checkerboard_score']
 
-# %% ../nbs/12_upsample.ipynb #4cd5592e
+# %% ../nbs/12_upsample.ipynb #c0806c58
 from typing import Annotated
 
 import torch
@@ -25,7 +25,7 @@ from unet_explorer.contracts import (
     known,
     shown,
 )
-from .layers import Maps
+from .layers import Dims, Maps, layer_of
 
 # %% ../nbs/12_upsample.ipynb #7a009fb9
 @checked
@@ -86,10 +86,10 @@ def icnr_(
     with torch.no_grad():
         return weight.copy_(sub.repeat_interleave(phases, dim=0))
 
-# %% ../nbs/12_upsample.ipynb #92266803
+# %% ../nbs/12_upsample.ipynb #79895bbc
 class ShuffleUp(nn.Module):
     """Sub-pixel convolution: a convolution to `scale**2 * out_ch` channels, then PixelShuffle;
-    starts by ICNR. `(b in_ch h w)` to `(b out_ch scale*h scale*w)`.
+    starts by ICNR. `(b in_ch h w)` to `(b out_ch scale*h scale*w)`, with as many axes as `dims`.
     Raises `InputError` for an even kernel, which would change the size of the map."""
 
     @checked
@@ -101,6 +101,7 @@ class ShuffleUp(nn.Module):
         kernel: Count = 1,  # kernel of the convolution, odd
         icnr: bool = True,  # start as nearest neighbour; False leaves torch's random start
         blur: bool = False,  # average with the pixels above and to the left (Sugawara et al. 2019)
+        dims: Dims = 2,  # spatial axes
     ):
         super().__init__()
         if kernel % 2 == 0:
@@ -108,26 +109,32 @@ class ShuffleUp(nn.Module):
                 f"ShuffleUp: kernel={kernel}; an even kernel changes the size of the map, "
                 f"use {kernel - 1} or {kernel + 1}"
             )
-        self.conv = nn.Conv2d(in_ch, out_ch * scale**2, kernel, padding=kernel // 2)
-        self.scale, self.blur = scale, blur
+        channels = out_ch * scale**dims
+        self.conv = layer_of("Conv", dims)(in_ch, channels, kernel, padding=kernel // 2)
+        self.scale, self.blur, self.dims = scale, blur, dims
+        self.mean = layer_of("AvgPool", dims)(scale, stride=1)
         if icnr:
             icnr_(self.conv.weight, scale)
             nn.init.zeros_(self.conv.bias)
 
     def forward(self, x):
-        x = F.pixel_shuffle(self.conv(x), self.scale)
+        shuffle = F.pixel_shuffle if self.dims == 2 else pixel_shuffle  # torch has 2-D only
+        x = shuffle(self.conv(x), self.scale)
         if self.blur:
-            n = self.scale
-            x = F.avg_pool2d(F.pad(x, (n - 1, 0, n - 1, 0), mode="replicate"), n, stride=1)
+            x = self.mean(F.pad(x, (self.scale - 1, 0) * self.dims, mode="replicate"))
         return x
 
     def extra_repr(self):
         return f"scale={self.scale}, blur={self.blur}"
 
-# %% ../nbs/12_upsample.ipynb #4be42b0c
+# %% ../nbs/12_upsample.ipynb #6817f844
+_LINEAR = {1: "linear", 2: "bilinear", 3: "trilinear"}  # torch's word for it, by spatial axes
+
+
 class ResizeUp(nn.Module):
     """Resize-convolution (Odena et al. 2016): enlarge, then a 3x3 convolution at the large size.
-    `(b in_ch h w)` to `(b out_ch scale*h scale*w)`. Raises `InputError` for another mode."""
+    `(b in_ch h w)` to `(b out_ch scale*h scale*w)`, with as many axes as `dims`.
+    Raises `InputError` for another mode."""
 
     @checked
     def __init__(
@@ -135,42 +142,49 @@ class ResizeUp(nn.Module):
         in_ch: Count,  # channels coming in
         out_ch: Count,  # channels going out
         scale: Count = 2,  # how many times larger
-        mode: str = "nearest",  # "nearest" or "bilinear"
+        mode: str = "nearest",  # "nearest" or "bilinear": the linear one of `dims` axes
+        dims: Dims = 2,  # spatial axes
     ):
         super().__init__()
         self.scale, self.mode = scale, known("mode", mode, ("nearest", "bilinear"))
-        self.conv = nn.Conv2d(in_ch, out_ch, 3, padding=1)
+        self.how = _LINEAR[dims] if mode == "bilinear" else mode
+        self.conv = layer_of("Conv", dims)(in_ch, out_ch, 3, padding=1)
 
     def forward(self, x):
-        return self.conv(F.interpolate(x, scale_factor=self.scale, mode=self.mode))
+        return self.conv(F.interpolate(x, scale_factor=self.scale, mode=self.how))
 
     def extra_repr(self):
         return f"scale={self.scale}, mode={self.mode!r}"
 
-# %% ../nbs/12_upsample.ipynb #4569026f
-def _transposed(in_ch, out_ch, scale=2):
-    return nn.ConvTranspose2d(in_ch, out_ch, scale, stride=scale)
+# %% ../nbs/12_upsample.ipynb #ed802242
+def _transposed(in_ch, out_ch, scale=2, dims=2):
+    return layer_of("ConvTranspose", dims)(in_ch, out_ch, scale, stride=scale)
 
 
-def _transposed_uneven(in_ch, out_ch, scale=2):
+def _transposed_uneven(in_ch, out_ch, scale=2, dims=2):
     if scale < 2:
         raise InputError(
             f"transposed_uneven: scale={scale}; with stride 1 every kernel fits, "
             "use scale=2 or more, or 'transposed'"
         )
-    return nn.ConvTranspose2d(in_ch, out_ch, scale + 1, stride=scale, padding=1, output_padding=1)
+    layer = layer_of("ConvTranspose", dims)
+    return layer(in_ch, out_ch, scale + 1, stride=scale, padding=1, output_padding=1)
 
 
-def _nearest(in_ch, out_ch, scale=2):
-    return ResizeUp(in_ch, out_ch, scale, "nearest")
+def _nearest(in_ch, out_ch, scale=2, dims=2):
+    return ResizeUp(in_ch, out_ch, scale, "nearest", dims)
 
 
-def _bilinear(in_ch, out_ch, scale=2):
-    return ResizeUp(in_ch, out_ch, scale, "bilinear")
+def _bilinear(in_ch, out_ch, scale=2, dims=2):
+    return ResizeUp(in_ch, out_ch, scale, "bilinear", dims)
 
 
-def _shuffle_blur(in_ch, out_ch, scale=2):
-    return ShuffleUp(in_ch, out_ch, scale, blur=True)
+def _shuffle(in_ch, out_ch, scale=2, dims=2):
+    return ShuffleUp(in_ch, out_ch, scale, dims=dims)
+
+
+def _shuffle_blur(in_ch, out_ch, scale=2, dims=2):
+    return ShuffleUp(in_ch, out_ch, scale, blur=True, dims=dims)
 
 
 UPSAMPLERS = {
@@ -178,7 +192,7 @@ UPSAMPLERS = {
     "transposed_uneven": _transposed_uneven,  # kernel = scale + 1: the classic checkerboard
     "nearest": _nearest,
     "bilinear": _bilinear,
-    "shuffle": ShuffleUp,
+    "shuffle": _shuffle,
     "shuffle_blur": _shuffle_blur,
 }
 
@@ -189,31 +203,31 @@ def upsampler(
     in_ch: Count,  # channels coming in
     out_ch: Count,  # channels going out
     scale: Count = 2,  # how many times larger height and width become
+    dims: Dims = 2,  # spatial axes: 1 (signals), 2 (images) or 3 (volumes)
 ) -> nn.Module:  # maps `(b in_ch h w)` to `(b out_ch scale*h scale*w)`
     "An upsampling layer by name. Raises `InputError` for an unknown name, or a number below 1."
-    return known("upsampler", name, UPSAMPLERS)(in_ch, out_ch, scale)
+    return known("upsampler", name, UPSAMPLERS)(in_ch, out_ch, scale, dims=dims)
 
-# %% ../nbs/12_upsample.ipynb #ca889037
+# %% ../nbs/12_upsample.ipynb #c5122a19
 @checked
 def phase_variance(
-    y: Maps,  # `(b c h w)`, response of an upsampler to a constant input
+    y: _Tensor3,  # `(b c h w)`, response of an upsampler to a constant; any spatial axes
     scale: Count = 2,  # of the upsampler: the period of its pattern, in pixels
     margin: Whole = 0,  # rows and columns to leave out at each border (padding disturbs them)
 ) -> float:  # 0 = no pattern, up to 1 = nothing but pattern
     """How different the `scale*scale` phases of `y` are: variance of the phase averages over the
-    mean square. Raises `InputError` if `y` is not `(b c h w)`, or too small."""
-    if margin:
-        y = y[..., margin:-margin, margin:-margin]
-    b, c, h, w = y.shape
-    h, w = h // scale, w // scale
-    if 0 in (b, c, h, w):
+    mean square. Raises `InputError` if `y` has no spatial axis, or is too small."""
+    b, c, *sizes = y.shape
+    inside = [(n - 2 * margin) // scale for n in sizes]
+    if min(b, c, *inside) < 1:
         raise InputError(
             f"phase_variance: nothing left of {shown(y)} at scale={scale} and margin={margin}; "
             "use a larger picture"
         )
-    y = y[..., : h * scale, : w * scale].detach().double()
-    phases = y.reshape(b, c, h, scale, w, scale).mean((2, 4))
-    return float(phases.var((-2, -1), unbiased=False).mean() / (y**2).mean().clamp_min(1e-30))
+    y = y[(..., *(slice(margin, margin + n * scale) for n in inside))].detach().double()
+    y = y.reshape(b, c, *(k for n in inside for k in (n, scale)))
+    phases = y.mean(tuple(range(2, y.ndim, 2))).flatten(2)
+    return float(phases.var(2, unbiased=False).mean() / (y**2).mean().clamp_min(1e-30))
 
 # %% ../nbs/12_upsample.ipynb #a04a15c7
 @checked
