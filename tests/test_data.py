@@ -836,3 +836,94 @@ def test_no_bar_of_a_download_that_cannot_be(tmp_path, monkeypatch, capsys):
     data.load("isbi2012", fallback=True)
     said = capsys.readouterr()
     assert "using simulated images instead" in said.out and "downloading" not in said.err
+
+
+# --- what a package ships, and sets of other fields --------------------------------------------
+
+
+def test_nuclei_come_with_a_package_and_no_nucleus_is_in_two_parts():
+    pytest.importorskip("stardist")
+    ds = load("nuclei")
+    assert [sample(ds[p], 0)[0].shape[2] for p in ("train", "valid", "test")] == [240, 80, 128]
+    labels = data.load_mask(data.fetch("nuclei")["mask2d.tif"]).numpy()
+    seen = [set(np.unique(labels[:, a:b])) - {0} for a, b in ((0, 240), (272, 352), (384, 512))]
+    assert not seen[0] & seen[1] and not seen[1] & seen[2] and len(seen[2]) == 30
+    image, mask = sample(ds["test"], 0)
+    assert torch.equal(mask, torch.from_numpy(labels[:, 384:] > 0).long())
+    assert float(image[0][mask == 1].mean()) > 3 * float(image[0][mask == 0].mean())
+
+
+def test_a_set_of_a_missing_package_says_how_to_get_it(monkeypatch):
+    monkeypatch.setattr(data, "find_spec", lambda name: None)
+    assert "pip install 'unet-explorer[beyond]'" in complaint(load, "nuclei")
+    monkeypatch.delenv("UNET_EXPLORER_REQUIRE_DATA", raising=False)
+    assert meta(load("nuclei", fallback=True))["name"] == "simulated"
+
+
+def test_another_file_in_the_package_is_noticed(monkeypatch, tmp_path):
+    (tmp_path / "data/images").mkdir(parents=True)
+    (tmp_path / "data/images/img2d.tif").write_bytes(b"another")
+    spec = type("Spec", (), dict(origin=str(tmp_path / "__init__.py")))
+    monkeypatch.setattr(data, "find_spec", lambda name: spec)
+    assert "another img2d.tif" in complaint(load, "nuclei")
+
+
+def labelled_like(numbers):
+    "A mask `(24 32)` that holds each of `numbers`, in columns."
+    return np.tile(np.resize(np.array(numbers, np.uint8), 32), (24, 1))
+
+
+def a_repository(folder, numbers, mask="label", **parts):
+    "Parquet files of pictures and masks as they lie on the hub; a number of None: no masks."
+    from datasets import Dataset, Features
+    from datasets import Image as ImageFeature
+
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    for part, n in parts.items():
+        hidden = part == "test"  # as in public contests
+        rows = {
+            "image": [Image.fromarray(rng.integers(0, 255, (24, 32, 3), np.uint8))] * n,
+            mask: [None if hidden else Image.fromarray(labelled_like(numbers))] * n,
+        }
+        kinds = Features(dict.fromkeys(rows, ImageFeature()))
+        Dataset.from_dict(rows, features=kinds).to_parquet(folder / f"{part}-0.parquet")
+    return f"hf://{folder}"
+
+
+@pytest.fixture
+def offline_hub(monkeypatch, tmp_path):
+    import datasets
+
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_OFFLINE", True)
+    return tmp_path / "repo"
+
+
+def test_a_set_like_loveda_needs_one_line(offline_hub):
+    at = a_repository(offline_hub, range(8), train=6, validation=2, test=3)
+    names = ["background", "building", "road", "water", "barren", "forest", "agricultural"]
+    ds = load(at, classes=names, values={0: 255} | {i: i - 1 for i in range(1, 8)})
+    assert {p: len(d) for p, d in ds.items()} == {"train": 6, "valid": 2}
+    image, mask = sample(ds["train"], 0)
+    assert image.shape == (3, 24, 32) and mask[0, :9].tolist() == [255, 0, 1, 2, 3, 4, 5, 6, 255]
+    notes = " ".join(meta(ds)["notes"])
+    assert "left out: 3 row(s) without a mask" in notes and "ignored: 12.5% of pixels" in notes
+
+
+def test_a_set_like_cityscapes_needs_one_line(offline_hub):
+    at = a_repository(offline_hub, [0, 7, 8, 11, 23, 26, 33, 255], "semantic_segmentation", train=9)
+    wanted = {7: 0, 8: 1, 11: 2, 23: 3, 26: 4}
+    ds = load(at, values=dict.fromkeys(range(34), 255) | wanted, rows=5)
+    assert sum(map(len, ds.values())) == 5 and len(meta(ds)["classes"]) == 5
+    assert sample(ds["train"], 0)[1][0, :8].tolist() == [255, 0, 1, 2, 3, 4, 255, 255]
+    assert "does not name" in complaint(load, at, values=wanted)
+
+
+def test_masks_of_the_hub_fit_their_pictures_and_there_are_some(monkeypatch, offline_hub):
+    part = hub_part(2, mask=lambda: binary()[::2])
+    assert "they must be equal" in complaint(load, from_the_hub(monkeypatch, "a/b", train=part))
+    monkeypatch.undo()
+    assert "none of its 3 rows has a mask" in complaint(
+        load, a_repository(offline_hub, range(3), test=3)
+    )

@@ -6,7 +6,7 @@
 __all__ = ['SOURCES', 'MANY', 'Source', 'catalogue', 'cache_dir', 'fetch', 'diagnose_masks', 'colours_to_classes', 'meta',
            'sample', 'called_like_a_mask', 'Pair', 'pair_files', 'load_pairs', 'load', 'split']
 
-# %% ../nbs/09_data.ipynb #a0a3eafc
+# %% ../nbs/09_data.ipynb #e1742937
 import inspect
 import json
 import os
@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from importlib import resources
+from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
@@ -43,7 +44,7 @@ from .images import IGNORE, load_mask, open_image, to_image
 from .layout import read_svg
 from .simulate import inspection_set, simulate
 
-# %% ../nbs/09_data.ipynb #0608cd96
+# %% ../nbs/09_data.ipynb #975f6cc5
 @dataclass(frozen=True)
 class Source:
     "A data set the library knows."
@@ -58,8 +59,9 @@ class Source:
     url: str = ""  # files are fetched from here, at a pinned commit; empty = made on the spot
     size_mb: float = 0  # download
     read: Callable | None = None  # function of (files, **options): what they mean, see section 4
+    package: str = ""  # an installed package, and the folder within it, that holds the files
 
-# %% ../nbs/09_data.ipynb #0fbf76b5
+# %% ../nbs/09_data.ipynb #6c30e85f
 _RAW = "https://raw.githubusercontent.com/"
 
 SOURCES = {
@@ -103,6 +105,17 @@ SOURCES = {
             2,
         ),
         Source(
+            "nuclei",
+            "one fluorescence picture of 125 cell nuclei, each labelled; the package stardist "
+            "ships it",
+            ("background", "nucleus"),
+            None,
+            "CC0 (image set BBBC038); BSD-3-Clause (stardist, which ships it)",
+            "Caicedo et al. 2019, doi 10.1038/s41592-019-0612-7",
+            "https://bbbc.broadinstitute.org/BBBC038",
+            package="stardist/data/images",
+        ),
+        Source(
             "simulated",
             "SEM images of metal lines on a chip, made by unet_explorer.simulate",
             ("insulator", "metal"),
@@ -140,7 +153,27 @@ def _registry(name):
     lines = [line for line in text.split("\n") if line.startswith(f"{name}/")]
     return dict(line.removeprefix(f"{name}/").split() for line in lines)
 
-# %% ../nbs/09_data.ipynb #13f15657
+# %% ../nbs/09_data.ipynb #e625c221
+def _shipped(source):
+    "The files of a set that an installed package brings along, checksums verified."
+    import pooch
+
+    package, _, folder = source.package.partition("/")
+    spec, cure = find_spec(package), "pip install 'unet-explorer[beyond]'"
+    if spec is None:
+        raise InputError(
+            f"{source.name}: its files come with {package}, which is not installed; {cure}"
+        )
+    files = {f: Path(spec.origin).parent / folder / f for f in _registry(source.name)}
+    for f, checksum in _registry(source.name).items():
+        if not files[f].is_file() or pooch.file_hash(files[f]) != checksum:
+            raise InputError(
+                f"{source.name}: the installed {package} has another {f} than this library knows; "
+                f"{cure} --upgrade"
+            )
+    return files
+
+# %% ../nbs/09_data.ipynb #48abadc8
 def cache_dir() -> Path:  # an absolute path
     "Where downloads are kept: `UNET_EXPLORER_DATA` if set, else the user's cache folder."
     import pooch
@@ -151,14 +184,19 @@ def cache_dir() -> Path:  # an absolute path
 
 @checked
 def fetch(
-    name: str,  # a downloadable data set: "isbi2012", "nasa_super1" or "ic_layout"
+    name: str,  # a data set with files: "isbi2012", "nasa_super1", "ic_layout" or "nuclei"
 ) -> dict[str, Path]:  # file name within the data set -> path on disk, checksums verified
-    """Download what is missing of a data set.
+    """Download what is missing of a data set; what a package ships is only looked up.
 
-    Raises `InputError` without network and cache, for a wrong checksum, and for an unknown name."""
+    Raises `InputError` without network and cache, for a wrong checksum, for a package that is not
+    installed, and for an unknown name."""
     import pooch
 
-    url = known("data set", name, {s.name: s.url for s in SOURCES.values() if s.url})
+    there = {s.name: s for s in SOURCES.values() if s.url or s.package}
+    source = known("data set", name, there)
+    if source.package:
+        return _shipped(source)
+    url = source.url
     folder, registry = cache_dir() / name, _registry(name)
     store = pooch.create(path=folder, base_url=url, registry=registry, retry_if_failed=1)
     pooch.get_logger().setLevel("WARNING")
@@ -411,6 +449,17 @@ def _ic_layout(
         cells = [(_embedded(r["image"]), _mask_cell(r["conductor"])) for r in seen]
         layers.append([(*c, f"layer {k}", f"layer{k}_{i:02d}") for i, c in enumerate(cells)])
     return {"train": sum(layers[:6], []), "valid": layers[6], "test": sum(layers[7:], [])}
+
+# %% ../nbs/09_data.ipynb #281cf1a5
+@_reads("nuclei")
+def _nuclei(files):
+    picture = open_image(files["img2d.tif"]).pixels[..., 0].astype(np.uint8)  # 8 bits kept in 16
+    nucleus = load_mask(files["mask2d.tif"]).numpy() > 0  # the file has a number for each
+    parts = {}
+    for part, (a, b) in dict(train=(0, 240), valid=(272, 352), test=(384, 512)).items():
+        cells = _picture(array=picture[:, a:b]), _mask_cell(nucleus[:, a:b])
+        parts[part] = [(*cells, f"columns {a}-{b - 1}", f"nuclei_{part}")]
+    return parts
 
 # %% ../nbs/09_data.ipynb #91f24b08
 @_reads("simulated")
@@ -758,7 +807,7 @@ def _meaning(seen, values, classes):
         notes.append(f"masks count from 1; for class 0 first: {_numbered(seen, len(seen))}")
     return mapping, notes, classes
 
-# %% ../nbs/09_data.ipynb #82b125c1
+# %% ../nbs/09_data.ipynb #61d25f59
 def _count_colours(rgb):
     "How many pixels of `(n 3)` have which colour."
     packed, counts = np.unique(rgb.astype(np.int64) @ [1 << 32, 1 << 16, 1], return_counts=True)
@@ -810,10 +859,9 @@ class _Masks:
         if self.others:
             notes = self._judge_colours()
         mapping, more, classes = _meaning(self.numbers, values, self.classes)
-        if mapping.get(IGNORE) == IGNORE:
-            more.append(
-                f"ignored: {self.numbers[IGNORE] / sum(self.numbers.values()):.1%} of pixels"
-            )
+        ignored = sum(self.numbers[v] for v, k in mapping.items() if k == IGNORE)
+        if ignored:
+            more.append(f"ignored: {ignored / sum(self.numbers.values()):.1%} of pixels")
             if not self.beside and self.values is None is self.colours:
                 said = f"values={ {v: v for v in sorted(self.numbers)} | {IGNORE: 1} }"
                 more[-1] += f", none in a mask with a class above 0; if they are class 1: {said}"
@@ -900,23 +948,40 @@ def _columns(ds, repo):
         )
     return images[0], masks[0]
 
-# %% ../nbs/09_data.ipynb #fd733878
+# %% ../nbs/09_data.ipynb #2ea0fb09
+def _rows_of(part, ds, repo, colours):
+    "`(i, row, image, mask)` of the rows of a part that have a mask."
+    image_column, mask_column = _columns(ds, repo)
+    for i, row in enumerate(_with_bar(ds, f"reading {part}")):
+        image, mask = row[image_column], row[mask_column]
+        if mask is None:
+            continue
+        if mask.size != image.size:
+            raise InputError(
+                f"hf://{repo} {part} row {i}: the image is {image.width}x{image.height} pixels but "
+                f"its mask {mask.width}x{mask.height}; they must be equal: resize one in a folder "
+                "of your own"
+            )
+        yield i, row, image, mask.convert("RGB") if colours and mask.mode == "P" else mask
+
+
 def _adopt(found, repo, pixel_nm=None, **meaning):
     "One `Dataset` with our columns and metadata from a dict of parts, which are remembered."
     parts = {part: _PARTS.get(part.casefold(), part) for part in found}
     kept = {"train"} < set(parts.values())
     doctor, rows, of = _Masks(**meaning), [], {}
     for part, ds in found.items():
-        image_column, mask_column = _columns(ds, repo)
         n, where = -(-len(ds) // 10), f"{part}/" if len(parts) > 1 else ""
-        for i, row in enumerate(_with_bar(ds, f"reading {part}")):
-            name, mask = f"{part}{i:05d}", row[mask_column]
-            mask = mask.convert("RGB") if meaning.get("colours") and mask.mode == "P" else mask
-            image = to_image(row[image_column], name=f"{repo} row {i}")
+        for i, row, image, mask in _rows_of(part, ds, repo, meaning.get("colours")):
+            name, image = f"{part}{i:05d}", to_image(image, name=f"{repo} row {i}")
             group = where + str(row.get("group", f"rows {i // n * n} ff."))
             of[group] = parts[part]
             rows.append((_embedded(image), doctor.read(mask, f"{repo} {name}"), group, name))
+    left = sum(map(len, found.values())) - len(rows)
+    if not rows:
+        raise InputError(f"hf://{repo}: none of its {left} rows has a mask; nothing can be learnt")
     mapping, notes, classes = doctor.meaning()
+    notes += [f"left out: {left} row(s) without a mask"] * bool(left)
     what = "groups of its own" if "group" in ds.column_names else "runs of neighbouring rows"
     about = dict(groups=what) | (dict(parts=of) if kept else {})
     if len(parts) > 1 and not kept:
@@ -940,6 +1005,7 @@ def _load_hub(
     values: dict | None = None,
     colours: dict | None = None,
     pixel_nm: Positive | None = None,
+    rows: Count | None = None,
 ):
     "A data set from the Hugging Face hub."
     from datasets import load_dataset
@@ -952,9 +1018,11 @@ def _load_hub(
         raise InputError(
             f"hf://{repo}: cannot be loaded ({first_line(e)}); check the name and the network"
         ) from None
+    for part, ds in found.items() if rows else ():
+        found[part] = ds.select(np.linspace(0, len(ds) - 1, min(rows, len(ds))).astype(int))
     return _adopt(found, repo, pixel_nm, **meaning)
 
-# %% ../nbs/09_data.ipynb #d651a77c
+# %% ../nbs/09_data.ipynb #a6591cdc
 def _options(f, given):
     "The options of `f` after its first `given` parameters."
     return list(inspect.signature(f).parameters)[given:]
@@ -983,11 +1051,12 @@ def _load_known(source, fallback, options):
 
     _check_options(source.name, options, _options(source.read, 1))
     try:
-        files = fetch(source.name) if source.url else {}
+        files = fetch(source.name) if source.url or source.package else {}
     except InputError:
         if not fallback or os.environ.get("UNET_EXPLORER_REQUIRE_DATA") == "1":
             raise
-        print(f"{source.name} is not in the cache and no network: using simulated images instead")
+        why = "is not installed" if source.package else "is not in the cache and no network"
+        print(f"{source.name} {why}: using simulated images instead")
         return load("simulated")
     about = {
         key: getattr(source, key)
@@ -996,7 +1065,7 @@ def _load_known(source, fallback, options):
     parts = source.read(files, **options)
     return DatasetDict({part: _dataset(rows, **about, notes=[]) for part, rows in parts.items()})
 
-# %% ../nbs/09_data.ipynb #9025ae77
+# %% ../nbs/09_data.ipynb #15b3123b
 @checked
 def load(
     source: FilePath,  # "isbi2012", "simulated", ..., a folder, or "hf://org/name", see the table
@@ -1007,7 +1076,8 @@ def load(
 
     A folder holds images/ and masks/, or specimens that do, or x.png beside x_mask.png.
     "ic_layout" has the options per_layer, size, seed; folders and the hub those of `load_pairs`
-    (classes, values, colours, pixel_nm) and of `split` (valid, test, split_by).
+    (classes, values, colours, pixel_nm) and of `split` (valid, test, split_by). The hub has rows,
+    at most so many of each part.
     Raises `InputError` for anything it cannot find or read."""
     source = str(source)
     if source in SOURCES:
