@@ -1,0 +1,97 @@
+"""Scenes whose truth is known, and what settings of a field are made from."""
+
+import numpy as np
+import pytest
+import torch
+from unet_explorer.contracts import InputError
+from unet_explorer.data import load, sample
+from unet_explorer.measure import objects
+from unet_explorer.scenes import (
+    FIELD,
+    STREET,
+    class_weights,
+    field_scene,
+    street_scene,
+    touching,
+    write_pairs,
+)
+
+
+@pytest.mark.parametrize("draw, n", [(street_scene, len(STREET)), (field_scene, len(FIELD))])
+@pytest.mark.parametrize("size", [(96, 160), (33, 47), (9, 12)])
+def test_scenes_keep_the_contract(draw, n, size):
+    image, mask = draw(size, seed=3)
+    assert image.shape == (3, *size) and image.dtype == torch.float32
+    assert mask.shape == size and mask.dtype == torch.int64
+    assert 0 <= float(image.min()) and float(image.max()) <= 1
+    assert set(mask.unique().tolist()) <= {*range(n), 255}
+    again, other = draw(size, seed=3), draw(size, seed=4)
+    assert torch.equal(image, again[0]) and torch.equal(mask, again[1])
+    assert not torch.equal(image, other[0])
+
+
+def test_a_street_has_an_up_and_things_grow_towards_the_camera():
+    masks = [street_scene(seed=s)[1] for s in range(40)]
+    for mask in masks:
+        rows = torch.arange(len(mask))[:, None].expand(mask.shape)
+        assert rows[mask == 4].max() < rows[mask == 0].float().mean()  # sky above the road
+        assert (mask[-1, 60:100] == 255).all()  # the bonnet
+    people = [row for m in masks for row in objects(m, 6, min_px=8)]
+    foot = [p["y"] + p["diameter_px"] / 2 for p in people]
+    assert np.corrcoef(foot, [p["area_px"] for p in people])[0, 1] > 0.5
+    seen = np.bincount(torch.stack(masks)[torch.stack(masks) < 255].numpy(), minlength=7)
+    assert (seen > 0).all() and 0.002 < seen[6] / seen.sum() < 0.03
+
+
+def test_the_same_land_at_another_size_of_a_pixel():
+    fine, coarse = field_scene(seed=5)[1], field_scene((64, 64), seed=5, pixel_m=2)[1]
+    assert (fine[1::2, 1::2] == coarse).float().mean() > 0.9
+    with pytest.raises(InputError, match="1 to 4000 m"):
+        field_scene((128, 128), pixel_m=100)
+
+
+def test_the_image_shows_what_the_mask_says():
+    rgb = {k: [] for k in range(6)}
+    for s in range(20):
+        image, mask = field_scene(seed=s)
+        for k in mask.unique().tolist():
+            if k < 255:
+                rgb[k].append(image[:, mask == k].mean(1))
+    mean = {k: torch.stack(v).mean(0) for k, v in rgb.items()}
+    assert mean[3][1] < mean[0][1] < mean[2][1]  # water is dark, a road is bright
+    for green in (0, 4, 5):
+        assert mean[green][1] == mean[green].max()
+
+
+def test_objects_that_touch_come_apart():
+    labels = np.zeros((20, 20), int)
+    labels[4:14, 2:10], labels[4:14, 10:18], labels[16:19, 2:5] = 5, 9, 2
+    assert len(objects((labels > 0).astype(int), 1)) == 2
+    mask = touching(labels, px=1)
+    assert len(objects(mask, 1)) == 3 and set(mask.unique().tolist()) == {0, 1, 2}
+    assert (mask[:, 9:11][4:14] == 2).all() and (mask[16:19, 2:5] == 1).all()
+    assert torch.equal(touching(labels > 0) > 0, torch.from_numpy(labels > 0))
+    assert not touching(np.zeros((4, 4), int)).any()
+    with pytest.raises(InputError):
+        touching(np.zeros((4, 4)))
+
+
+def test_weights_balance_what_they_say_and_folders_come_back(tmp_path):
+    mask = torch.zeros(10, 10, dtype=torch.long)
+    mask[0, :4], mask[9] = 1, 255
+    pairs = [(torch.rand(3, 10, 10), mask)] * 2
+    parts = dict(train=pairs, valid=pairs[:1], test=pairs[:1])
+    ds = load(write_pairs(tmp_path / "set", parts), classes=["a", "b", "c"])
+    assert {p: len(d) for p, d in ds.items()} == dict(train=2, valid=1, test=1)
+    assert torch.equal(sample(ds["test"], 0)[1], mask)
+    share = torch.tensor([86.0, 4.0, 0.0]) / 90
+    for power in (0, 0.5, 1):
+        w = class_weights(ds["train"], 3, power)
+        assert w[2] == 0 and float((w * share).sum()) == pytest.approx(1)
+        assert float(w[1] / w[0]) == pytest.approx((86 / 4) ** power, rel=1e-5)
+    mask[5, 5] = 2
+    three = load(write_pairs(tmp_path / "three", parts), classes=["a", "b", "c"])
+    with pytest.raises(InputError, match="value 2 with 2 classes"):
+        class_weights(three["train"], 2)
+    with pytest.raises(InputError, match=r"train\[0\]"):
+        write_pairs(tmp_path / "other", dict(train=[1]))
