@@ -372,6 +372,28 @@ def plain_loss(out, y):
     return (out.mean() - y) ** 2
 
 
+@once
+def classifier():
+    from unet_explorer.classify_detect import Classifier
+
+    return Classifier(2, pretrained=False)
+
+
+@once
+def one_defect():
+    from unet_explorer.simulate import inspection_set
+
+    return inspection_set(1, ("lines",), ("particle",), size=(96, 96))
+
+
+def some_boxes():
+    return torch.tensor([[2.0, 3.0, 9.0, 12.0]])
+
+
+def found_boxes():
+    return [dict(boxes=some_boxes(), scores=torch.tensor([0.5]), labels=torch.tensor([0]))]
+
+
 BY_NAME = {  # a required parameter of this name gets what its maker gives
     "image": picture,
     "picture": picture,
@@ -575,6 +597,15 @@ BY_CALL = {  # what one function needs besides
     "crop": dict(size=same((32, 32))),
     "wander": dict(shape=same((16, 16)), roughness=from_room("layout", "Roughness")),
     "as_array": dict(values=same([0, 1])),
+    "Classifier.embed": dict(x=lambda: torch.rand(2, 1, 32, 32)),
+    "crops_around": dict(rows=one_defect, size=same(32)),
+    "embeddings": dict(model=classifier, pictures=batch),
+    "linear_probe": dict(features=lambda: torch.rand(6, 4), labels=same([0, 1, 0, 1, 0, 1])),
+    "centre_target": dict(boxes=some_boxes, h=same(32), w=same(32)),
+    "centre_loss": dict(out=lambda: torch.rand(1, 5, 8, 8), target=lambda: torch.rand(1, 5, 8, 8)),
+    "boxes_from_heatmap": dict(out=lambda: torch.rand(5, 8, 8)),
+    "boxes_of_mask": dict(prob=lambda: torch.rand(16, 16)),
+    "box_precision": dict(found=found_boxes, truths=lambda: [some_boxes()]),
     "ratio": dict(a=same(1), b=same(2)),
     "yes_or_no": dict(scores=same([0.1, 0.9]), labels=same([0, 1])),
     "plain": dict(x=same(1.0)),
@@ -642,6 +673,7 @@ OBJECTS = {  # whose methods are called, where the class by itself is no quick w
     "EffUNet": model,
     "UNet": unet,
     "EfficientNet": efficient,
+    "Classifier": classifier,
 }
 
 
