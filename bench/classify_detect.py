@@ -16,6 +16,7 @@ import re
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -49,8 +50,9 @@ NUMBERS = (1, 3, 10, 30, 100)  # pictures per class
 SIM = dict(size=(128, 128), size_px=(12, 40), sem=dict(dose=(40, 120)))
 SIDE = 96  # to which crops of 64 are scaled for lite0, chosen on validation pictures
 FINE = 100  # pictures per class at which lite0 is also fine-tuned, and trained from scratch
-STEPS = dict(small=250, long=1000, tuned=60, scratch=60, boxes=200)
-LR = dict(small=5e-3, long=5e-3, tuned=2e-4, scratch=3e-3)
+LONG = dict(defects=(10, 30), elpv=())  # where the small network is trained for longer, too
+STEPS = dict(small=250, long=1000, tuned=60, gentle=130, scratch=60, boxes=200)
+LR = dict(small=5e-3, long=5e-3, tuned=2e-4, gentle=2e-4, scratch=3e-3)
 BS = 16
 N_TEST = 30  # defects per class; validation has as many
 SETTINGS = dict(
@@ -120,9 +122,13 @@ def elpv_data(seed):
     train = np.stack(by_class, 1).ravel()  # by turns, so that every beginning is balanced
     if QUICK:
         train, test = train[:8], test[::40]
-    x = torch.from_numpy(images).float()[:, None] / 255
-    x, y = F.avg_pool2d(x, 3), torch.from_numpy((probability == 1).astype(np.int64))
-    return x[train], y[train], x[test], y[test]
+    y = torch.from_numpy((probability == 1).astype(np.int64))
+    return pooled(images[train]), y[train], pooled(images[test]), y[test]
+
+
+def pooled(images):
+    "uint8 `(n 300 300)` to `(n 1 100 100)` in [0, 1]."
+    return F.avg_pool2d(torch.from_numpy(images).float()[:, None] / 255, 3)
 
 
 DATA = {"defects": (defect_data, len(KINDS)), "elpv": (elpv_data, 2)}
@@ -144,9 +150,14 @@ def probed(x, y, n_classes, side):
     return model
 
 
-def tuned(x, y, n_classes, side, seed):
-    "From the probe on, all weights; every other number is drawn anew."
-    return trained(probed(x, y, n_classes, side), "tuned", x, y, side, seed)
+def tuned(x, y, n_classes, side, seed, how="tuned"):
+    "From the probe on, all weights."
+    return trained(probed(x, y, n_classes, side), how, x, y, side, seed)
+
+
+def gentle(x, y, n_classes, side, seed):
+    "About as many seconds as `long`."
+    return tuned(x, y, n_classes, side, seed, "gentle")
 
 
 def scratch(x, y, n_classes, side, seed):
@@ -189,7 +200,8 @@ def learning(runs, save):
         for name, (data, k) in DATA.items():
             done = {(r["data"], r["method"], r["n"], r["seed"]) for r in runs}
             todo = [(m, n) for m in ("probe", "small") for n in NUMBERS]
-            todo = [(m, n) for m, n in todo + [(m, FINE) for m in ("tuned", "scratch", "long")]]
+            todo += [(m, FINE) for m in ("tuned", "scratch", "long", "gentle")]
+            todo += [("long", n) for n in LONG[name]]
             todo = [(m, n) for m, n in todo if (name, m, n, seed) not in done]
             if not todo:
                 continue
@@ -387,28 +399,35 @@ def summary(runs):
     return out
 
 
-def main():
-    torch.set_num_threads(1)
+def kept():
+    "The runs there are, by part."
     path = RESULTS / "classify_detect.json"
     old = json.loads(path.read_text(encoding="utf-8")) if path.is_file() and not QUICK else {}
-    runs = {part: old.get("runs", {}).get(part, []) for part in PARTS}
+    return {part: old.get("runs", {}).get(part, []) for part in PARTS}
 
-    def save():
-        if not QUICK:
-            write(
-                "classify_detect",
-                settings=SETTINGS,
-                chance=dict(defects=1 / len(KINDS), elpv=0.5),
-                split="defects: simulated, seeds 100 to 102 for training, 900 for the test, other "
-                "layouts each; boxes: 200 to 202, validation 902, test 903; elpv: one contiguous "
-                "third of the list of each module type is the test, a different one for each seed",
-                summary=summary(runs),
-                runs=runs,
-            )
 
+def save(part, own):
+    "Write the runs of one part; those of others may have grown meanwhile."
+    if QUICK:
+        return
+    runs = kept() | {part: own}
+    write(
+        "classify_detect",
+        settings=SETTINGS,
+        chance=dict(defects=1 / len(KINDS), elpv=0.5),
+        split="defects: simulated, seeds 100 to 102 for training, 900 for the test, other layouts "
+        "each; boxes: 200 to 202, validation 902, test 903; elpv: one contiguous third of the list "
+        "of each module type is the test, a different one for each seed",
+        summary=summary(runs),
+        runs=runs,
+    )
+
+
+def main():
+    torch.set_num_threads(1)
     for part in [p for p in PARTS if p in sys.argv[1:]] or PARTS:
-        PARTS[part](runs[part], save)
-    save()
+        runs = kept()[part]
+        PARTS[part](runs, partial(save, part, runs))
 
 
 if __name__ == "__main__":
