@@ -17,6 +17,7 @@ import subprocess
 import sys
 import time
 from functools import partial
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -50,7 +51,7 @@ NUMBERS = (1, 3, 10, 30, 100)  # pictures per class
 SIM = dict(size=(128, 128), size_px=(12, 40), sem=dict(dose=(40, 120)))
 SIDE = 96  # to which crops of 64 are scaled for lite0, chosen on validation pictures
 FINE = 100  # pictures per class at which lite0 is also fine-tuned, and trained from scratch
-LONG = dict(defects=(10, 30), elpv=())  # where the small network is trained for longer, too
+LONG = (10, 30)  # defects per class, at which the longer trainings are made, too
 STEPS = dict(small=250, long=1000, tuned=60, gentle=130, scratch=60, boxes=200)
 LR = dict(small=5e-3, long=5e-3, tuned=2e-4, gentle=2e-4, scratch=3e-3)
 BS = 16
@@ -195,31 +196,37 @@ def answers(model, x, side=None):
         return torch.cat([model(scaled(b, side)) for b in x.split(32)])
 
 
+def wanted(name, late):
+    "Methods and pictures per class; what takes longest comes last."
+    first = [(m, n) for m in ("probe", "small") for n in NUMBERS]
+    first += [(m, FINE) for m in ("tuned", "scratch")]
+    last = [(m, FINE) for m in ("long", "gentle")]
+    if name == "defects":
+        return first + last if not late else [(m, n) for n in LONG for m in ("long", "gentle")]
+    return last if late else first
+
+
 def learning(runs, save):
-    for seed in SEEDS:
-        for name, (data, k) in DATA.items():
-            done = {(r["data"], r["method"], r["n"], r["seed"]) for r in runs}
-            todo = [(m, n) for m in ("probe", "small") for n in NUMBERS]
-            todo += [(m, FINE) for m in ("tuned", "scratch", "long", "gentle")]
-            todo += [("long", n) for n in LONG[name]]
-            todo = [(m, n) for m, n in todo if (name, m, n, seed) not in done]
-            if not todo:
-                continue
-            x, y, x_test, y_test = data(seed)
-            side, model = SIDE if name == "defects" else None, Classifier(k)
-            kept = [embeddings(model, v, side) for v in (x, x_test)]
-            for method, n in todo:
-                start, part = time.perf_counter(), slice(0, n * k)
-                if method == "probe":
-                    logits = linear_probe(kept[0][part], y[part], k)(kept[1]).detach()
-                else:
-                    net = globals()[method](x[part], y[part], k, side, seed)
-                    logits = answers(net, x_test, None if method in ("small", "long") else side)
-                r = dict(data=name, method=method, n=n, seed=seed, **scores(logits, y_test))
-                r |= dict(n_test=len(y_test), seconds=round(time.perf_counter() - start, 1))
-                runs.append(r)
-                print("learning", r, flush=True)
-                save()
+    for late, seed, (name, (data, k)) in product((False, True), SEEDS, DATA.items()):
+        done = {(r["data"], r["method"], r["n"], r["seed"]) for r in runs}
+        todo = [(m, n) for m, n in wanted(name, late) if (name, m, n, seed) not in done]
+        if not todo:
+            continue
+        x, y, x_test, y_test = data(seed)
+        side, model = SIDE if name == "defects" else None, Classifier(k)
+        seen = [embeddings(model, v, side) for v in (x, x_test)]
+        for method, n in todo:
+            start, part = time.perf_counter(), slice(0, n * k)
+            if method == "probe":
+                logits = linear_probe(seen[0][part], y[part], k)(seen[1]).detach()
+            else:
+                net = globals()[method](x[part], y[part], k, side, seed)
+                logits = answers(net, x_test, None if method in ("small", "long") else side)
+            r = dict(data=name, method=method, n=n, seed=seed, **scores(logits, y_test))
+            r |= dict(n_test=len(y_test), seconds=round(time.perf_counter() - start, 1))
+            runs.append(r)
+            print("learning", r, flush=True)
+            save()
 
 
 # --- scaling ------------------------------------------------------------------------------------
