@@ -50,6 +50,7 @@ KINDS = list(DEFECTS)
 NUMBERS = (1, 3, 10, 30, 100)  # pictures per class
 SIM = dict(size=(128, 128), size_px=(12, 40), sem=dict(dose=(40, 120)))
 SIDE = 96  # to which crops of 64 are scaled for lite0, chosen on validation pictures
+LARGE = 224  # side of the solar cells for the probe "large"
 FINE = 100  # pictures per class at which lite0 is also fine-tuned, and trained from scratch
 LONG = (10, 30)  # defects per class, at which the longer trainings are made, too
 STEPS = dict(small=250, long=1000, tuned=60, gentle=130, scratch=60, boxes=200)
@@ -106,8 +107,8 @@ def defect_data(seed):
     return *defects(most, 100 + seed), *defects(2 if QUICK else N_TEST, 900)
 
 
-def elpv_data(seed):
-    """Cells of 100 x 100 px. The list of each type is cut into three stretches: one is the test,
+def elpv_data(seed, pool=3):
+    """Cells of 300 / pool px. The list of each type is cut into three stretches: one is the test,
     another for each seed, and the training cells are drawn from the two others."""
     from elpv import cells
 
@@ -124,12 +125,12 @@ def elpv_data(seed):
     if QUICK:
         train, test = train[:8], test[::40]
     y = torch.from_numpy((probability == 1).astype(np.int64))
-    return pooled(images[train]), y[train], pooled(images[test]), y[test]
+    return pooled(images[train], pool), y[train], pooled(images[test], pool), y[test]
 
 
-def pooled(images):
-    "uint8 `(n 300 300)` to `(n 1 100 100)` in [0, 1]."
-    return F.avg_pool2d(torch.from_numpy(images).float()[:, None] / 255, 3)
+def pooled(images, pool):
+    "uint8 `(n h w)` to `(n 1 h/pool w/pool)` in [0, 1]."
+    return F.avg_pool2d(torch.from_numpy(images).float()[:, None] / 255, pool)
 
 
 DATA = {"defects": (defect_data, len(KINDS)), "elpv": (elpv_data, 2)}
@@ -200,6 +201,7 @@ def wanted(name, late):
     "Methods and pictures per class; what takes longest comes last."
     first = [(m, n) for m in ("probe", "small") for n in NUMBERS]
     first += [(m, FINE) for m in ("tuned", "scratch")]
+    first += [("large", n) for n in NUMBERS if name == "elpv"]
     last = [(m, FINE) for m in ("long", "gentle")]
     if name == "defects":
         return first + last if not late else [(m, n) for n in LONG for m in ("long", "gentle")]
@@ -214,11 +216,15 @@ def learning(runs, save):
             continue
         x, y, x_test, y_test = data(seed)
         side, model = SIDE if name == "defects" else None, Classifier(k)
-        seen = [embeddings(model, v, side) for v in (x, x_test)]
+        seen = {"probe": [embeddings(model, v, side) for v in (x, x_test)]}
+        if ("large", FINE) in todo:  # solar cells at the network's own size, for the probe alone
+            big, _, big_test, _ = elpv_data(seed, pool=2)
+            seen["large"] = [embeddings(model, v, LARGE) for v in (big, big_test)]
         for method, n in todo:
             start, part = time.perf_counter(), slice(0, n * k)
-            if method == "probe":
-                logits = linear_probe(seen[0][part], y[part], k)(seen[1]).detach()
+            if method in seen:
+                features, far = seen[method]
+                logits = linear_probe(features[part], y[part], k)(far).detach()
             else:
                 net = globals()[method](x[part], y[part], k, side, seed)
                 logits = answers(net, x_test, None if method in ("small", "long") else side)
