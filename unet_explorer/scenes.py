@@ -104,7 +104,7 @@ def _person(a, b, rng):
     yield (np.abs(a) < 0.25) & (b > 0.8) & (b < 1.45), coat
     yield (a / 0.12) ** 2 + ((b - 1.6) / 0.15) ** 2 < 1, [0.7, 0.52, 0.42]
 
-# %% ../nbs/44_scenes.ipynb #8c3a853b
+# %% ../nbs/44_scenes.ipynb #24dee764
 def _placed(half, walk, rng):
     "What stands on the street, its class, metres right of the middle, and away."
     for side in (-1, 1):
@@ -116,13 +116,26 @@ def _placed(half, walk, rng):
         yield _person, 6, rng.choice([-1, 1]) * (half + rng.uniform(-0.8, walk)), far
 
 
+def _things(canvas, right, down, half, walk, rng):
+    for shape, k, middle, far in sorted(_placed(half, walk, rng), key=lambda thing: -thing[3]):
+        for where, colour in shape(right * far - middle, CAMERA_M - down * far, rng):
+            canvas.paint(where, colour, k, far - 0.01)
+
+# %% ../nbs/44_scenes.ipynb #ed7c4bfe
+def _hazed(canvas, sky, rng):
+    haze = np.where(canvas.mask == 4, 0, 1 - np.exp(-canvas.depth / 150))[..., None]
+    size = canvas.mask.shape
+    light = 1 + 0.05 * _grain(size, 12, rng) + 0.025 * _grain(size, 1, rng)
+    return (canvas.rgb * (1 - haze) + sky * haze) * light * rng.uniform(0.8, 1.15)
+
+
 def _as_pair(rgb, mask, noise, rng):
     "A picture and a mask that keep the contract of the doors."
     rgb = np.clip(rgb + rng.normal(0, noise, rgb.shape), 0, 1)
     image = torch.from_numpy(np.ascontiguousarray(rgb.transpose(2, 0, 1), np.float32))
     return image, torch.from_numpy(mask.astype(np.int64))
 
-# %% ../nbs/44_scenes.ipynb #16e267a7
+# %% ../nbs/44_scenes.ipynb #e4c67d90
 @checked
 def street_scene(
     size: HeightWidth = (96, 160),  # height and width, in pixels
@@ -144,18 +157,24 @@ def street_scene(
     _ground(canvas, right, down, half, walk, grey, rng)
     for side in (-1, 1):
         _houses(canvas, right, down, side, half + walk + rng.uniform(0.3, 3), rng)
-    for shape, k, middle, far in sorted(_placed(half, walk, rng), key=lambda thing: -thing[3]):
-        for where, colour in shape(right * far - middle, CAMERA_M - down * far, rng):
-            canvas.paint(where, colour, k, far - 0.01)
-    haze = np.where(canvas.mask == 4, 0, 1 - np.exp(-canvas.depth / 150))[..., None]
-    light = 1 + 0.05 * _grain(size, 12, rng) + 0.025 * _grain(size, 1, rng)
-    rgb = (canvas.rgb * (1 - haze) + sky * haze) * light * rng.uniform(0.8, 1.15)
+    _things(canvas, right, down, half, walk, rng)
+    rgb = _hazed(canvas, sky, rng)
     bonnet = (y - h) / (0.09 * h) + 0.7 > ((x - w / 2) / (0.5 * w)) ** 2
     rgb[bonnet], canvas.mask[bonnet] = rng.uniform(0.1, 0.6), IGNORE
     return _as_pair(gaussian_filter(rgb, (0.5, 0.5, 0)), canvas.mask, 0.02, rng)
 
-# %% ../nbs/44_scenes.ipynb #667548f7
+# %% ../nbs/44_scenes.ipynb #471e462f
 FIELD = ("meadow", "building", "road", "water", "forest", "crops")
+
+
+def _crowns(places, extent, rng):
+    "Brightness of a forest at `places` `(n 2)`: one crown for every 22 square metres."
+    from scipy.spatial import cKDTree
+
+    middle = rng.uniform(-5, np.add(extent, 5), (max(2, int(extent[0] * extent[1] / 22)), 2))
+    far, tree = cKDTree(middle).query(places)
+    leaf = 0.53 + 0.38 * np.cos(np.minimum(far / 3.2, 1.5))
+    return leaf * rng.uniform(0.8, 1.2, len(middle))[tree]
 
 
 def _parcels(y, x, extent, rng):
@@ -173,15 +192,10 @@ def _parcels(y, x, extent, rng):
     t, period, bare = rng.uniform((0, 3, 0), (np.pi, 6, 0.8), (n, 3)).T
     along = np.cos(t)[own] * x + np.sin(t)[own] * y
     row = bare[own] * (0.5 + 0.5 * np.sin(2 * np.pi * along / period[own]))
-    crowns = rng.uniform(-5, np.add(extent, 5), (max(2, int(extent[0] * extent[1] / 22)), 2))
-    far, tree = (a.reshape(y.shape) for a in cKDTree(crowns).query(places))
-    leaf = 0.53 + 0.38 * np.cos(np.minimum(far / 3.2, 1.5))
-    leaf = leaf * rng.uniform(0.8, 1.2, len(crowns))[tree]
     crops = green * (1 - row[..., None]) + soil * row[..., None]
+    forest = green * _crowns(places, extent, rng).reshape(*y.shape, 1)
     use = use[own]
-    return np.select(
-        [use[..., None] == 4, use[..., None] == 5], [green * leaf[..., None], crops], green
-    ), use
+    return np.select([use[..., None] == 4, use[..., None] == 5], [forest, crops], green), use
 
 # %% ../nbs/44_scenes.ipynb #8a42f5e5
 def _river(canvas, y, x, extent, rng):
