@@ -163,7 +163,7 @@ def street_scene(
     rgb[bonnet], canvas.mask[bonnet] = rng.uniform(0.1, 0.6), IGNORE
     return _as_pair(gaussian_filter(rgb, (0.5, 0.5, 0)), canvas.mask, 0.02, rng)
 
-# %% ../nbs/44_scenes.ipynb #471e462f
+# %% ../nbs/44_scenes.ipynb #17c4a04c
 FIELD = ("meadow", "building", "road", "water", "forest", "crops")
 
 
@@ -176,7 +176,7 @@ def _crowns(places, extent, rng):
     leaf = 0.53 + 0.38 * np.cos(np.minimum(far / 3.2, 1.5))
     return leaf * rng.uniform(0.8, 1.2, len(middle))[tree]
 
-
+# %% ../nbs/44_scenes.ipynb #180775eb
 def _parcels(y, x, extent, rng):
     "Colours and classes of parcels about 45 m wide: meadow, forest or crops."
     from scipy.spatial import cKDTree
