@@ -356,6 +356,10 @@ def sizes(*value):
     return same(value or (64, 64))
 
 
+def a_line():
+    return np.sin(np.arange(400.0))
+
+
 def batch():
     return torch.rand(2, 1, 32, 32, generator=torch.Generator().manual_seed(0))
 
@@ -505,6 +509,21 @@ BY_CALL = {  # what one function needs besides
     "class_weights": dict(n_classes=same(2)),
     "street_scene": dict(size=sizes()),
     "field_scene": dict(size=sizes()),
+    "pluck": dict(freq=same(220.0)),
+    "sound": dict(wave=a_line, rate=same(8000), label=same("a sound")),
+    "drum": dict(kind=same("kick")),
+    "sequence": dict(voice=same("drums")),
+    "speak": dict(words=same("Rice is a dish.")),
+    "si_sdr": dict(estimate=a_line, truth=a_line),
+    "mixed": dict(wanted=a_line, other=a_line, snr=same(0.0)),
+    "WaveUNet": dict(widths=same((4, 8))),
+    "sound_pool": dict(part=same("test"), k=same(1), n=same(2000)),
+    "mixtures": dict(pool=same(dict(drums=np.ones((2, 9)), strings=np.ones((2, 9))))),
+    "distortion": dict.fromkeys(("estimate", "truth"), lambda: torch.ones(2, 1, 9)),
+    "level": dict(line=a_line),
+    "beats_of": dict(logits=a_line),
+    "beat_mask": dict(beats=same([3])),
+    "beat_counts": dict(found=same([3]), beats=same([4])),
     "write_table": dict(path=same("t.csv"), rows=same([dict(a=1)]), columns=same(["a"])),
     "fit_batches": dict(model=linear, batch=some_batches, loss=same(plain_loss), steps=same(1)),
     "called_like_a_mask": dict(name=same("a_mask")),
