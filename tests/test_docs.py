@@ -653,6 +653,17 @@ def findings(page, within=None, **options):
     ]
 
 
+def test_sounds_can_be_played(web, page):
+    "The sounds of a lesson lie in its page, each with a length and a name."
+    page.goto(f"{web}/signals.html")
+    lengths = "() => [...document.querySelectorAll('audio')].map(a => a.duration)"
+    page.wait_for_function(f"() => ({lengths})().every(s => s > 0.5)")
+    names = [a.get_attribute("aria-label") for a in page.locator("audio").all()]
+    assert len(page.evaluate(lengths)) == len(names) >= 8
+    assert len(set(names)) == len(names) and all(names)
+    assert not strangers(page, web) and not page.errors
+
+
 def test_every_page_in_the_browser(site, web, page):
     """Nothing leaves the host, no error, accessible in both colours, and no sideways scrolling on a
     telephone.

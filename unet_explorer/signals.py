@@ -8,7 +8,7 @@ __all__ = ['Line', 'Bits', 'Seconds', 'Colour', 'Marks', 'Periods', 'Waves', 'So
            'WaveUNet', 'mixtures', 'distortion', 'Heart', 'heartbeats', 'baseline_wander', 'noisy_heart',
            'heart_batches', 'level', 'beat_mask', 'beats_of', 'beat_counts']
 
-# %% ../nbs/40_signals.ipynb #7f24729b
+# %% ../nbs/40_signals.ipynb #0733b96b
 import base64
 import ctypes
 import functools
@@ -48,7 +48,7 @@ def _is_line(v):
 
 Line = Annotated[np.ndarray, Rule("a line of finite numbers: one axis, not empty", _is_line)]
 Bits = Annotated[int, Rule("8 or 16", lambda v: v in (8, 16))]
-Seconds = number("a time from 0.01 to 600 s", lambda v: 0.01 <= v <= 600)
+Seconds = number("a time above 0 and up to 600 s", lambda v: 0 < v <= 600)
 Colour = number("a number above -1 and below 1", lambda v: -1 < v < 1)
 
 
@@ -70,7 +70,7 @@ Waves = Annotated[
 ]
 SoundRate = whole(3000, 48000)  # samples per second that browsers play
 
-# %% ../nbs/40_signals.ipynb #ed207cee
+# %% ../nbs/40_signals.ipynb #b8303d20
 @checked
 def pluck(
     freq: Positive,  # in Hz; the string gets the nearest pitch that whole samples allow
@@ -87,7 +87,7 @@ def pluck(
     period = round(rate / freq - 0.5)
     if period < 3:
         raise InputError(f"pluck: freq={freq} is too high at {rate} Hz; at most {rate / 4:g} Hz")
-    wave = np.zeros(round(seconds * rate))
+    wave = np.zeros(max(1, round(seconds * rate)))
     start = np.random.default_rng(seed).uniform(-1, 1, period)[: len(wave)]
     wave[: len(start)] = start - start.mean()  # a string has no constant part
     loop = np.zeros(period + 2)
@@ -142,7 +142,7 @@ def sound(
     page = f'<figure class="sound" {look}><figcaption>{words}</figcaption>{button}</figure>'
     return Sound(page, f"sound: {said}")
 
-# %% ../nbs/40_signals.ipynb #803fd51f
+# %% ../nbs/40_signals.ipynb #bc83867c
 @checked
 def drum(
     kind: str,  # "kick", "snare" or "hat"
@@ -156,13 +156,13 @@ def drum(
 
     tone, noise = known("drum", kind, dict(kick=(1, 0.05), snare=(0.5, 0.4), hat=(0, 0.4)))
     rng = np.random.default_rng(seed)
-    t = np.arange(round(seconds * rate)) / rate
+    t = np.arange(max(1, round(seconds * rate))) / rate
     phase = rng.uniform(50, 90) * t + rng.uniform(2, 6) * (1 - np.exp(-t / 0.03))
     skin = np.sin(2 * np.pi * phase) * np.exp(-t / rng.uniform(0.08, 0.2))
     burst = lfilter([1, -rng.uniform(0.3, 0.95)], [1], rng.standard_normal(len(t)))
     return tone * skin + noise * burst * np.exp(-t / rng.uniform(0.015, 0.08))
 
-# %% ../nbs/40_signals.ipynb #e06869eb
+# %% ../nbs/40_signals.ipynb #1fcc5cbc
 @checked
 def sequence(
     voice: str,  # "strings" or "drums"
@@ -176,7 +176,7 @@ def sequence(
     another voice."""
     known("voice", voice, ("strings", "drums"))
     rng = np.random.default_rng(seed)
-    out, now = np.zeros(round(seconds * rate)), rng.uniform(0, 0.1)
+    out, now = np.zeros(max(1, round(seconds * rate))), rng.uniform(0, 0.1)
     step = rng.choice([0.125, 0.16, 0.2, 0.25])
     while (at := round(now * rate)) < len(out):
         left, new = (len(out) - at) / rate, dict(seed=int(rng.integers(2**31)))
@@ -189,7 +189,7 @@ def sequence(
         for note in notes:
             out[at : at + len(note)] += rng.uniform(0.4, 1) * note
         now += step * rng.choice([1, 1, 2])
-    return 0.1 * out / np.sqrt(np.mean(out**2))
+    return 0.1 * out / max(1e-9, np.sqrt(np.mean(out**2)))
 
 # %% ../nbs/40_signals.ipynb #de778f23
 @functools.cache
@@ -318,7 +318,7 @@ def hiss(
     noise = lfilter([1], [1, -colour], np.random.default_rng(seed).standard_normal(n + 200))[200:]
     return noise * np.sqrt(1 - colour**2)
 
-# %% ../nbs/40_signals.ipynb #ceb5f466
+# %% ../nbs/40_signals.ipynb #7e827c94
 def _lines(v, who):
     try:
         v = np.asarray(v.detach().cpu() if torch.is_tensor(v) else v)
@@ -349,9 +349,9 @@ def si_sdr(
             "si_sdr: a truth that is constant; silence has no distortion, leave it out"
         )
     target = (estimate * truth).sum(-1, keepdims=True) / energy * truth
-    wrong = ((estimate - target) ** 2).sum(-1)
-    with np.errstate(divide="ignore"):
-        return 10 * np.log10((target**2).sum(-1) / wrong)
+    right, wrong = (target**2).sum(-1), ((estimate - target) ** 2).sum(-1)
+    with np.errstate(divide="ignore"):  # minus infinity for silence, infinity for the truth
+        return 10 * np.log10(right / np.where(right > 0, wrong, 1))
 
 # %% ../nbs/40_signals.ipynb #2cf38a39
 class WaveUNet(nn.Module):
@@ -422,7 +422,7 @@ def distortion(
     wrong = ((estimate - truth) ** 2).sum(-1)
     return (10 * torch.log10(wrong / (truth**2).sum(-1).clamp_min(1e-8) + 1e-4)).mean()
 
-# %% ../nbs/40_signals.ipynb #f7fefcab
+# %% ../nbs/40_signals.ipynb #ca8b6d0a
 class Heart(NamedTuple):
     "A simulated record, and where its beats are."
 
@@ -452,7 +452,11 @@ def heartbeats(
     45 to 120 beats a minute, faster and slower with the breath, some early; a tenth of the records
     upside down. No noise. Raises `InputError` for numbers below 1."""
     rng = np.random.default_rng(seed)
-    n, pace, spread = round(seconds * rate), 60 / rng.uniform(45, 120), rng.uniform(0.01, 0.08)
+    n, pace, spread = (
+        max(1, round(seconds * rate)),
+        60 / rng.uniform(45, 120),
+        rng.uniform(0.01, 0.08),
+    )
     when, high, wide = rng.uniform(_WAVES[..., 0], _WAVES[..., 1]).T
     when[[0, 4]] *= np.sqrt(pace)  # slow hearts have wide beats
     t, line, beats, now = np.arange(n) / rate, np.zeros(n), [], rng.uniform(-0.5, 0.3)
