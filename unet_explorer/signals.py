@@ -230,7 +230,7 @@ def speak(
     common = np.gcd(rate, own)
     return resample_poly(np.concatenate(said) / 32768, rate // common, own // common)
 
-# %% ../nbs/40_signals.ipynb #2afdbbf8
+# %% ../nbs/40_signals.ipynb #fc3c20b7
 SENTENCES = dict(  # of the Harvard lists (IEEE 1969), which telephones are tested with
     train=(
         "The birch canoe slid on the smooth planks.",
@@ -247,9 +247,9 @@ SENTENCES = dict(  # of the Harvard lists (IEEE 1969), which telephones are test
     valid=("The boy was there when the sun rose.", "A rod is used to catch pink salmon."),
     test=("Help the woman get back to her feet.", "A pot of tea helps to pass the evening."),
 )
-VOICES = dict(  # of eSpeak NG
-    train=("en-us", "en-us+m3", "en-us+f2", "en-gb-scotland", "en-us+f4"),
-    valid=("en-us+m1", "en-gb-x-rp+f3"),
+VOICES = dict(  # of eSpeak NG, those that say the same each time (f2, f3 and f5 do not)
+    train=("en-us", "en-us+m3", "en-us+m7", "en-gb-scotland", "en-us+f4"),
+    valid=("en-us+m1", "en-gb-x-rp+m2"),
     test=("en-us+m4", "en-gb-x-rp+f1", "en-gb-scotland+m5"),
 )
 PERIODS = dict(  # of the strings, in samples: no part has a pitch of another
