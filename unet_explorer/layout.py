@@ -90,7 +90,7 @@ def changed(
     maps = ("metal", "via", "foreign", "relief_nm")
     return np.any([getattr(a, m) != getattr(b, m) for m in maps], axis=0)
 
-# %% ../nbs/05_layout.ipynb #53f31397
+# %% ../nbs/05_layout.ipynb #a1e99994
 def _check_pitch(what, inner_nm, pitch_nm):
     if inner_nm >= pitch_nm:
         raise InputError(
@@ -106,11 +106,13 @@ def lines(
     pitch_nm: Positive = 96.0,  # from line to line, in nm
     width_nm: Positive = 48.0,  # width of a line, in nm
     seed: Seed = 0,  # same seed, same layout
+    upright: bool | None = None,  # or lying; None: chance decides
 ) -> Layout:  # masks `(h w)`, with the size of a pixel
     "Lines and spaces, upright or lying. Raises `InputError` for sizes that cannot be."
     _check_pitch("lines", width_nm, pitch_nm)
     rng = np.random.default_rng(seed)
-    upright = rng.random() < 0.5
+    chance = rng.random() < 0.5
+    upright = chance if upright is None else bool(upright)
     across = (np.arange(size[upright]) * pixel_nm + rng.uniform(0, pitch_nm)) % pitch_nm < width_nm
     metal = np.broadcast_to(across if upright else across[:, None], size).copy()
     return Layout(metal, pixel_nm=pixel_nm, name="lines")

@@ -1,0 +1,308 @@
+"""Pictures made larger: PSNR, SSIM, checkerboards and time of four last layers against bicubic and
+the best linear filter, on photographs and on EM; and what becomes of a line width, and of a bite
+that no training picture had. Finished runs are kept, so it can be stopped at any time."""
+
+import time
+from functools import cache
+
+import numpy as np
+import torch
+from common import SEEDS, SPLIT, earlier, facts, parameters, write
+from torch.nn.functional import mse_loss
+from unet_explorer.contracts import InputError
+from unet_explorer.data import load, sample
+from unet_explorer.layout import Roughness, lines, roughen
+from unet_explorer.physical_defects import add_defect
+from unet_explorer.superres import (
+    PICTURES,
+    SuperRes,
+    best_linear,
+    bicubic,
+    line_edges,
+    line_widths,
+    luminance,
+    paired_crops,
+    psnr_ssim,
+    shrink,
+    two_scans,
+)
+from unet_explorer.train import fit_batches
+from unet_explorer.upsample import checkerboard_score, nyquist_energy, phase_variance, smooth_noise
+
+SCALES = (2, 3, 4)
+UPS = ("shuffle", "nearest", "transposed", "transposed_uneven")
+STEPS = dict(photographs=1500, EM=500)
+RECIPE = (
+    f"{STEPS['photographs']} steps (photographs) or {STEPS['EM']} steps (EM) of 16 random crops, "
+    "24x24 pixels of the small picture, turned and mirrored; AdamW, one cycle up to 3e-3, squared "
+    "error; luminance in [0, 1]; shrunk by anti-aliased bicubic interpolation, not rounded; a "
+    "margin of two small pixels is left out of the scores"
+)
+
+
+def on():
+    about = facts()
+    keys = ("processor", "cores", "date")
+    return ", ".join([*(str(about[k]) for k in keys), about.get("commit", "no commit")])
+
+
+# --- pictures ----------------------------------------------------------------------------------
+
+
+def full_size(kind, part):
+    "Name and picture `(1 h w)` of each picture of a part."
+    if kind == "photographs":
+        return [(name, luminance(name)) for name in PICTURES[part]]
+    ds = load("isbi2012")[part]
+    return [(ds[i]["name"], sample(ds, i)[0]) for i in range(len(ds))]
+
+
+def pairs(pictures, scale):
+    out = []
+    for name, large in pictures:
+        h, w = (n // scale * scale for n in large.shape[-2:])
+        out.append((name, shrink(large, scale), large[:, :h, :w]))
+    return out
+
+
+@torch.no_grad()
+def scores(f, test, scale):
+    "PSNR and SSIM of each picture."
+    found = {n: psnr_ssim(f(small[None])[0], large, 2 * scale) for n, small, large in test}
+    return dict(psnr={n: v[0] for n, v in found.items()}, ssim={n: v[1] for n, v in found.items()})
+
+
+@torch.no_grad()
+def patterns(net, scale):
+    """Checkerboards. flat: phase variance of the output for greys, the highest; smooth: Nyquist
+    energy of the output for a smooth picture; layer: phase variance of the last layer for ones."""
+    greys = [torch.full((1, 1, 32, 32), g) for g in (0.2, 0.5, 0.8)]
+    smooth = (0.5 + 0.15 * smooth_noise(1, 32)).clamp(0, 1)
+    return dict(
+        flat=max(phase_variance(net(g), scale, 8 * scale) for g in greys),
+        smooth=nyquist_energy(net(smooth), scale),
+        layer=checkerboard_score(net.up, 32, scale)["phase"],
+    )
+
+
+def wanted(kind):
+    "The runs `(scale, up, seed)` of a kind of pictures, the most important ones first."
+    for seed in SEEDS:
+        for scale in SCALES:
+            for up in UPS if kind == "photographs" or scale == 2 else ("shuffle",):
+                yield scale, up, seed
+
+
+def enlarge(kind, rows, save):
+    "Fill `rows` of one kind of pictures."
+    done = {(r["scale"], r["up"], r.get("seed")) for r in rows}
+    pictures = {part: full_size(kind, part) for part in ("train", "valid", "test")}
+    for scale in SCALES:
+        if (scale, "bicubic", None) in done:
+            continue
+        parts = {part: pairs(p, scale) for part, p in pictures.items()}
+        linear = best_linear([p[1:] for p in parts["train"]], scale)
+        for up, f in (("bicubic", lambda x, s=scale: bicubic(x, s)), ("linear", linear)):
+            valid = float(np.mean(list(scores(f, parts["valid"], scale)["psnr"].values())))
+            rows.append(dict(scale=scale, up=up, valid_psnr=valid))
+            rows[-1] |= scores(f, parts["test"], scale)
+        save()
+    for scale, up, seed in wanted(kind):
+        if (scale, up, seed) in done:
+            continue
+        parts = {part: pairs(p, scale) for part, p in pictures.items()}
+        net, start = SuperRes(scale, up, seed=seed), time.perf_counter()
+        before = patterns(net, scale)
+        batch = paired_crops([p[1:] for p in parts["train"]], scale)
+        fit_batches(net, batch, mse_loss, steps=STEPS[kind], seed=seed)
+        seconds = round(time.perf_counter() - start, 1)
+        valid = float(np.mean(list(scores(net, parts["valid"], scale)["psnr"].values())))
+        row = dict(scale=scale, up=up, seed=seed, parameters=parameters(net), valid_psnr=valid)
+        row |= scores(net, parts["test"], scale) | dict(before=before, after=patterns(net, scale))
+        rows.append(row | dict(seconds=seconds, on=on()))
+        save()
+        mean = np.mean(list(row["psnr"].values()))
+        print(f"{kind} x{scale} {up}, seed {seed}: {mean:.2f} dB, {seconds} s", flush=True)
+
+
+@torch.no_grad()
+def times(rounds=11, side=504):
+    "Milliseconds to make a picture of 504x504, one thread; all take turns; median and range."
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    jobs = {}
+    for scale in SCALES:
+        x = torch.rand(1, 1, side // scale, side // scale)
+        jobs[f"bicubic x{scale}"] = (lambda x, s=scale: bicubic(x, s), x)
+        for up in UPS:
+            jobs[f"{up} x{scale}"] = (SuperRes(scale, up).eval(), x)
+    took = {name: [] for name in jobs}
+    for _ in range(rounds + 1):
+        for name, (f, x) in jobs.items():
+            start = time.perf_counter()
+            f(x)
+            took[name].append(1000 * (time.perf_counter() - start))
+    torch.set_num_threads(threads)
+    ms = {k: v[1:] for k, v in took.items()}
+    found = {k: dict(ms=float(np.median(v)), fastest=min(v), slowest=max(v)) for k, v in ms.items()}
+    return dict(rounds=rounds, side=side, threads=1, on=on(), **found)
+
+
+# --- line widths -------------------------------------------------------------------------------
+
+SIDE, NOMINAL, PITCH = 384, 40.0, 96.0  # nm
+DOSES = (10, 40)  # electrons per pixel of the quick scan
+WIDTHS = (32, 36, 40, 44, 48)
+BITES = (20, 32, 44)
+DIES, LINE_STEPS, TEST = 12, 600, 700_000
+TRAINING = {  # design widths in nm, width of the spaces in nm (None: the pitch is kept), bites
+    "nominal": ((39.0, 41.0), None, False),
+    "wide": ((28.0, 52.0), (44.0, 58.0), False),
+    "wide, with bites": ((28.0, 52.0), (44.0, 58.0), True),
+}
+LINES = (
+    f"48 dies of {SIDE}x{SIDE} nm for each training, {LINE_STEPS} steps, quick scan in pixels of "
+    "8 nm, slow scan (200 electrons) in pixels of 2 nm; "
+    f"widths on {DIES} other dies; nominal: widths 39 to 41 nm at a pitch of {PITCH:g} nm; "
+    "wide: 28 to 52 nm, spaces of 44 to 58 nm"
+)
+
+
+def die(width, pitch, seed):
+    "Rough upright lines in pixels of 1 nm."
+    return roughen(lines((SIDE, SIDE), 1.0, pitch, width, seed, upright=True), Roughness(), seed)
+
+
+def dies_to_train(name, seed, n=48):
+    "Layouts, none of which is looked at again."
+    widths, spaces, bites = TRAINING[name]
+    rng, out = np.random.default_rng([seed, *name.encode()]), []
+    for _ in range(n):
+        width = rng.uniform(*widths)
+        pitch = PITCH if spaces is None else width + rng.uniform(*spaces)
+        chip = die(width, pitch, int(rng.integers(2**30)))
+        for _ in range(4 if bites else 0):
+            try:
+                chip = add_defect(chip, "mouse_bite", rng.uniform(12, 56), int(rng.integers(2**30)))
+                chip = chip[0]
+            except InputError:  # no room for one more
+                continue
+        out.append(chip)
+    return out
+
+
+def line_net(name, dose, seed):
+    "A network that has seen quick and slow scans of the dies of `name`."
+    chips = dies_to_train(name, seed)
+    scans = [two_scans(c.metal, float(dose), seed=1000 * seed + i) for i, c in enumerate(chips)]
+    net = SuperRes(4, seed=seed)
+    fit_batches(net, paired_crops(scans, 4, turn=False), mse_loss, steps=LINE_STEPS, seed=seed)
+    return net
+
+
+@torch.no_grad()
+def as_seen(f, quick):
+    return f(quick[None])[0, 0].numpy()
+
+
+@cache
+def line_scene(width, i, dose):
+    "Quick and slow scan of a clean die, what endless electrons would show, and the true width."
+    metal = die(width, PITCH, 5000 + i).metal
+    perfect = two_scans(metal, float("inf"), float("inf"))[1][0].numpy()
+    truth = float(np.nanmean(line_widths(metal, 1.0, (0, 0))))
+    return *two_scans(metal, float(dose), seed=TEST + i), perfect, truth
+
+
+@cache
+def bite_scene(size, i, dose):
+    "Scans of a die with a bite, of the same one without, mask of the bite, its area and depth."
+    chip = die(NOMINAL, PITCH, 9000 + i)
+    broken, mask, _ = add_defect(chip, "mouse_bite", float(size), seed=i)
+    scans = [two_scans(c.metal, float(dose), seed=TEST + i) for c in (broken, chip)]
+    return *scans, mask, *bite_found(broken.metal, 1.0, mask)
+
+
+def bite_found(image, pixel_nm, mask):
+    """Missing area in nm2 and greatest depth in nm of the edge at a bite, in a picture. The place
+    of the edge without it: its median over the rows away from the bite."""
+    y, x = np.nonzero(mask)
+    edges, rising = line_edges(image, pixel_nm)
+    middle = np.nanmedian(edges, 0)
+    j = np.abs(middle - (x.min() + x.max() + 1) / 2).argmin()
+    rows = (np.arange(len(edges)) + 0.5) * pixel_nm
+    near = (rows > y.min() - 8) & (rows < y.max() + 9)
+    inwards = (1 if rising[j] else -1) * (edges[:, j] - np.nanmedian(edges[~near, j]))
+    inwards = np.nan_to_num(inwards[near])
+    return float(inwards.sum() * pixel_nm), float(inwards.max())
+
+
+def measured(view, dose):
+    """What `view(quick, slow)`, a picture with pixels of 2 nm, measures. For each width: errors in
+    nm before calibration, one for each die, the roughness (3 sigma) and the PSNR. For each bite:
+    the shares of its area and of its depth, and the share of area where there is no bite."""
+    found = dict(errors={}, roughness={}, psnr={}, area={}, depth={}, clean_area={})
+    for width in WIDTHS:
+        rows = []
+        for i in range(DIES):
+            quick, slow, perfect, truth = line_scene(width, i, dose)
+            picture = view(quick, slow)
+            seen = line_widths(picture, 2.0)
+            psnr = -10 * np.log10(np.mean((picture - perfect)[8:-8, 8:-8] ** 2))
+            rows.append((np.nanmean(seen) - truth, 3 * np.nanmean(np.nanstd(seen, 0)), psnr))
+        errors, rough, psnr = np.transpose(rows)
+        found["errors"][width] = [round(float(e), 3) for e in errors]
+        found["roughness"][width] = round(float(rough.mean()), 3)
+        found["psnr"][width] = round(float(psnr.mean()), 2)
+    for size in BITES:
+        rows = []
+        for i in range(DIES):
+            broken, clean, mask, true_area, true_depth = bite_scene(size, i, dose)
+            area, depth = bite_found(view(*broken), 2.0, mask)
+            nothing, _ = bite_found(view(*clean), 2.0, mask)
+            rows.append((area / true_area, depth / true_depth, nothing / true_area))
+        for key, values in zip(("area", "depth", "clean_area"), np.transpose(rows)):
+            found[key][size] = [round(float(v), 3) for v in values]
+    return found
+
+
+def measure_lines(rows, save):
+    "Fill `rows` of line widths and bites."
+    done = {(r["method"], r["dose"], r.get("seed")) for r in rows}
+    plain = {
+        "slow scan": lambda q, s: s[0].numpy(),
+        "bicubic": lambda q, s: bicubic(q, 4)[0].numpy(),
+    }
+    for dose in DOSES:
+        for method, view in plain.items():
+            if (method, dose, None) not in done:
+                rows.append(dict(method=method, dose=dose) | measured(view, dose))
+                save()
+    for seed in SEEDS:
+        for dose in DOSES:
+            for name in TRAINING:
+                if (name, dose, seed) in done:
+                    continue
+                net = line_net(name, dose, seed)
+                row = measured(lambda q, s, net=net: as_seen(net, q), dose)
+                rows.append(dict(method=name, dose=dose, seed=seed) | row | dict(on=on()))
+                save()
+                error = {w: round(float(np.mean(e)), 1) for w, e in row["errors"].items()}
+                print(f"{name}, dose {dose}, seed {seed}: errors in nm {error}", flush=True)
+
+
+def main():
+    old = earlier("superres", recipe=RECIPE, lines=LINES)
+    kept = {k: old.get(k, []) for k in ("photographs", "EM", "line_widths")}
+    kept |= {"time": old.get("time")}
+
+    def save():
+        split = dict(photographs=PICTURES, EM=SPLIT["isbi2012"])
+        write("superres", recipe=RECIPE, lines=LINES, split=split, **kept)
+
+    measure_lines(kept["line_widths"], save)
+    enlarge("photographs", kept["photographs"], save)
+    enlarge("EM", kept["EM"], save)
+    if not kept["time"]:
+        kept["time"] = times()
+        save()
