@@ -2,15 +2,17 @@
 the best linear filter, on photographs and on EM; and what becomes of a line width, and of a bite
 that no training picture had. Finished runs are kept, so it can be stopped at any time."""
 
+import sys
 import time
 from functools import cache
 
 import numpy as np
 import torch
-from common import SEEDS, SPLIT, earlier, facts, parameters, write
+from common import RESULTS, SEEDS, SPLIT, earlier, facts, parameters, write
 from torch.nn.functional import mse_loss
 from unet_explorer.contracts import InputError
 from unet_explorer.data import load, sample
+from unet_explorer.images import show_grid
 from unet_explorer.layout import Roughness, lines, roughen
 from unet_explorer.physical_defects import add_defect
 from unet_explorer.superres import (
@@ -31,7 +33,7 @@ from unet_explorer.upsample import checkerboard_score, nyquist_energy, phase_var
 
 SCALES = (2, 3, 4)
 UPS = ("shuffle", "nearest", "transposed", "transposed_uneven")
-STEPS = dict(photographs=1500, EM=500)
+STEPS = dict(photographs=1000, EM=300)
 RECIPE = (
     f"{STEPS['photographs']} steps (photographs) or {STEPS['EM']} steps (EM) of 16 random crops, "
     "24x24 pixels of the small picture, turned and mirrored; AdamW, one cycle up to 3e-3, squared "
@@ -154,7 +156,7 @@ SIDE, NOMINAL, PITCH = 384, 40.0, 96.0  # nm
 DOSES = (10, 40)  # electrons per pixel of the quick scan
 WIDTHS = (32, 36, 40, 44, 48)
 BITES = (20, 32, 44)
-DIES, LINE_STEPS, TEST = 12, 600, 700_000
+DIES, LINE_STEPS, TEST = 12, 400, 700_000
 TRAINING = {  # design widths in nm, width of the spaces in nm (None: the pitch is kept), bites
     "nominal": ((39.0, 41.0), None, False),
     "wide": ((28.0, 52.0), (44.0, 58.0), False),
@@ -291,18 +293,45 @@ def measure_lines(rows, save):
                 print(f"{name}, dose {dose}, seed {seed}: errors in nm {error}", flush=True)
 
 
-def main():
-    old = earlier("superres", recipe=RECIPE, lines=LINES)
-    kept = {k: old.get(k, []) for k in ("photographs", "EM", "line_widths")}
-    kept |= {"time": old.get("time")}
+def portrait(path=RESULTS.parent / "images" / "superres.png"):
+    "The picture at the head of the lesson: a bite in four pictures, at the lower dose."
+    if path.is_file():
+        return
+    (quick, slow), _, mask, *_ = bite_scene(32, 1, DOSES[0])
+    large = bicubic(quick, 4)[0].numpy(), as_seen(line_net("nominal", DOSES[0], 0), quick)
+    y, x = (min(max(int(v.mean()), 96), SIDE - 96) // 8 * 8 for v in np.nonzero(mask))
+    views = []
+    for a in (quick[0].numpy(), *large, slow[0].numpy()):
+        k = SIDE // len(a)
+        views.append(a[(y - 96) // k : (y + 96) // k, (x - 96) // k : (x + 96) // k])
+    titles = ("quick scan, 8 nm pixels", "bicubic", "network", "slow scan, 2 nm pixels")
+    show_grid(views, titles, vmin=0.1, vmax=0.9, size=2.5).savefig(path, dpi=90)
 
-    def save():
+
+PARTS = ("line_widths", "photographs", "EM", "time")
+
+
+def main(parts=PARTS):
+    same = dict(recipe=RECIPE, lines=LINES)
+    old = earlier("superres", **same)
+    kept = {part: old.get(part, []) for part in parts}
+
+    def save():  # what another process has written stays
         split = dict(photographs=PICTURES, EM=SPLIT["isbi2012"])
-        write("superres", recipe=RECIPE, lines=LINES, split=split, **kept)
+        now = earlier("superres", **same)
+        others = {part: now.get(part, []) for part in PARTS if part not in parts}
+        write("superres", **same, split=split, **kept, **others)
 
-    measure_lines(kept["line_widths"], save)
-    enlarge("photographs", kept["photographs"], save)
-    enlarge("EM", kept["EM"], save)
-    if not kept["time"]:
+    if "line_widths" in parts:
+        measure_lines(kept["line_widths"], save)
+        portrait()
+    for kind in ("photographs", "EM"):
+        if kind in parts:
+            enlarge(kind, kept[kind], save)
+    if "time" in parts and not kept["time"]:
         kept["time"] = times()
         save()
+
+
+if __name__ == "__main__":
+    main(tuple(sys.argv[1:]) or PARTS)

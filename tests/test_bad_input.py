@@ -368,6 +368,14 @@ def linear():
     return torch.nn.Linear(4, 1)
 
 
+def small_and_large():
+    return [(picture(side=16), picture(side=32))]
+
+
+def tracks(kind=bool):
+    return np.tile(np.arange(64) % 16 < 8, (64, 1)).astype(kind)
+
+
 def some_batches():
     return lambda rng: (torch.rand(3, 4), torch.zeros(()))
 
@@ -525,6 +533,15 @@ BY_CALL = {  # what one function needs besides
     "beat_mask": dict(beats=same([3])),
     "beat_counts": dict(found=same([3]), beats=same([4])),
     "write_table": dict(path=same("t.csv"), rows=same([dict(a=1)]), columns=same(["a"])),
+    "luminance": dict(name=same("page")),
+    "shrink": dict(x=picture),
+    "bicubic": dict(x=picture),
+    "paired_crops": dict(pairs=small_and_large, size=same(8), bs=same(2)),
+    "best_linear": dict(pairs=small_and_large, kernel=same(3)),
+    "psnr_ssim": dict(pred=picture, truth=picture),
+    "two_scans": dict(metal=tracks),
+    "line_edges": dict(image=lambda: tracks(float)),
+    "line_widths": dict(image=lambda: tracks(float)),
     "fit_batches": dict(model=linear, batch=some_batches, loss=same(plain_loss), steps=same(1)),
     "called_like_a_mask": dict(name=same("a_mask")),
     "values_in": dict(text=same("0,255")),
