@@ -2,6 +2,7 @@
 the best linear filter, on photographs and on EM; and what becomes of a line width, and of a bite
 that no training picture had. Finished runs are kept, so it can be stopped at any time."""
 
+import itertools
 import sys
 import time
 from functools import cache
@@ -152,21 +153,23 @@ def times(rounds=11, side=504):
 
 # --- line widths -------------------------------------------------------------------------------
 
-SIDE, NOMINAL, PITCH = 384, 40.0, 96.0  # nm
+SIDE, NOMINAL, PITCHES = 384, 40.0, (80, 96)  # nm; the second for `nominal` only
+SMOOTH, LONGER = (8.0, 3.0), (24.0, 4.0)  # of the gauge, along and across the lines, in nm
+LEVEL = 0.45  # grey level of an edge
 DOSES = (10, 40)  # electrons per pixel of the quick scan
-WIDTHS = (32, 36, 40, 44, 48)
+WIDTHS = (34, 37, 40, 43, 46)
 BITES = (20, 32, 44)
 DIES, LINE_STEPS, TEST = 12, 400, 700_000
 TRAINING = {  # design widths in nm, width of the spaces in nm (None: the pitch is kept), bites
     "nominal": ((39.0, 41.0), None, False),
-    "wide": ((28.0, 52.0), (44.0, 58.0), False),
-    "wide, with bites": ((28.0, 52.0), (44.0, 58.0), True),
+    "wide": ((28.0, 52.0), (32.0, 48.0), False),
+    "wide, with bites": ((28.0, 52.0), (32.0, 48.0), True),
 }
 LINES = (
     f"48 dies of {SIDE}x{SIDE} nm for each training, {LINE_STEPS} steps, quick scan in pixels of "
     "8 nm, slow scan (200 electrons) in pixels of 2 nm; "
-    f"widths on {DIES} other dies; nominal: widths 39 to 41 nm at a pitch of {PITCH:g} nm; "
-    "wide: 28 to 52 nm, spaces of 44 to 58 nm"
+    f"widths on {DIES} other dies; nominal: widths 39 to 41 nm at the pitch of the test; "
+    "wide: widths 28 to 52 nm, spaces 32 to 48 nm; pitches {PITCHES}"
 )
 
 
@@ -175,14 +178,14 @@ def die(width, pitch, seed):
     return roughen(lines((SIDE, SIDE), 1.0, pitch, width, seed, upright=True), Roughness(), seed)
 
 
-def dies_to_train(name, seed, n=48):
+def dies_to_train(name, pitch, seed, n=48):
     "Layouts, none of which is looked at again."
     widths, spaces, bites = TRAINING[name]
     rng, out = np.random.default_rng([seed, *name.encode()]), []
     for _ in range(n):
         width = rng.uniform(*widths)
-        pitch = PITCH if spaces is None else width + rng.uniform(*spaces)
-        chip = die(width, pitch, int(rng.integers(2**30)))
+        gap = pitch - width if spaces is None else rng.uniform(*spaces)
+        chip = die(width, width + gap, int(rng.integers(2**30)))
         for _ in range(4 if bites else 0):
             try:
                 chip = add_defect(chip, "mouse_bite", rng.uniform(12, 56), int(rng.integers(2**30)))
@@ -193,9 +196,9 @@ def dies_to_train(name, seed, n=48):
     return out
 
 
-def line_net(name, dose, seed):
+def line_net(name, pitch, dose, seed):
     "A network that has seen quick and slow scans of the dies of `name`."
-    chips = dies_to_train(name, seed)
+    chips = dies_to_train(name, pitch, seed)
     scans = [two_scans(c.metal, float(dose), seed=1000 * seed + i) for i, c in enumerate(chips)]
     net = SuperRes(4, seed=seed)
     fit_batches(net, paired_crops(scans, 4, turn=False), mse_loss, steps=LINE_STEPS, seed=seed)
@@ -208,28 +211,28 @@ def as_seen(f, quick):
 
 
 @cache
-def line_scene(width, i, dose):
+def line_scene(width, pitch, i, dose):
     "Quick and slow scan of a clean die, what endless electrons would show, and the true width."
-    metal = die(width, PITCH, 5000 + i).metal
+    metal = die(width, pitch, 5000 + i).metal
     perfect = two_scans(metal, float("inf"), float("inf"))[1][0].numpy()
-    truth = float(np.nanmean(line_widths(metal, 1.0, (0, 0))))
+    truth = float(np.nanmean(line_widths(metal, 1.0, (0, 0), 0.5)))
     return *two_scans(metal, float(dose), seed=TEST + i), perfect, truth
 
 
 @cache
-def bite_scene(size, i, dose):
+def bite_scene(size, pitch, i, dose):
     "Scans of a die with a bite, of the same one without, mask of the bite, its area and depth."
-    chip = die(NOMINAL, PITCH, 9000 + i)
+    chip = die(NOMINAL, pitch, 9000 + i)
     broken, mask, _ = add_defect(chip, "mouse_bite", float(size), seed=i)
     scans = [two_scans(c.metal, float(dose), seed=TEST + i) for c in (broken, chip)]
-    return *scans, mask, *bite_found(broken.metal, 1.0, mask)
+    return *scans, mask, *bite_found(broken.metal, 1.0, mask, level=0.5)
 
 
-def bite_found(image, pixel_nm, mask):
+def bite_found(image, pixel_nm, mask, smooth_nm=SMOOTH, level=LEVEL):
     """Missing area in nm2 and greatest depth in nm of the edge at a bite, in a picture. The place
     of the edge without it: its median over the rows away from the bite."""
     y, x = np.nonzero(mask)
-    edges, rising = line_edges(image, pixel_nm)
+    edges, rising = line_edges(image, pixel_nm, smooth_nm, level)
     middle = np.nanmedian(edges, 0)
     j = np.abs(middle - (x.min() + x.max() + 1) / 2).argmin()
     rows = (np.arange(len(edges)) + 0.5) * pixel_nm
@@ -239,7 +242,7 @@ def bite_found(image, pixel_nm, mask):
     return float(inwards.sum() * pixel_nm), float(inwards.max())
 
 
-def measured(view, dose):
+def measured(view, pitch, dose, smooth_nm=SMOOTH):
     """What `view(quick, slow)`, a picture with pixels of 2 nm, measures. For each width: errors in
     nm before calibration, one for each die, the roughness (3 sigma) and the PSNR. For each bite:
     the shares of its area and of its depth, and the share of area where there is no bite."""
@@ -247,9 +250,9 @@ def measured(view, dose):
     for width in WIDTHS:
         rows = []
         for i in range(DIES):
-            quick, slow, perfect, truth = line_scene(width, i, dose)
+            quick, slow, perfect, truth = line_scene(width, pitch, i, dose)
             picture = view(quick, slow)
-            seen = line_widths(picture, 2.0)
+            seen = line_widths(picture, 2.0, smooth_nm, LEVEL)
             psnr = -10 * np.log10(np.mean((picture - perfect)[8:-8, 8:-8] ** 2))
             rows.append((np.nanmean(seen) - truth, 3 * np.nanmean(np.nanstd(seen, 0)), psnr))
         errors, rough, psnr = np.transpose(rows)
@@ -259,46 +262,60 @@ def measured(view, dose):
     for size in BITES:
         rows = []
         for i in range(DIES):
-            broken, clean, mask, true_area, true_depth = bite_scene(size, i, dose)
-            area, depth = bite_found(view(*broken), 2.0, mask)
-            nothing, _ = bite_found(view(*clean), 2.0, mask)
+            broken, clean, mask, true_area, true_depth = bite_scene(size, pitch, i, dose)
+            area, depth = bite_found(view(*broken), 2.0, mask, smooth_nm)
+            nothing, _ = bite_found(view(*clean), 2.0, mask, smooth_nm)
             rows.append((area / true_area, depth / true_depth, nothing / true_area))
         for key, values in zip(("area", "depth", "clean_area"), np.transpose(rows)):
             found[key][size] = [round(float(v), 3) for v in values]
     return found
 
 
+def slow_scan(quick, slow):
+    return slow[0].numpy()
+
+
+def by_bicubic(quick, slow):
+    return bicubic(quick, 4)[0].numpy()
+
+
+PLAIN = {
+    "slow scan": (slow_scan, SMOOTH),
+    "bicubic": (by_bicubic, SMOOTH),
+    "bicubic, smoother": (by_bicubic, LONGER),
+}
+
+
 def measure_lines(rows, save):
     "Fill `rows` of line widths and bites."
-    done = {(r["method"], r["dose"], r.get("seed")) for r in rows}
-    plain = {
-        "slow scan": lambda q, s: s[0].numpy(),
-        "bicubic": lambda q, s: bicubic(q, 4)[0].numpy(),
-    }
-    for dose in DOSES:
-        for method, view in plain.items():
-            if (method, dose, None) not in done:
-                rows.append(dict(method=method, dose=dose) | measured(view, dose))
-                save()
-    for seed in SEEDS:
-        for dose in DOSES:
-            for name in TRAINING:
-                if (name, dose, seed) in done:
-                    continue
-                net = line_net(name, dose, seed)
-                row = measured(lambda q, s, net=net: as_seen(net, q), dose)
-                rows.append(dict(method=name, dose=dose, seed=seed) | row | dict(on=on()))
-                save()
-                error = {w: round(float(np.mean(e)), 1) for w, e in row["errors"].items()}
-                print(f"{name}, dose {dose}, seed {seed}: errors in nm {error}", flush=True)
+    done = {(r["method"], r["pitch"], r["dose"], r.get("seed")) for r in rows}
+    cases = [(pitch, dose) for pitch in PITCHES for dose in DOSES]
+    for (pitch, dose), (method, (view, smooth)) in itertools.product(cases, PLAIN.items()):
+        if (method, pitch, dose, None) not in done:
+            row = measured(view, pitch, dose, smooth)
+            rows.append(dict(method=method, pitch=pitch, dose=dose) | row)
+            save()
+    for seed, (pitch, dose), method in itertools.product(SEEDS, cases, TRAINING):
+        unasked = pitch != PITCHES[0] and method != "nominal"
+        if unasked or (method, pitch, dose, seed) in done:
+            continue
+        net = line_net(method, pitch, dose, seed)
+        row = measured(lambda q, s, net=net: as_seen(net, q), pitch, dose)
+        rows.append(dict(method=method, pitch=pitch, dose=dose, seed=seed) | row | dict(on=on()))
+        save()
+        error = {w: round(float(np.mean(e)), 1) for w, e in row["errors"].items()}
+        print(f"{method}, {pitch} nm, dose {dose}, seed {seed}: errors in nm {error}", flush=True)
 
 
 def portrait(path=RESULTS.parent / "images" / "superres.png"):
     "The picture at the head of the lesson: a bite in four pictures, at the lower dose."
     if path.is_file():
         return
-    (quick, slow), _, mask, *_ = bite_scene(32, 1, DOSES[0])
-    large = bicubic(quick, 4)[0].numpy(), as_seen(line_net("nominal", DOSES[0], 0), quick)
+    (quick, slow), _, mask, *_ = bite_scene(32, PITCHES[0], 1, DOSES[0])
+    large = (
+        bicubic(quick, 4)[0].numpy(),
+        as_seen(line_net("nominal", PITCHES[0], DOSES[0], 0), quick),
+    )
     y, x = (min(max(int(v.mean()), 96), SIDE - 96) // 8 * 8 for v in np.nonzero(mask))
     views = []
     for a in (quick[0].numpy(), *large, slow[0].numpy()):

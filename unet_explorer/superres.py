@@ -6,7 +6,7 @@
 __all__ = ['PICTURES', 'shrink', 'bicubic', 'luminance', 'paired_crops', 'best_linear', 'SuperRes', 'psnr_ssim', 'two_scans',
            'line_edges', 'line_widths']
 
-# %% ../nbs/42_superres.ipynb #68cbd385
+# %% ../nbs/42_superres.ipynb #2b707ddb
 from typing import Annotated
 
 import numpy as np
@@ -19,6 +19,7 @@ from unet_explorer.contracts import (
     Count,
     InputError,
     NotNegative,
+    Number,
     Positive,
     Rule,
     Seed,
@@ -265,7 +266,7 @@ def two_scans(
         out.append(torch.from_numpy(np.float32(counted(means, dose, rng)))[None])
     return tuple(out)
 
-# %% ../nbs/42_superres.ipynb #25a798ef
+# %% ../nbs/42_superres.ipynb #cdf4fea2
 def _crossings(row, level):
     "Where a row of grey levels crosses a level, in pixels, and whether it rises there."
     above = row >= level
@@ -293,15 +294,16 @@ def line_edges(
     image: _Grey,  # `(h w)`, upright lines, brighter than what lies between
     pixel_nm: Positive,  # side of a pixel, in nm
     smooth_nm: _Smooth = (8.0, 3.0),  # Gaussian along and across the lines, standard deviation
+    level: Number | None = None,  # grey level of an edge; None: from the picture, see below
     reach_nm: Positive = 24.0,  # how far an edge may wander from its middle place
 ) -> tuple[np.ndarray, np.ndarray]:  # places in nm `(h edges)`, NaN where lost; rising `(edges,)`
-    """Edges of upright lines, row by row, between pixels: where the smoothed grey level crosses the
-    middle between the darkest and the brightest of the mean row.
+    """Edges of upright lines, row by row, between pixels: where the smoothed grey crosses `level`,
+    by default the middle between the darkest and the brightest of its mean row.
 
     Raises `InputError` for what is no picture."""
     grey = gaussian_filter(np.asarray(image, float), [s / pixel_nm for s in smooth_nm])
     mean = grey.mean(0)
-    level = (mean.min() + mean.max()) / 2
+    level = (mean.min() + mean.max()) / 2 if level is None else level
     middle, rising = _crossings(mean, level)
     out = np.full((len(grey), len(middle)), np.nan)
     for r, row in enumerate(grey):
@@ -319,11 +321,12 @@ def line_widths(
     image: _Grey,  # `(h w)`, upright lines, brighter than what lies between
     pixel_nm: Positive,  # side of a pixel, in nm
     smooth_nm: _Smooth = (8.0, 3.0),  # Gaussian along and across the lines, standard deviation
+    level: Number | None = None,  # grey level of an edge; None: from the picture
 ) -> np.ndarray:  # in nm, `(h lines)`; NaN where an edge is lost
     """Widths of the lines that lie in the picture with both edges, row by row, see `line_edges`.
 
     Raises `InputError` for what is no picture, and where no line is whole."""
-    edges, rising = line_edges(image, pixel_nm, smooth_nm)
+    edges, rising = line_edges(image, pixel_nm, smooth_nm, level)
     left = np.flatnonzero(rising[:-1] & ~rising[1:])
     if not len(left):
         raise InputError("line_widths: no line with both edges in the picture; show a larger piece")
