@@ -34,7 +34,7 @@ from unet_explorer.upsample import checkerboard_score, nyquist_energy, phase_var
 
 SCALES = (2, 3, 4)
 UPS = ("shuffle", "nearest", "transposed", "transposed_uneven")
-STEPS = dict(photographs=1000, EM=300)
+STEPS = dict(photographs=800, EM=300)
 RECIPE = (
     f"{STEPS['photographs']} steps (photographs) or {STEPS['EM']} steps (EM) of 16 random crops, "
     "24x24 pixels of the small picture, turned and mirrored; AdamW, one cycle up to 3e-3, squared "
