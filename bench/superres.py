@@ -169,7 +169,7 @@ LINES = (
     f"48 dies of {SIDE}x{SIDE} nm for each training, {LINE_STEPS} steps, quick scan in pixels of "
     "8 nm, slow scan (200 electrons) in pixels of 2 nm; "
     f"widths on {DIES} other dies; nominal: widths 39 to 41 nm at the pitch of the test; "
-    "wide: widths 28 to 52 nm, spaces 32 to 48 nm; pitches {PITCHES}"
+    f"wide: widths 28 to 52 nm, spaces 32 to 48 nm; pitches {PITCHES} nm"
 )
 
 
