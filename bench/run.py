@@ -1,6 +1,6 @@
 """The long experiments. `bench/run.py` runs all, `bench/run.py NAME ...` only those: imports,
 simulator, speed, tiles, decoder, upsamplers, race_quality, quality, contest, options, elpv,
-circuits, signals, superres, classify_detect, scenes, results_md (writes bench/RESULTS.md).
+circuits, signals, text, superres, classify_detect, scenes, results_md (writes bench/RESULTS.md).
 For MONAI: pip install -r bench/requirements.txt
 
 Each writes JSON under nbs/results/, with seed, data, split, hardware, versions and commit; lessons
@@ -23,6 +23,7 @@ NAMES = (
     "elpv",
     "circuits",
     "signals",
+    "text",
     "superres",
     "classify_detect",
     "scenes",
