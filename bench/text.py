@@ -32,7 +32,8 @@ from unet_explorer.train import fit_batches
 from unet_explorer.unet import UNet
 
 SPLIT_SEED = 0
-WIDTHS = (64, 96, 128)  # two levels; validation liked them better than three, at equal steps
+# two levels: more do worse on validation ("levels" below); one was not tried with such widths
+WIDTHS = (64, 96, 128)
 SMALL = (32, 48, 64, 80, 96)  # of `levels` levels the first `levels + 1`
 LONG, SHORT = 1500, 800  # steps: of what is compared with wordsegment; of the ablations
 BATCH, SIDE = 8, 256
