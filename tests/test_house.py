@@ -12,6 +12,7 @@ import sys
 import tokenize
 from pathlib import Path
 from types import SimpleNamespace
+from xml.etree import ElementTree
 
 import pytest
 import yaml
@@ -143,6 +144,16 @@ def test_saved_outputs(path):
         assert o["output_type"] != "error", o
         assert o.get("name") != "stderr", "".join(o["text"])
         assert "application/vnd.jupyter.widget-view+json" not in o.get("data", {})
+
+
+@each
+def test_a_saved_svg_is_a_picture_by_itself(path):
+    "Without its namespace a browser shows it inside a page, but not as a file, and JupyterLab not."
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    data = [o.get("data", {}) for cell in cells for o in cell.get("outputs", [])]
+    for drawn in (d["image/svg+xml"] for d in data if "image/svg+xml" in d):
+        root = ElementTree.fromstring("".join(drawn))
+        assert root.tag == "{http://www.w3.org/2000/svg}svg", "show picture_of(draw, ...)[1]"
 
 
 @each
