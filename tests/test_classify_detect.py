@@ -137,3 +137,132 @@ def test_crops_hold_their_defect():
     assert not torch.equal(cd.crops_around(rows, 48, 0, picture="reference")[0], crops)
     with pytest.raises(InputError, match="size=100"):
         cd.crops_around(rows, 100)
+
+
+def one_line(match, call, *args, **more):
+    with pytest.raises(InputError, match=match) as e:
+        call(*args, **more)
+    assert "\n" not in str(e.value)
+
+
+def row(**change):
+    defect = dict(box=(10, 20, 22, 30), kind="open") | change
+    return dict(image=torch.zeros(1, 64, 64), defects=[defect])
+
+
+@pytest.mark.parametrize(
+    "said, rows, more",
+    [
+        ("picture='mask'", [row()], dict(picture="mask")),
+        ("picture='defects'", [row()], dict(picture="defects")),
+        ("no 'reference'", [row()], dict(picture="reference")),
+        (r"tensor \(c h w\)", [row() | dict(image=torch.zeros(64, 64))], {}),
+        (r"tensor \(c h w\)", [row() | dict(image=np.zeros((1, 64, 64)))], {}),
+        ("a box and a kind", [dict(image=torch.zeros(1, 64, 64), defects=[dict(kind="open")])], {}),
+        ("a box and a kind", [row() | dict(defects=[])], {}),
+        ("top, left, bottom, right", [row(box=(1, 2, 3))], {}),
+        ("within 64 x 64", [row(box=(60, 10, 70, 20))], {}),
+        ("within 64 x 64", [row(box=(22, 20, 10, 30))], {}),
+        ("within 64 x 64", [row(box=(1, 2, float("nan"), 9))], {}),
+        (r"\[1, 3\] channels", [row(), row() | dict(image=torch.zeros(3, 64, 64))], {}),
+        ("no channels", [], {}),
+    ],
+)
+def test_crops_say_what_does_not_fit(said, rows, more):
+    one_line(said, cd.crops_around, rows, 32, **more)
+
+
+def test_a_box_may_be_a_tensor_and_larger_than_the_crop():
+    crops, _ = cd.crops_around([row(box=torch.tensor([10, 20, 62, 30]))], 32)
+    assert crops.shape == (1, 1, 32, 32)
+
+
+def test_pictures_in_another_precision_are_converted(net):
+    x = torch.rand(2, 1, 40, 40, dtype=torch.float64)
+    with torch.no_grad():
+        assert torch.equal(net(x), net(x.float()))
+        assert torch.equal(cd.embeddings(net, x), cd.embeddings(net, x.float()))
+        boxes = cd.CentreNet(pretrained=False, width=8).eval()
+        assert boxes(x).dtype == cd.CentreHead(1)(x).dtype == torch.float32
+
+
+def test_pictures_that_are_none_are_refused(net):
+    x = torch.rand(2, 1, 40, 40)
+    said = "embeddings: x is float64 with values 0 to 255; it must be float32 in"
+    one_line(said, cd.embeddings, net, (x > 0.5).double() * 255)
+    one_line("values nan", cd.embeddings, net, torch.where(x > 0.5, x, torch.nan))
+    for take in (net, cd.CentreNet(pretrained=False, width=8), cd.CentreHead(1)):
+        one_line("x is uint8; it must be float32", take, (255 * x).byte())
+        one_line(r"\(batch, 1, height, width\)", take, x.expand(-1, 3, -1, -1))
+
+
+def test_one_small_picture_cannot_be_trained_on():
+    model, x = cd.Classifier(2, pretrained=False), torch.rand(1, 1, 32, 32)
+    one_line("more than 32 px", model, x)
+    assert model(x.expand(2, -1, -1, -1)).shape == (2, 2)
+    assert model.train()(torch.rand(1, 1, 33, 32)).shape == (1, 2)
+
+
+@pytest.mark.parametrize(
+    "labels, said",
+    [
+        ([1, 2, 3], "labels go from 1 to 3; they must be whole numbers from 0 to 2"),
+        ([0, 0.5, 1], "from 0 to 1, not all of them whole"),
+        ([0, 1, float("nan")], "whole numbers from 0 to 2"),
+        ([0, 1], "2 labels for 3 rows"),
+        ([], "0 labels for 3 rows"),
+    ],
+)
+def test_the_probe_says_which_labels_it_found(labels, said):
+    one_line(said, cd.linear_probe, torch.eye(3), labels, 3)
+
+
+def test_the_probe_takes_features_with_a_gradient():
+    features = torch.eye(3, requires_grad=True)
+    probe = cd.linear_probe(features, torch.arange(3), 3)
+    assert probe(features).argmax(1).tolist() == [0, 1, 2] and features.grad is None
+
+
+def test_targets_of_boxes_that_cannot_be():
+    one_line("outside the picture of 96 x 128", cd.centre_target, [[100, 5, 110, 9]], 96, 128)
+    one_line("outside", cd.centre_target, [[3, -9, 8, 0]], 96, 128)
+    one_line("finite", cd.centre_target, [[0, 0, float("inf"), 9]], 96, 128)
+    assert cd.centre_target([[90, 5, 110, 9]], 96, 128)[0].max() == 1  # its middle is kept
+    crowd = cd.centre_target([[8, 8, 12, 12], [4, 4, 16, 16]], 32, 32)
+    assert (crowd[0] == 1).sum() == 1 and crowd[1, 2, 2].exp() == pytest.approx(12)
+
+
+def test_maps_that_are_none_are_refused():
+    one_line(r"values from 0 to 255; .* \[0, 1\]", cd.boxes_of_mask, np.eye(9) * 255)
+    one_line("values from nan", cd.boxes_of_mask, np.full((4, 4), np.nan))
+    one_line("no pixels", cd.boxes_of_mask, np.zeros((0, 4)))
+    out = torch.zeros(5, 8, 8)
+    one_line("NaN", cd.boxes_from_heatmap, torch.full_like(out, torch.nan))
+    one_line(r"\(k\+4 h w\)", cd.boxes_from_heatmap, out[:, :0])
+    assert cd.boxes_from_heatmap(out, most=3)["boxes"].shape == (3, 4)
+
+
+def found(boxes=BOXES, scores=(0.9, 0.8, 0.7), labels=(0, 0, 0)):
+    return {k: torch.tensor(v) for k, v in locals().items()}
+
+
+@pytest.mark.parametrize(
+    "said, one, truth",
+    [
+        ("labels from 0 to 1; one kind", found(labels=(0, 1, 0)), BOXES),
+        (r"scores \(5,\)", found(scores=(0.9,) * 5), BOXES),
+        (r"boxes \(4,\)", found(boxes=BOXES[0], scores=(0.9,), labels=(0,)), BOXES),
+        ("end before they begin", found(boxes=[b[2:] + b[:2] for b in BOXES]), BOXES),
+        ("not finite", found(scores=(0.9, float("nan"), 0.7)), BOXES),
+        ("a dict of boxes, scores, labels", {}, BOXES),
+        (r"truths\[0\].*top < bottom", found(), [b[2:] + b[:2] for b in BOXES]),
+    ],
+)
+def test_precision_says_what_does_not_fit(said, one, truth):
+    one_line(said, cd.box_precision, [one], [truth])
+
+
+def test_precision_of_nothing():
+    none = {k: v[:0] for k, v in found().items()}
+    assert cd.box_precision([none], [BOXES])["ap"] == 0
+    assert all(np.isnan(v) for v in cd.box_precision([found()], [[]]).values())

@@ -6,7 +6,7 @@
 __all__ = ['Classifier', 'crops_around', 'embeddings', 'linear_probe', 'centre_target', 'boxes_from_heatmap', 'CentreHead',
            'CentreNet', 'centre_loss', 'boxes_of_mask', 'box_precision']
 
-# %% ../nbs/43_classify_detect.ipynb #ca22e9d8
+# %% ../nbs/43_classify_detect.ipynb #96c7b6b2
 from typing import Annotated
 
 import numpy as np
@@ -23,10 +23,12 @@ from unet_explorer.contracts import (
     Rule,
     Seed,
     Whole,
+    check_value,
     checked,
-    first_line,
     instance,
+    known,
     need,
+    rule_of,
     shown,
 )
 from .efficientnet import efficientnet
@@ -35,10 +37,31 @@ from .layers import Maps, evaluating
 from .metrics import as_array
 from .scaling import DropRate
 
-# %% ../nbs/43_classify_detect.ipynb #eb0d1af5
+# %% ../nbs/43_classify_detect.ipynb #b12142b8
+def _pictures(who, x, in_ch, like, in_range=False):
+    """Pictures `(b in_ch h w)` in the precision of `like`; `InputError` for what are none, and, if
+    `in_range`, for values outside [0, 1] (which a training does not look for at every step)."""
+    if not torch.is_tensor(x) or x.ndim != 4 or x.shape[1] != in_ch or 0 in x.shape:
+        raise InputError(
+            f"{who}: x={shown(x)}; it must be (batch, {in_ch}, height, width), "
+            f"since the model was made with in_ch={in_ch}"
+        )
+    if not x.is_floating_point():
+        raise InputError(f"{who}: x is {str(x.dtype)[6:]}; it must be float32 in [0, 1]")
+    if in_range:
+        low, high = x.min().item(), x.max().item()
+        if not (0 <= low and high <= 1):  # NaN is neither
+            raise InputError(
+                f"{who}: x is {str(x.dtype)[6:]} with values {low:g} to {high:g}; "
+                "it must be float32 in [0, 1]"
+            )
+    return x.to(like.dtype)
+
+# %% ../nbs/43_classify_detect.ipynb #6b956d33
 class Classifier(nn.Module):
     """EfficientNet at its first job (Tan & Le 2019): pictures `(b in_ch h w)` in [0, 1] to logits
-    `(b n_classes)`. It normalises inside. Raises `InputError` as `efficientnet` does."""
+    `(b n_classes)`. It normalises inside. Raises `InputError` as `efficientnet` does, for pictures
+    of another shape or type, and in training for a single picture of one cell at stride 32."""
 
     @checked
     def __init__(
@@ -67,37 +90,60 @@ class Classifier(nn.Module):
         x: Maps,  # `(b in_ch h w)` in [0, 1]
     ) -> torch.Tensor:  # `(b d)`; d is 1280 for all lite variants
         """What the last map says on average over the picture, before it is made into classes.
-        Raises `InputError` for pictures of another shape."""
+        Raises `InputError` as the class does."""
+        x = _pictures("Classifier", x, self.mean.shape[1], self.mean)
+        if len(x) == 1 and max(x.shape[2:]) <= 32:
+            if any(m.training for m in self.net.modules() if isinstance(m, nn.BatchNorm2d)):
+                raise InputError(
+                    f"Classifier: one picture of {x.shape[2]} x {x.shape[3]} px in training; batch "
+                    "norm needs two values of each channel: give two pictures, or more than 32 px"
+                )
         x = self.net.features((x - self.mean) / self.std)[-1]
         return self.net.head(x).mean((2, 3))
 
     def forward(self, x):
         return self.net.classifier(self.net.dropout(self.embed(x)))
 
-# %% ../nbs/43_classify_detect.ipynb #9acc2f2d
+# %% ../nbs/43_classify_detect.ipynb #7345c918
 def _start(low, high, size, shift, side):
     "Where a stretch of `size` begins that has `low` to `high` in its middle, off by `shift`."
     return min(max(round((low + high - size) / 2 + shift), 0), side - size)
 
 
+def _defect(i, row, picture):
+    "Picture `(c h w)`, box and kind of the first defect of a row; `InputError` for what has none."
+    who = f"crops_around: rows[{i}]"
+    if not isinstance(row, dict) or picture not in row or not isinstance(row.get("defects"), list):
+        raise InputError(f"{who} has no {picture!r} or no defects; give rows of inspection_set")
+    image, first = row[picture], (row["defects"] or [None])[0]
+    if not torch.is_tensor(image) or image.ndim != 3 or 0 in image.shape:
+        raise InputError(f"{who}[{picture!r}]={shown(image)}; it must be a tensor (c h w)")
+    if not isinstance(first, dict) or not {"box", "kind"} <= set(first):
+        raise InputError(f"{who}: defects[0]={shown(first)}; it must have a box and a kind")
+    box = as_array(first["box"], f"{who}: box", "n").astype(float)
+    (h, w), inside = image.shape[1:], len(box) == 4
+    if not (inside and 0 <= box[0] < box[2] <= h and 0 <= box[1] < box[3] <= w):
+        raise InputError(
+            f"{who}: box={shown(box.tolist())}; it must be top, left, bottom, right "
+            f"within {h} x {w} pixels"
+        )
+    return image, box.tolist(), first["kind"]
+
+# %% ../nbs/43_classify_detect.ipynb #51c0860e
 @checked
 def crops_around(
     rows: list,  # from `simulate.inspection_set`, one defect in each picture
     size: Count = 64,  # side of a crop, in pixels
-    jitter: Whole = 8,  # how far the defect may lie off the middle, in pixels
+    jitter: Whole = 8,  # how far the defect may lie off the middle, in pixels; near a border more
     seed: Seed = 0,  # same seed, same crops
     picture: str = "image",  # what to cut: "image", or "reference" if the rows have one
-) -> tuple[torch.Tensor, list]:  # `(n 1 size size)` in [0, 1]; the kind of each
-    """A square crop around the first defect of each picture.
-    Raises `InputError` for rows that do not fit, and for crops larger than a picture."""
+) -> tuple[torch.Tensor, list]:  # `(n c size size)` in [0, 1]; the kind of each
+    """A square crop around the first defect of each picture. A defect that is larger than the crop
+    is cut. Raises `InputError` for rows that do not fit, and for crops larger than a picture."""
+    known("crops_around: picture", picture, ("image", "reference"))
     rng, crops, kinds = np.random.default_rng(seed), [], []
     for i, row in enumerate(rows):
-        if not isinstance(row, dict) or not row.get("defects") or picture not in row:
-            raise InputError(
-                f"crops_around: rows[{i}] has no {picture!r}, or no defect; "
-                "give what inspection_set returns"
-            )
-        image, (y0, x0, y1, x1) = row[picture], row["defects"][0]["box"]
+        image, (y0, x0, y1, x1), kind = _defect(i, row, picture)
         if size > min(image.shape[1:]):
             raise InputError(
                 f"crops_around: size={size}, but picture {i} has {tuple(image.shape[1:])} pixels; "
@@ -107,12 +153,16 @@ def crops_around(
         y = _start(y0, y1, size, down, image.shape[1])
         x = _start(x0, x1, size, right, image.shape[2])
         crops.append(image[:, y : y + size, x : x + size])
-        kinds.append(row["defects"][0]["kind"])
-    if not crops:
-        raise InputError("crops_around: rows=[]; give at least one")
+        kinds.append(kind)
+    channels = sorted({len(c) for c in crops})
+    if len(channels) != 1:
+        raise InputError(
+            f"crops_around: {len(rows)} rows with {channels or 'no'} channels; "
+            "give at least one, and equal channels"
+        )
     return torch.stack(crops), kinds
 
-# %% ../nbs/43_classify_detect.ipynb #f243ed39
+# %% ../nbs/43_classify_detect.ipynb #0f8a0622
 @checked
 def embeddings(
     model: instance(Classifier),  # its classifier is not used
@@ -121,8 +171,8 @@ def embeddings(
     bs: Count = 16,  # pictures at once
 ) -> torch.Tensor:  # `(n d)`, on the CPU
     """What a frozen network says of each picture: computed once, kept, and used by `linear_probe`.
-    Raises `InputError` for pictures of another shape."""
-    out = []
+    Raises `InputError` for pictures of another shape or type, and outside [0, 1]."""
+    pictures, out = _pictures("embeddings", pictures, len(model.mean[0]), model.mean, True), []
     with evaluating(model) as device, torch.no_grad():
         for x in pictures.split(bs):
             if side is not None and tuple(x.shape[-2:]) != (side, side):
@@ -139,7 +189,7 @@ _Table = Annotated[
     ),
 ]
 
-# %% ../nbs/43_classify_detect.ipynb #3aff7fca
+# %% ../nbs/43_classify_detect.ipynb #22d6e197
 @checked
 def linear_probe(
     features: _Table,  # `(n d)`, from `embeddings`
@@ -150,13 +200,19 @@ def linear_probe(
 ) -> nn.Linear:  # `(b d)` to logits `(b n_classes)`
     """Logistic regression on standardised features; the scaling is folded into the layer, so it
     takes the features as they are. Raises `InputError` for labels that do not fit."""
-    labels = torch.as_tensor(as_array(labels, "labels", "n")).long()
-    if len(labels) != len(features) or int(labels.min()) < 0 or int(labels.max()) >= n_classes:
+    labels = as_array(labels, "linear_probe: labels", "n").astype(float)
+    if len(labels) != len(features):
         raise InputError(
             f"linear_probe: {len(labels)} labels for {len(features)} rows of features; "
-            f"give one for each, from 0 to {n_classes - 1}"
+            "give one for each"
         )
-    features = features.float()
+    if not np.isin(labels, range(n_classes)).all():
+        kind = "" if (labels % 1 == 0).all() else ", not all of them whole"
+        raise InputError(
+            f"linear_probe: labels go from {labels.min():g} to {labels.max():g}{kind}; "
+            f"they must be whole numbers from 0 to {n_classes - 1}"
+        )
+    labels, features = torch.from_numpy(labels.astype(np.int64)), features.detach().float().cpu()
     mean, std = features.mean(0), features.std(0, unbiased=False) + 1e-3
     z, layer = (features - mean) / std, nn.Linear(features.shape[1], n_classes)
     nn.init.zeros_(layer.weight)
@@ -176,25 +232,26 @@ def linear_probe(
         layer.bias -= layer.weight @ mean
     return layer
 
-# %% ../nbs/43_classify_detect.ipynb #f0467649
+# %% ../nbs/43_classify_detect.ipynb #04266ddc
 _Boxes = Annotated[
     torch.Tensor,
     Rule(
-        "boxes (n 4): top, left, bottom, right in pixels, top < bottom and left < right",
+        "boxes (n 4): finite top, left, bottom, right in pixels, top < bottom and left < right",
         lambda v: (
             np.shape(v) == (0,)
-            or (
-                np.ndim(v) == 2 and np.shape(v)[1] == 4 and (np.diff(_corners(v), axis=1) > 0).all()
-            )
+            or np.ndim(v) == 2
+            and np.shape(v)[1] == 4
+            and np.isfinite(_corners(v)).all()
+            and (np.diff(_corners(v), axis=1) > 0).all()
         ),
     ),
 ]
 
 
 def _corners(boxes):
-    return np.asarray(boxes, np.float64).reshape(-1, 2, 2)
+    return as_array(boxes).astype(np.float64).reshape(-1, 2, 2)
 
-# %% ../nbs/43_classify_detect.ipynb #6a7bdd1c
+# %% ../nbs/43_classify_detect.ipynb #a0dce46b
 @checked
 def centre_target(
     boxes: _Boxes,  # `(n 4)`: top, left, bottom, right, in pixels
@@ -204,9 +261,16 @@ def centre_target(
     n_classes: Count = 1,  # kinds there are
     stride: Count = 4,  # of the map, in pixels
 ) -> torch.Tensor:  # `(n_classes+4 ceil(h/stride) ceil(w/stride))`, what `CentreHead` should say
-    """A hill of height 1 at each middle, as wide as a sixth of the box; the four numbers of the box
-    in that cell. Raises `InputError` for boxes and labels that do not fit."""
+    """A hill of height 1 at each middle, its standard deviation a sixth of the box and at least
+    half a cell; the four numbers of the box in that cell. Of two boxes with their middles in one
+    cell the second alone is kept. Raises `InputError` for boxes and labels that do not fit."""
     boxes = _corners(boxes)
+    outside = (boxes[:, 1] <= 0).any(1) | (boxes[:, 0] >= (h, w)).any(1)
+    if outside.any():
+        raise InputError(
+            f"centre_target: box {shown(boxes[outside][0].ravel().tolist())} lies outside the "
+            f"picture of {h} x {w} pixels; leave it out"
+        )
     kinds = np.zeros(len(boxes), int) if labels is None else as_array(labels, "labels", "n")
     if len(kinds) != len(boxes) or not np.isin(kinds, range(n_classes)).all():
         raise InputError(
@@ -224,7 +288,7 @@ def centre_target(
         out[n_classes:, i, j] = *np.log(sides), *(middle - (i, j))
     return torch.from_numpy(out).float()
 
-# %% ../nbs/43_classify_detect.ipynb #e99bf532
+# %% ../nbs/43_classify_detect.ipynb #e5cc794b
 @checked
 def boxes_from_heatmap(
     out: instance(torch.Tensor),  # `(k+4 h w)`, from `CentreNet`, of one picture
@@ -233,9 +297,14 @@ def boxes_from_heatmap(
     most: Count = 100,  # boxes at most, the likeliest
 ) -> dict:  # "boxes" `(n 4)`: top, left, bottom, right in pixels; "scores" and "labels" `(n,)`
     """A box at each cell that is at least as likely as its eight neighbours: no boxes to choose
-    from, none to suppress. Raises `InputError` for another shape."""
-    if out.ndim != 3 or out.shape[0] < 5:
+    from, none to suppress. Raises `InputError` for another shape, and for NaN."""
+    if out.ndim != 3 or out.shape[0] < 5 or 0 in out.shape:
         raise InputError(f"boxes_from_heatmap: out={shown(out)}; it must be (k+4 h w)")
+    if out.isnan().any() or not out[-4:].isfinite().all():
+        raise InputError(
+            "boxes_from_heatmap: out has NaN, or boxes that are infinite; it must be what "
+            "CentreNet says: look for a training that ran away"
+        )
     heat, box = out[:-4].detach().float().sigmoid(), out[-4:].detach().float()
     peak = heat == F.max_pool2d(heat[None], 3, stride=1, padding=1)[0]
     found = torch.where(peak & (heat > threshold), heat, 0.0).flatten()
@@ -247,12 +316,13 @@ def boxes_from_heatmap(
     middle = (torch.stack([i, j]) + box[2:, i, j]) * stride
     return dict(boxes=torch.cat([middle - half, middle + half]).T, scores=scores, labels=label)
 
-# %% ../nbs/43_classify_detect.ipynb #59bca9c2
+# %% ../nbs/43_classify_detect.ipynb #07440d61
 class CentreHead(nn.Module):
     """Where is the middle of an object, and how large is it (Zhou et al. 2019)? A map
     `(b in_ch h w)` to `(b n_classes+4 h w)`: a logit for each class, then, of an object in the
     middle of this cell, the logarithms of height and width in pixels, and how far the middle lies
-    below and right of the cell's corner, in cells. Raises `InputError` for numbers below 1."""
+    below and right of the cell's corner, in cells. Raises `InputError` for numbers below 1, and
+    for maps of another shape or type."""
 
     @checked
     def __init__(
@@ -269,12 +339,14 @@ class CentreHead(nn.Module):
             self.out.bias.copy_(torch.tensor(start))
 
     def forward(self, x):
+        x = _pictures("CentreHead", x, self.mix[0].in_channels, self.out.bias)
         return self.out(self.mix(x))
 
-# %% ../nbs/43_classify_detect.ipynb #6b6c4219
+# %% ../nbs/43_classify_detect.ipynb #828f87a8
 class CentreNet(nn.Module):
     """`EffUNet` up to stride 4 with a `CentreHead` on it: pictures `(b in_ch h w)` in [0, 1] to
-    `(b n_classes+4 ceil(h/4) ceil(w/4))`. Raises `InputError` as these two do."""
+    `(b n_classes+4 ceil(h/4) ceil(w/4))`. Raises `InputError` as these two do, and for pictures of
+    another shape or type."""
 
     stride = 4  # of the map, in pixels
 
@@ -298,6 +370,7 @@ class CentreNet(nn.Module):
             self.head = CentreHead(width, n_classes, width)
 
     def forward(self, x):
+        x = _pictures("CentreNet", x, self.net.config["in_ch"], self.head.out.bias)
         for stage in self.net.stages(x):
             if stage.name == "decoder" and stage.stride == self.stride:
                 break
@@ -324,7 +397,7 @@ def centre_loss(
     off = (out[:, -4:] - target[:, -4:]).abs() * top.any(1, keepdim=True)
     return (off.sum() - hit - miss) / top.sum().clamp(min=1)
 
-# %% ../nbs/43_classify_detect.ipynb #92ace835
+# %% ../nbs/43_classify_detect.ipynb #6ce5a2c2
 @checked
 def boxes_of_mask(
     prob,  # `(h w)`, probability of each pixel, or a mask of 0 and 1
@@ -332,10 +405,14 @@ def boxes_of_mask(
     merge_px: NotNegative = 0,  # pieces with at most this many pixels between them are one object
     min_px: Count = 1,  # smaller pieces are left out, in pixels
 ) -> dict:  # as `boxes_from_heatmap`; a score is the mean probability of the object's pixels
-    """Boxes around the 8-connected pieces of a mask. Raises `InputError` for what is no map."""
+    """Boxes around the 8-connected pieces of a mask. Raises `InputError` for what is no map, and
+    for values outside [0, 1]."""
     from scipy.ndimage import distance_transform_edt, find_objects, label
 
     prob = as_array(prob, "prob", "h w")
+    if not prob.size or not (prob.min() >= 0 and prob.max() <= 1):  # NaN is neither
+        held = f"values from {prob.min():g} to {prob.max():g}" if prob.size else "no pixels"
+        raise InputError(f"boxes_of_mask: prob has {held}; it must have pixels, all in [0, 1]")
     on = prob > threshold
     near = on if merge_px == 0 or not on.any() else distance_transform_edt(~on) <= merge_px / 2
     pieces, n = label(near, np.ones((3, 3)))
@@ -351,15 +428,47 @@ def boxes_of_mask(
         labels=torch.zeros(len(boxes), dtype=torch.int64),
     )
 
-# %% ../nbs/43_classify_detect.ipynb #0052e0dc
+# %% ../nbs/43_classify_detect.ipynb #a6c5a64f
+def _finding(i, found):
+    "What was found in picture `i`, for torchmetrics; `InputError` for what are no boxes."
+    who, keys = f"box_precision: found[{i}]", ("boxes", "scores", "labels")
+    if not isinstance(found, dict) or not set(keys) <= set(found):
+        raise InputError(f"{who}={shown(found)}; it must be a dict of {', '.join(keys)}")
+    boxes, scores, labels = (as_array(found[k], f"{who}: {k}").astype(float) for k in keys)
+    if boxes.size == 0:
+        boxes = boxes.reshape(-1, 4)
+    n = boxes.shape[:1]
+    if boxes.shape != (*n, 4) or {scores.shape, labels.shape} != {n}:
+        raise InputError(
+            f"{who}: boxes {boxes.shape}, scores {scores.shape}, labels {labels.shape}; "
+            "they must be (n 4), (n,) and (n,)"
+        )
+    corners = _corners(boxes)
+    if not np.isfinite(corners).all() or not np.isfinite(scores).all():
+        raise InputError(f"{who} has boxes or scores that are not finite; leave those out")
+    if (np.diff(corners, axis=1) < 0).any():
+        raise InputError(f"{who} has boxes that end before they begin; top, left come first")
+    if (labels != 0).any():
+        raise InputError(
+            f"{who}: labels from {labels.min():g} to {labels.max():g}; one kind is counted at a "
+            "time: choose its boxes, and give them labels 0"
+        )
+    return dict(
+        boxes=torch.from_numpy(boxes.astype(np.float32)),
+        scores=torch.from_numpy(scores.astype(np.float32)),
+        labels=torch.from_numpy(labels.astype(np.int64)),
+    )
+
+# %% ../nbs/43_classify_detect.ipynb #94f60bf6
 @checked
 def box_precision(
     found: list,  # for each picture what `boxes_from_heatmap` or `boxes_of_mask` returns
     truths: list,  # for each picture the true boxes `(n 4)`, of one kind
 ) -> dict:  # "ap": mean over overlaps 0.5, 0.55, ... 0.95; "ap50": at 0.5; "ap75"
-    """Average precision of boxes as COCO counts it (Lin et al. 2014), by torchmetrics. The corners
-    may come in either order, rows or columns first: overlaps are the same.
-    Raises `InputError` for unequal numbers, for what are no boxes, and without torchmetrics."""
+    """Average precision of boxes of one kind (labels 0) as COCO counts it (Lin et al. 2014), by
+    torchmetrics; NaN where there is no true box. The corners may come in either order, rows or
+    columns first: overlaps are the same. Raises `InputError` for unequal numbers, for what are no
+    boxes, for other labels, and without torchmetrics."""
     need("pycocotools", "beyond")
     MeanAveragePrecision = need("torchmetrics.detection", "beyond").MeanAveragePrecision
     if len(found) != len(truths) or not found:
@@ -368,15 +477,12 @@ def box_precision(
             "give one of each for every picture"
         )
     score = MeanAveragePrecision(max_detection_thresholds=[1, 10, 100])
-    try:
-        for f, t in zip(found, truths):
-            t = torch.as_tensor(np.asarray(t, np.float32).reshape(-1, 4))
-            score.update([f], [dict(boxes=t, labels=torch.zeros(len(t), dtype=torch.int64))])
-    except (TypeError, ValueError, KeyError, AttributeError) as e:
-        raise InputError(
-            f"box_precision: these are no boxes ({first_line(e)}); "
-            "found: dicts with boxes, scores, labels; truths: boxes (n 4)"
-        ) from None
+    for i, (f, t) in enumerate(zip(found, truths)):
+        t = check_value("box_precision", f"truths[{i}]", t, rule_of(_Boxes))
+        t = torch.from_numpy(_corners(t).reshape(-1, 4).astype(np.float32))
+        truth = dict(boxes=t, labels=torch.zeros(len(t), dtype=torch.int64))
+        score.update([_finding(i, f)], [truth])
     result = score.compute()
     keys = dict(ap="map", ap50="map_50", ap75="map_75")
-    return {name: float(result[key]) for name, key in keys.items()}
+    values = {name: float(result[key]) for name, key in keys.items()}
+    return {name: value if value >= 0 else float("nan") for name, value in values.items()}
