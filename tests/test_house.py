@@ -144,6 +144,21 @@ def test_saved_outputs(path):
         assert o["output_type"] != "error", o
         assert o.get("name") != "stderr", "".join(o["text"])
         assert "application/vnd.jupyter.widget-view+json" not in o.get("data", {})
+    silent = [
+        code.splitlines()[0]
+        for flags, code, cell in code_cells(path)
+        if not cell["outputs"] and flags.get("eval") != "false" and says_something(code)
+    ]
+    assert not silent, f"cells that print, saved without: run make notebooks ARGS=nbs/{path.name}"
+
+
+def says_something(code):
+    "Whether a cell calls `print` or `check` at its top level, whatever happens."
+    body = ast.parse(TransformerManager().transform_cell(code)).body
+    calls = [
+        n.value.func for n in body if isinstance(n, ast.Expr) and isinstance(n.value, ast.Call)
+    ]
+    return any(isinstance(f, ast.Name) and f.id in ("print", "check") for f in calls)
 
 
 @each

@@ -95,3 +95,86 @@ def test_weights_balance_what_they_say_and_folders_come_back(tmp_path):
         class_weights(three["train"], 2)
     with pytest.raises(InputError, match=r"train\[0\]"):
         write_pairs(tmp_path / "other", dict(train=[1]))
+
+
+@pytest.mark.parametrize("pixel_m", [0.02, 0.1, 0.25])
+def test_land_from_a_drone_is_neither_black_nor_white(pixel_m):
+    "Light that hardly changes within a picture must not be blown up by its tiny deviation."
+    means = [float(field_scene(seed=s, pixel_m=pixel_m)[0].mean()) for s in range(10)]
+    assert 0.15 < min(means) and max(means) < 0.7, means
+
+
+def test_a_tiny_street_is_neither_black_nor_white():
+    means = [float(street_scene((8, 8), seed=s)[0].mean()) for s in range(10)]
+    assert 0.15 < min(means) and max(means) < 0.75, means
+
+
+def pair(h=32, w=48, channels=3):
+    return torch.rand(channels, h, w), torch.zeros(h, w, dtype=torch.long)
+
+
+def files_in(folder):
+    return sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
+
+
+def test_two_sets_never_mix_in_a_folder(tmp_path):
+    folder = write_pairs(tmp_path / "set", dict(train=[pair()] * 3))
+    before = files_in(folder)
+    assert len(before) == 6
+    with pytest.raises(InputError, match="holds pictures already; give a new folder"):
+        write_pairs(folder, dict(train=[pair()]))
+    assert files_in(folder) == before
+
+
+@pytest.mark.parametrize(
+    "parts, words",
+    [
+        (dict(train=[(pair(32)[0], pair(16)[1])]), "a picture of 32x48 and a mask of 16x48"),
+        (dict(train=[pair(), pair(channels=2)]), r"train\[1\]: 2 channels"),
+        (dict(train=[pair(), (pair()[0] * 2, pair()[1])]), r"train\[1\]: values 0"),
+        (dict(train=[pair(), 1]), r"train\[1\]=1"),
+        ({"../x": [pair()]}, "parts="),
+        ({"a/b": [pair()]}, "parts="),
+        ({"": [pair()]}, "parts="),
+        ({7: [pair()]}, "parts="),
+    ],
+)
+def test_a_wrong_pair_or_name_is_refused_before_anything_is_written(tmp_path, parts, words):
+    with pytest.raises(InputError, match=words) as caught:
+        write_pairs(tmp_path / "in" / "set", parts)
+    assert "\n" not in str(caught.value) and not files_in(tmp_path)
+
+
+def test_a_folder_that_cannot_be_is_one_line(tmp_path):
+    (tmp_path / "file").write_text("no folder")
+    for folder in (tmp_path / "file", tmp_path / "file" / "below", tmp_path / ("x" * 300)):
+        with pytest.raises(InputError, match="choose another folder") as caught:
+            write_pairs(folder, dict(train=[pair()]))
+        assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("px", [1, 2, 3])
+def test_how_far_a_border_reaches(px):
+    "As the docstring says: gaps up to 2 px - 1, `px` pixels on each side of a seam."
+
+    def row(gap, wide=9):
+        return np.array([[1] * 9 + [0] * gap + [2] * wide])
+
+    border = (touching(row(0), px)[0] == 2).nonzero()[:, 0].tolist()
+    assert border == list(range(9 - px, 9 + px))
+    assert (touching(row(2 * px - 1), px) == 2).any()
+    assert not (touching(row(2 * px), px) == 2).any()
+    for wide, left in ((px, 0), (px + 1, 1)):
+        assert int((touching(row(0, wide), px)[0, 9:] == 1).sum()) == left
+
+
+@pytest.mark.parametrize("power", [500, 4.5, -1, float("nan")])
+def test_a_power_that_overflows_is_refused(tmp_path, power):
+    mask = torch.zeros(100, 100, dtype=torch.long)
+    mask[0, 0] = 1
+    parts = dict(train=[(torch.rand(3, 100, 100), mask)] * 2, valid=[pair()], test=[pair()])
+    ds = load(write_pairs(tmp_path, parts), classes=["a", "b"])["train"]
+    with pytest.raises(InputError, match="from 0 to 4"):
+        class_weights(ds, 2, power)
+    steep = class_weights(ds, 2, 4)
+    assert torch.isfinite(steep).all() and steep[1] > 1000 * steep[0]

@@ -5,7 +5,8 @@
 # %% auto #0
 __all__ = ['STREET', 'CAMERA_M', 'FIELD', 'street_scene', 'field_scene', 'write_pairs', 'class_weights', 'touching']
 
-# %% ../nbs/44_scenes.ipynb #080f1f41
+# %% ../nbs/44_scenes.ipynb #29150f6c
+import re
 from pathlib import Path
 from typing import Annotated
 
@@ -18,19 +19,26 @@ from unet_explorer.contracts import (
     FilePath,
     HeightWidth,
     InputError,
-    NotNegative,
     Positive,
     Rule,
     Seed,
     checked,
+    number,
     shown,
     whole,
 )
 from .data import sample
-from .images import IGNORE, check_mask, save_image, save_mask
+from unet_explorer.images import (
+    IGNORE,
+    SUFFIXES,
+    check_image,
+    check_mask,
+    save_image,
+    save_mask,
+)
 from .metrics import as_mask
 
-# %% ../nbs/44_scenes.ipynb #abff863d
+# %% ../nbs/44_scenes.ipynb #4a46d333
 STREET = ("road", "pavement", "building", "vegetation", "sky", "car", "person")
 CAMERA_M = 1.5  # above the ground, in metres
 
@@ -56,6 +64,8 @@ def _grain(shape, px, rng):
     from scipy.ndimage import gaussian_filter
 
     noise = gaussian_filter(rng.standard_normal(shape), px)
+    if 6 * px > min(shape):  # so smooth that it is nearly one number: only what varies counts
+        noise -= noise.mean()
     return (noise / max(noise.std(), 1e-6))[..., None]
 
 # %% ../nbs/44_scenes.ipynb #e6d2a277
@@ -253,41 +263,77 @@ def field_scene(
     rgb = canvas.rgb.reshape(size[0], 2, size[1], 2, 3).mean((1, 3))
     return _as_pair(rgb, canvas.mask[1::2, 1::2], 0.015, rng)
 
-# %% ../nbs/44_scenes.ipynb #2acf5816
+# %% ../nbs/44_scenes.ipynb #11fbcfcf
+def _are_parts(v):
+    "Whether `v` is a dict of lists, and its names are fit for folders."
+    return (
+        isinstance(v, dict)
+        and v
+        and all(isinstance(p, (list, tuple)) for p in v.values())
+        and all(isinstance(name, str) and re.fullmatch(r"[\w-]+", name) for name in v)
+    )
+
+
 _SomeParts = Annotated[
     dict,
-    Rule(
-        "{part: [(image, mask), ...]}, such as dict(train=[...], valid=[...])",
-        lambda v: (
-            isinstance(v, dict) and v and all(isinstance(p, (list, tuple)) for p in v.values())
-        ),
-    ),
+    Rule("{name: [(image, mask), ...]}, such as dict(train=[...], valid=[...])", _are_parts),
 ]
+
+
+def _check_pair(name, pair):
+    if not isinstance(pair, (list, tuple)) or len(pair) != 2:
+        raise InputError(f"parts: {name}={shown(pair)}; it must be (image, mask)")
+    image, mask = check_image(pair[0], name), check_mask(pair[1], 2**16, name)
+    if len(image) not in (1, 3):
+        raise InputError(f"{name}: {len(image)} channels; a file holds 1 (grey) or 3 (RGB)")
+    if image.shape[1:] != mask.shape:
+        (h, w), (h2, w2) = image.shape[1:], mask.shape
+        raise InputError(
+            f"{name}: a picture of {h}x{w} and a mask of {h2}x{w2}; they must be equal in size"
+        )
+
+# %% ../nbs/44_scenes.ipynb #5f0f0ad7
+def _new_folder(folder):
+    "`folder`, made if need be, without pictures in it."
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        held = any(p.suffix.lower() in SUFFIXES for p in folder.rglob("*"))
+    except OSError as e:
+        raise InputError(
+            f"{folder}: cannot be written to ({e.strerror}); choose another folder"
+        ) from None
+    if held:
+        raise InputError(f"write_pairs: {folder} holds pictures already; give a new folder")
+    return folder
 
 
 @checked
 def write_pairs(
-    folder: FilePath,  # is made if need be
+    folder: FilePath,  # is made if need be; may hold no picture
     parts: _SomeParts,  # part -> pairs of image float `(c h w)` and mask int `(h w)`
 ) -> Path:  # `folder`
     """Pictures and masks as `load(folder)` reads them: folder/train/images/000.png, and so on.
-    Raises `InputError` for what is no picture or no mask."""
+    Raises `InputError` for what is no picture or no mask, for pairs of two sizes, and for a folder
+    that holds pictures already; then nothing is written."""
     for part, pairs in parts.items():
-        for kind in ("images", "masks"):
-            (Path(folder) / str(part) / kind).mkdir(parents=True, exist_ok=True)
         for i, pair in enumerate(pairs):
-            if not isinstance(pair, (list, tuple)) or len(pair) != 2:
-                raise InputError(f"parts: {part}[{i}]={shown(pair)}; it must be (image, mask)")
-            save_image(Path(folder) / str(part) / f"images/{i:03}.png", pair[0])
-            save_mask(Path(folder) / str(part) / f"masks/{i:03}.png", pair[1])
-    return Path(folder)
+            _check_pair(f"{part}[{i}]", pair)
+    folder = _new_folder(Path(folder))
+    for part, pairs in parts.items():
+        for i, (image, mask) in enumerate(pairs):
+            save_image(folder / part / f"images/{i:03}.png", image)
+            save_mask(folder / part / f"masks/{i:03}.png", mask)
+    return folder
 
-# %% ../nbs/44_scenes.ipynb #1c687302
+# %% ../nbs/44_scenes.ipynb #5cb981f1
+_Power = number("a number from 0 to 4, such as 0.5", lambda v: 0 <= v <= 4)
+
+
 @checked
 def class_weights(
     ds: Table,  # a part of a data set, from `load`
     n_classes: whole(2),  # classes, including background
-    power: NotNegative = 0.5,  # 0: all alike; 1: each class as a whole weighs the same
+    power: _Power = 0.5,  # 0: all alike; 1: each class as a whole weighs the same
 ) -> torch.Tensor:  # float `(n_classes)`; a pixel weighs 1 on average
     """Weights for the classes of a loss: (1 / share) ** power. A class that never occurs weighs 0.
     Raises `InputError` for classes that `ds` has and `n_classes` leaves out."""
@@ -300,14 +346,16 @@ def class_weights(
     weights = np.where(counts > 0, np.maximum(counts, 1) ** -power, 0)
     return torch.tensor(weights * counts.sum() / (weights @ counts), dtype=torch.float32)
 
-# %% ../nbs/44_scenes.ipynb #aed17117
+# %% ../nbs/44_scenes.ipynb #92b8e6b1
 @checked
 def touching(
     instances,  # `(h w)` a number for each object, 0 = none
-    px: Count = 2,  # how near two objects must be, in pixels, to have a border between them
+    px: Count = 2,  # how far a pixel looks for two objects, in each direction
 ) -> torch.Tensor:  # int64 `(h w)`: 0 = none, 1 = object, 2 = border between two objects
     """Instances as three classes, so that objects that touch stay apart (Caicedo et al. 2019).
-    Raises `InputError` for what is no mask."""
+    A pixel with two objects within `px` of it becomes border: gaps of up to 2 px - 1 pixels, and
+    of objects that touch, `px` pixels on each side; one no thicker than that vanishes. Raises
+    `InputError` for what is no mask."""
     from scipy.ndimage import maximum_filter, minimum_filter
 
     numbers = as_mask(instances, "instances", "h w").astype(np.int64)
