@@ -206,7 +206,7 @@ def test_without_a_card_torch_comes_from_the_index_for_the_cpu(repo, capsys):
     repo.card, repo.index, repo.pip = False, True, LOGS_CALLS
     assert setup_env.main() == 0
     said = capsys.readouterr().out
-    assert "torch without CUDA" in said and "0.7 GB to download" in said
+    assert "torch without CUDA" in said and "0.8 GB to download" in said
     _, torch, rest = calls(repo)
     assert torch.endswith(f"--no-deps --index-url {which_torch.CPU_INDEX} torch torchvision")
     assert rest.endswith("-c constraints.txt -e .[lab,dev]") and "index-url" not in rest
@@ -218,7 +218,7 @@ def test_with_a_card_or_no_such_index_torch_is_that_of_pip(repo, capsys, card):
     repo.card, repo.pip = card, LOGS_CALLS
     assert setup_env.main() == 0
     said = capsys.readouterr().out
-    assert ("does not answer: CUDA comes too" in said) != card and "3.5 GB to download" in said
+    assert ("does not answer: CUDA comes too" in said) != card and "3.6 GB to download" in said
     assert len(calls(repo)) == 2 and "index-url" not in "".join(calls(repo))
 
 

@@ -12,7 +12,7 @@ from threading import Thread
 from urllib.request import Request, urlopen
 
 CPU_INDEX = "https://download.pytorch.org/whl/cpu"
-SIZES = dict(cpu=(0.7, 2.8), cuda=(3.5, 7.6))  # GB to download, GB on disk; measured in 2026-11
+SIZES = dict(cpu=(0.8, 3.1), cuda=(3.6, 8.1))  # GB to download, GB on disk; measured in 2026-11
 
 
 class Problem(Exception):
