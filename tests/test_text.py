@@ -36,6 +36,78 @@ def test_signs_come_back_as_they_were(words, back):
     assert len(letters) == len(classes) and set(letters) <= set(ALPHABET)
 
 
+@pytest.mark.parametrize(
+    ("words", "back"),
+    [
+        ("Straße, GROẞ", "strasse, gross"),
+        ("a ß", "a"),  # alone it is a sign, as in Python's own help
+        ("№5 costs 5℃™", "no5 costs 5 ctm"),
+        ("non‑breaking, non‐breaking", "non-breaking, non-breaking"),
+        ("it´s, it`s, it’s", "its, its, its"),
+        ("Łódź æther", "odz ther"),
+    ],
+)
+def test_signs_that_are_written_in_more_than_one_way(words, back):
+    assert put_signs(*strip_signs(words)) == back
+
+
+def test_what_has_no_letters_stays_empty():
+    letters, classes = strip_signs("你好。")
+    assert letters == put_signs(letters, classes) == put_signs("", []) == ""
+
+
+@pytest.mark.parametrize(
+    "classes",
+    [
+        [[1], [0, 2]],  # ragged
+        torch.zeros(2, requires_grad=True),
+        torch.zeros(2, 6).argmax(0),  # of the wrong axis: six
+        [0.0, 1.0],
+        [0],
+        [0, 6],
+        [0, -1],
+        [[0, 1]],
+        None,
+    ],
+)
+def test_put_signs_says_what_it_takes(classes):
+    with pytest.raises(InputError, match=r"classes=.*for 2 letters.*\.argmax\(0\)$"):
+        put_signs("ab", classes)
+
+
+@pytest.mark.parametrize("letters", ["a b", "Ab", "a.", "é", "No where!"])
+def test_letters_are_the_same_in_each_room(letters):
+    for name, ask in (
+        ("put_signs", lambda: put_signs(letters, [0] * len(letters))),
+        ("letter_maps", lambda: letter_maps(letters)),
+        ("lexicon", lambda: lexicon(letters, {"no": 1})),
+    ):
+        with pytest.raises(InputError, match=f"^{name}: letters=.*strip_signs"):
+            ask()
+    for ask in (lambda: letter_maps(""), lambda: lexicon("", {"no": 1})):
+        with pytest.raises(InputError, match="no letters"):
+            ask()
+
+
+@pytest.mark.parametrize("n", [-1, -0.5, float("inf"), float("nan"), "many", None, 1j, [1]])
+def test_each_count_is_a_number_from_0_up(n):
+    with pytest.raises(InputError, match="^lexicon: the count of 'no' is .*; each must be a"):
+        lexicon("nowhere", {"now": 5, "no": n})
+
+
+def test_lexicon_refuses_what_is_no_word_and_what_fits_no_memory():
+    with pytest.raises(InputError, match="^lexicon: 7 is counted"):
+        lexicon("nowhere", {"no": 1, 7: 1})
+    for counts in ({}, {"no": 0}):
+        with pytest.raises(InputError, match="above 0"):
+            lexicon("nowhere", counts)
+    for longest in (0, 10**10):
+        with pytest.raises(InputError, match="longest=.*from 1 to 100"):
+            lexicon("nowhere", {"no": 1}, longest=longest)
+    x = lexicon("nowhere", {"No": 9, "no": 9, "n o": 9})  # others are never found
+    assert x.shape == (14, 7) and x.nonzero().tolist() == [[1, 1]]
+
+
 def test_a_text_without_signs_stays_as_it_is():
     rng = np.random.default_rng(0)
     for _ in range(50):

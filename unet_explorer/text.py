@@ -5,28 +5,30 @@
 # %% auto #0
 __all__ = ['ALPHABET', 'SIGNS', 'strip_signs', 'put_signs', 'prose', 'python_prose', 'letter_maps', 'lexicon']
 
-# %% ../nbs/41_text.ipynb #55eab496
+# %% ../nbs/41_text.ipynb #77dc051b
 import ast
 import math
 import re
 import sysconfig
 import unicodedata
+from numbers import Real
 from pathlib import Path
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 
-from .contracts import Count, InputError, Seed, checked, shown
+from .contracts import InputError, Seed, checked, shown, whole
 
 ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789"
 SIGNS = ("", " ", ", ", ". ", ": ", "-")  # what may follow a letter; its place is its class
+_SAME = str.maketrans("´`’‐‑", "'''--")  # signs that are written in more than one way
 _CLASS = {",": 2, ".": 3, "?": 3, "!": 3, "…": 3, ":": 4, ";": 4}
 
 
 def _sign(gap):
     "The class of `gap`, which is all that stands between one letter and the next."
-    if gap in ("", "'", "’"):
+    if gap in ("", "'"):
         return 0
     if gap == "-":
         return 5
@@ -39,30 +41,46 @@ def strip_signs(
     words: str,  # any text
 ) -> tuple[str, np.ndarray]:  # the letters, and `(n,)` int64: the class of what follows each
     """Take spaces, punctuation and capitals away, and keep in a second row what stood where.
-    Accents are dropped, other alphabets count as signs. Raises `InputError` for what is no text."""
-    plain = unicodedata.normalize("NFKD", words.lower())
-    plain = "".join(c for c in plain if not unicodedata.combining(c))
+    Accents are dropped, ß in a word becomes ss; æ, ø, ł and other alphabets count as signs.
+    Raises `InputError` for what is no text."""
+    plain = unicodedata.normalize("NFKD", words.translate(_SAME))
+    plain = "".join(c for c in plain if not unicodedata.combining(c)).lower()
+    plain = re.sub("(?<=[a-z])ß", "ss", plain)  # alone it is a sign
     found = re.findall(r"([a-z0-9])([^a-z0-9]*)", plain + " ")
     classes = [_sign(gap) for _, gap in found]
     return "".join(letter for letter, _ in found), np.array(classes, dtype=np.int64)
 
 
+def _check_letters(who, letters):
+    "Raise `InputError`, in the name of `who`, for `letters` that are not all of `ALPHABET`."
+    if not set(letters) <= set(ALPHABET):
+        raise InputError(
+            f"{who}: letters={shown(letters)}; give a to z and 0 to 9 only: "
+            "strip_signs(words)[0] makes them"
+        )
+
+
 @checked
 def put_signs(
-    letters: str,  # without spaces and punctuation
+    letters: str,  # of `ALPHABET`; may be none
     classes,  # `(n,)` whole numbers: for each letter the place in `SIGNS` of what follows it
 ) -> str:  # text
-    "Put the signs back. Raises `InputError` for unknown classes or unequal lengths."
-    found = np.asarray(classes)
-    whole = found.ndim == 1 and np.issubdtype(found.dtype, np.integer)
-    if not whole or len(found) != len(letters) or not np.isin(found, range(len(SIGNS))).all():
+    """Put the signs back. Raises `InputError` for other letters, unknown classes, or unequal
+    lengths."""
+    _check_letters("put_signs", letters)
+    try:
+        found = np.asarray(classes)
+    except (TypeError, ValueError, RuntimeError):  # ragged; a gradient; on another device
+        found = np.array(None)
+    fits = found.ndim == 1 and (np.issubdtype(found.dtype, np.integer) or not found.size)
+    if not fits or len(found) != len(letters) or not np.isin(found, range(len(SIGNS))).all():
         raise InputError(
-            f"put_signs: classes={shown(classes)} for {len(letters)} letters; "
-            f"give one whole number from 0 to {len(SIGNS) - 1} for each letter"
+            f"put_signs: classes={shown(classes)} for {len(letters)} letters; give one whole "
+            f"number from 0 to {len(SIGNS) - 1} for each letter: of a model's answer, .argmax(0)"
         )
     return "".join(c + SIGNS[k] for c, k in zip(letters, found)).strip()
 
-# %% ../nbs/41_text.ipynb #6367dc8e
+# %% ../nbs/41_text.ipynb #227fac02
 _CODE = re.compile(r"::=|>>>|\*{4}|={4}|-{4}|\+--|[|<>]{2}|\s\|\s")
 _BULLET = re.compile(r"^(\*|\d+\.|\[\d+\]|-)\s+")
 _PLAIN = re.compile(r"[\"'(*“‘]*[A-Za-z]+(['’-][A-Za-z]+)*[\"')*,.;:!?”’]*")
@@ -72,9 +90,9 @@ _PLAIN = re.compile(r"[\"'(*“‘]*[A-Za-z]+(['’-][A-Za-z]+)*[\"')*,.;:!?”�
 def prose(
     page: str,  # text in reStructuredText, as in docstrings
 ) -> list[str]:  # its paragraphs of prose, each on one line
-    """The paragraphs that are sentences: they end with a mark, have six words or more, three in
-    four of them plain, and no sign of grammars, tables, headings or examples.
-    Raises `InputError` for what is no text."""
+    """The paragraphs that are sentences: they end with `.`, `:`, `?`, `!` or `)`, have six words or
+    more, three in four of them plain (of the letters A to Z), and no sign of grammars, tables,
+    headings or examples. Raises `InputError` for what is no text."""
     found = []
     for block in re.split(r"\n\s*\n", page):
         joined = re.sub(r"(\w-)\n\s*(\w)", r"\1\2", block.strip())
@@ -86,7 +104,7 @@ def prose(
             found.append(line)
     return found
 
-# %% ../nbs/41_text.ipynb #4cc020ce
+# %% ../nbs/41_text.ipynb #2804105a
 def _groups(pages):
     "Topics that share a paragraph are one group: a list of lists of paragraphs, none twice."
     groups = []
@@ -102,7 +120,7 @@ def _groups(pages):
 
 
 def _docstrings():
-    "The paragraphs of prose in the docstrings of the standard library's modules."
+    "The paragraphs of prose in the docstrings of the standard library's single-file modules."
     found, defined = {}, (ast.Module, ast.ClassDef, ast.FunctionDef)
     for path in sorted(Path(sysconfig.get_path("stdlib")).glob("*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8", errors="replace"))):
@@ -128,8 +146,9 @@ def python_prose(
     seed: Seed = 0,  # for the split
 ) -> dict[str, list[str]]:  # "train", "more", "valid", "test": paragraphs
     """The prose of Python's own help (`pydoc_data.topics`), split by groups of topics: 15 % test,
-    12 % validation; "more" are docstrings of the standard library, for training. No part shares
-    eight words in a row with a later one. It differs from one Python to the next.
+    12 % validation; "more" are docstrings of the single-file modules of the standard library, for
+    training. Neither training part shares eight words in a row with validation or test, nor
+    validation with test. It differs from one Python to the next.
     Raises `InputError` for a seed that is none."""
     from pydoc_data.topics import topics
 
@@ -150,39 +169,49 @@ def python_prose(
     parts["more"] = _without(parts["more"], parts["valid"] + parts["test"])
     return parts
 
-# %% ../nbs/41_text.ipynb #10d3fc73
+# %% ../nbs/41_text.ipynb #5ec9f387
 @checked
 def letter_maps(
     letters: str,  # of `ALPHABET`, one or more
 ) -> torch.Tensor:  # float `(36 n)`: in each column a single 1, in the row of its letter
     """Text as a picture of one row with 36 channels in [0, 1], as a `UNet(dims=1)` takes it.
     Raises `InputError` for other letters, and for none."""
+    _check_letters("letter_maps", letters)
+    if not letters:
+        raise InputError("letter_maps: no letters; give one at least")
     codes = [ALPHABET.find(c) for c in letters]
-    if not codes or min(codes) < 0:
-        raise InputError(
-            f"letter_maps: {shown(letters)}; give a to z and 0 to 9 only, one letter at least: "
-            "strip_signs(words)[0] makes them"
-        )
     return F.one_hot(torch.tensor(codes), len(ALPHABET)).T.float()
 
-# %% ../nbs/41_text.ipynb #e6d948d9
+# %% ../nbs/41_text.ipynb #f83d7e0d
+def _check_counts(counts):
+    "Raise `InputError` for the first of `counts` that is no word with a number from 0 up."
+    for word, n in counts.items():
+        if not isinstance(word, str):
+            raise InputError(f"lexicon: {shown(word)} is counted; give words, each a text")
+        if not (isinstance(n, (int, float, Real)) and 0 <= n < math.inf):
+            raise InputError(
+                f"lexicon: the count of {shown(word)} is {shown(n)}; "
+                "each must be a finite number, 0 or more"
+            )
+
+
 @checked
 def lexicon(
-    letters: str,  # without spaces and punctuation
-    counts: dict,  # word -> how often it occurs, 1 or more
-    longest: Count = 14,  # letters of the longest word that is looked up
+    letters: str,  # of `ALPHABET`, one or more
+    counts: dict,  # word -> how often it occurs
+    longest: whole(1, 100) = 14,  # letters of the longest word that is looked up
 ) -> torch.Tensor:  # float `(longest n)`, in [0, 1]
     """Which words could end at each letter: row `k - 1` is about the last `k` letters there, 0 if
-    they are no word of `counts`, else the logarithm of its count, the largest being 1.
-    Raises `InputError` for no letters, and for no counts."""
-    try:
-        top = math.log10(1 + max(counts.values()))
-    except (TypeError, ValueError):
-        top = 0
-    if not top > 0:
-        raise InputError(f"lexicon: counts={shown(counts)}; give words with counts above 0")
+    they are no word of `counts`, else the logarithm of its count, the largest being 1. Give
+    words in small letters, without signs; others are never found. Raises `InputError` for other letters
+    and for none, for words that are no text, and for counts that are none or all 0."""
+    _check_letters("lexicon", letters)
     if not letters:
         raise InputError("lexicon: no letters; give one at least")
+    _check_counts(counts)
+    top = math.log10(1 + max(counts.values(), default=0))
+    if not top > 0:
+        raise InputError(f"lexicon: counts={shown(counts)}; give words with counts above 0")
     found = np.zeros((longest, len(letters)), np.float32)
     for i in range(len(letters)):
         for k in range(1, min(longest, i + 1) + 1):
