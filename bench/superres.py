@@ -307,6 +307,23 @@ def measure_lines(rows, save):
         print(f"{method}, {pitch} nm, dose {dose}, seed {seed}: errors in nm {error}", flush=True)
 
 
+def floor_of_depth(rows, save):
+    "Fill `rows`: the depth where there is no bite, as a share of that of the bite; no networks."
+    done = {(r["method"], r["dose"]) for r in rows}
+    for dose, (method, (view, smooth)) in itertools.product(DOSES, PLAIN.items()):
+        if (method, dose) in done:
+            continue
+        depth = {}
+        for size in BITES:
+            depth[size] = []
+            for i in range(DIES):
+                _, clean, mask, _, true_depth = bite_scene(size, PITCHES[0], i, dose)
+                read = bite_found(view(*clean), 2.0, mask, smooth)[1]
+                depth[size].append(round(read / true_depth, 3))
+        rows.append(dict(method=method, dose=dose, clean_depth=depth))
+    save()
+
+
 def portrait(path=RESULTS.parent / "images" / "superres.png"):
     "The picture at the head of the lesson: a bite in four pictures, at the lower dose."
     if path.is_file():
@@ -325,7 +342,7 @@ def portrait(path=RESULTS.parent / "images" / "superres.png"):
     show_grid(views, titles, vmin=0.1, vmax=0.9, size=2.5).savefig(path, dpi=90)
 
 
-PARTS = ("line_widths", "photographs", "EM", "time")
+PARTS = ("line_widths", "floor", "photographs", "EM", "time")
 
 
 def main(parts=PARTS):
@@ -342,6 +359,8 @@ def main(parts=PARTS):
     if "line_widths" in parts:
         measure_lines(kept["line_widths"], save)
         portrait()
+    if "floor" in parts:
+        floor_of_depth(kept["floor"], save)
     for kind in ("photographs", "EM"):
         if kind in parts:
             enlarge(kind, kept[kind], save)

@@ -125,3 +125,89 @@ def test_two_scans_show_one_place_and_differ_by_their_electrons():
     assert (noisy[0] - quick).std() > 5 * (noisy[1] - slow).std()
     with pytest.raises(InputError, match="multiples"):
         two_scans(metal[:90])
+
+
+GOOD = torch.linspace(0, 1, 3 * 24 * 24).reshape(3, 24, 24)
+NO_PICTURES = {
+    "0 to 255": 255 * GOOD,
+    "NaN": GOOD.masked_fill(GOOD == GOOD[1, 2, 3], float("nan")),
+    "infinite": GOOD.masked_fill(GOOD == GOOD[1, 2, 3], float("inf")),
+    "channels last": GOOD.permute(1, 2, 0),
+    "channels last, a batch": GOOD.permute(1, 2, 0)[None],
+    "one channel, last": GOOD[:1].permute(1, 2, 0),
+    "half": GOOD.half(),
+    "whole numbers": (255 * GOOD).byte(),
+    "numpy": GOOD.numpy(),
+    "list": GOOD[0].tolist(),
+    "two axes": GOOD[0],
+    "empty": GOOD[:, :0],
+}
+
+
+def refuses(match, f, *args, **kwargs):
+    with pytest.raises(InputError, match=match) as caught:
+        f(*args, **kwargs)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("kind", NO_PICTURES)
+def test_one_rule_for_pixels_everywhere(kind):
+    bad, one = NO_PICTURES[kind], GOOD[:1]
+    net, solved = SuperRes(2, width=4), best_linear([(one, bicubic(one, 2))], 2, kernel=3)
+    for f in (lambda x: shrink(x, 2), lambda x: bicubic(x, 2), net, solved):
+        refuses("divide by 255.*finite.*channels first", f, bad)
+    refuses("divide by 255.*channels first", psnr_ssim, bad, one)
+    refuses("divide by 255.*channels first", psnr_ssim, one, bad)
+    refuses("pairs", best_linear, [(bad, one)], 2)
+    refuses("pairs", paired_crops, [(one, bad)], 2)
+
+
+def test_noise_may_leave_the_range_where_it_must():
+    metal = lines((192, 192), 1.0, 48.0, 24.0, seed=0, upright=True).metal
+    quick, slow = two_scans(metal, 2.0)
+    assert quick.max() > 1.2
+    assert bicubic(quick, 4).shape == SuperRes(4, width=4)(quick).shape == slow.shape
+    paired_crops([(quick, slow)], 4, size=8)
+    with pytest.raises(InputError, match="from 0 to 1"):
+        shrink(quick, 2)
+    with pytest.raises(InputError, match="truth.*from 0 to 1"):
+        psnr_ssim(quick, quick)
+
+
+def test_colour_is_not_scored_by_its_first_channel_alone():
+    other = torch.stack([GOOD[0], GOOD[1].flip(0), GOOD[2]])
+    refuses("one by one", psnr_ssim, other, GOOD)
+    refuses("one by one", psnr_ssim, GOOD[:1], GOOD)
+    assert psnr_ssim(other[1:2], GOOD[1:2])[0] < 30
+
+
+def test_what_is_given_without_a_batch_comes_back_without():
+    one = GOOD[:1]
+    solved = best_linear([(one, bicubic(one, 2))], 2, kernel=3)
+    for f in (SuperRes(2, width=4), solved):
+        torch.testing.assert_close(f(GOOD), f(GOOD[None])[0])
+        torch.testing.assert_close(f(GOOD)[2:], f(GOOD[2:]))
+        refuses("float64.*float32", f, GOOD.double())
+
+
+def test_pairs_are_of_one_channel_each():
+    one, large = GOOD[:1], bicubic(GOOD, 2)
+    for pair in ((GOOD, large), (one[None], large[None, :1]), (one, large), (GOOD, large[:1])):
+        refuses(r"\(1 h w\)", best_linear, [pair], 2)
+        refuses(r"\(1 h w\)", paired_crops, [pair], 2)
+    refuses("black", best_linear, [(torch.zeros(1, 8, 8), torch.zeros(1, 16, 16))], 2)
+
+
+def test_a_gauge_names_what_it_cannot_read():
+    metal = lines((192, 192), 1.0, 80.0, 40.0, seed=2, upright=True).metal
+    slow = two_scans(metal)[1]
+    for same in (slow, slow[0], slow.numpy()):
+        assert (line_widths(same, 2.0) == line_widths(slow[0].numpy(), 2.0)).all()
+    cure = "turn it, invert it, or show a larger piece"
+    for bad in (slow[0].T, np.zeros((50, 50)), np.tile([1.0, 0, 0, 1], (9, 1))):
+        refuses(cure, line_widths, bad, 2.0, (0, 0))
+    refuses(r"\(1 h w\)", line_widths, slow[None].expand(2, -1, -1, -1), 2.0)
+    for bad in (metal[None], metal.astype(int), torch.tensor(metal)):
+        with pytest.raises(InputError, match="^two_scans: metal=.*bool") as caught:
+            two_scans(bad)
+        assert "Layout" not in str(caught.value)

@@ -6,7 +6,7 @@
 __all__ = ['PICTURES', 'shrink', 'bicubic', 'luminance', 'paired_crops', 'best_linear', 'SuperRes', 'psnr_ssim', 'two_scans',
            'line_edges', 'line_widths']
 
-# %% ../nbs/42_superres.ipynb #2b707ddb
+# %% ../nbs/42_superres.ipynb #4facf473
 from typing import Annotated
 
 import numpy as np
@@ -24,6 +24,7 @@ from unet_explorer.contracts import (
     Rule,
     Seed,
     Whole,
+    check_value,
     checked,
     known,
     rule_of,
@@ -33,16 +34,21 @@ from unet_explorer.contracts import (
 from .simulate import Dose, counted, sem_image
 from .upsample import pixel_shuffle, upsampler
 
-# %% ../nbs/42_superres.ipynb #dba83d2b
+# %% ../nbs/42_superres.ipynb #6616f152
 _Scale = whole(2, 8)
 
 
-def _is_picture(v):
-    ok = torch.is_tensor(v) and v.is_floating_point() and v.ndim in (3, 4)
-    return ok and 0 not in v.shape
+def _is_picture(v, beyond=8):
+    ok = torch.is_tensor(v) and v.dtype in (torch.float32, torch.float64) and v.ndim in (3, 4)
+    if not ok or 0 in v.shape or v.shape[-1] <= 4 < v.shape[-3]:  # the last one: (h w 3)
+        return False
+    low, high = v.detach().aminmax()  # NaN stays NaN, and is in no range
+    return bool(-beyond <= low and high <= 1 + beyond)
 
 
-_Pixels = Annotated[torch.Tensor, Rule("float pixels, (c h w) or (b c h w)", _is_picture)]
+_RULE = "float32 pixels from 0 to 1 (divide by 255), finite, channels first: (c h w) or (b c h w)"
+_Pixels = Annotated[torch.Tensor, Rule(_RULE, lambda v: _is_picture(v, 1e-5))]
+_Noisy = Annotated[torch.Tensor, Rule(_RULE + "; noise may leave the range", _is_picture)]
 
 
 def _resize(x, size, antialias):
@@ -67,7 +73,7 @@ def shrink(
 
 @checked
 def bicubic(
-    x: _Pixels,  # `(c h w)` or `(b c h w)`
+    x: _Noisy,  # `(c h w)` or `(b c h w)`
     scale: _Scale,  # how many times larger height and width become
 ) -> torch.Tensor:  # the same with `(scale * h, scale * w)`
     "A larger picture by bicubic interpolation. Raises `InputError` for what is no picture."
@@ -100,12 +106,18 @@ def luminance(
         a = a[450:962, 450:962]
     return torch.tensor(a, dtype=torch.float32)[None]
 
-# %% ../nbs/42_superres.ipynb #72a82534
+# %% ../nbs/42_superres.ipynb #06e8f210
 def _are_pairs(v):
-    return len(v) > 0 and all(len(p) == 2 and all(map(_is_picture, p)) for p in v)
+    def fits(p):
+        return _is_picture(p) and p.ndim == 3 and p.shape[0] == 1
+
+    return len(v) > 0 and all(len(p) == 2 and all(map(fits, p)) for p in v)
 
 
-_Pairs = Annotated[list, Rule("a list of pairs of pictures (1 h w), small and large", _are_pairs)]
+_Pairs = Annotated[
+    list,
+    Rule("a list of pairs, small and large: float32 (1 h w), from 0 to 1, finite", _are_pairs),
+]
 
 
 def _check_pairs(who, pairs, scale, size=1):
@@ -146,7 +158,21 @@ def paired_crops(
 
     return batch
 
-# %% ../nbs/42_superres.ipynb #a1083f40
+# %% ../nbs/42_superres.ipynb #d655d551
+def _each_channel(who, x, weight, enlarge):
+    "`enlarge`, which takes `(n 1 h w)`, for each channel of `x` by itself."
+    check_value(who, "x", x, rule_of(_Noisy))
+    if x.dtype != weight.dtype:
+        raise InputError(f"{who}: x has {x.dtype}, the weights {weight.dtype}; use x.float()")
+    b, c, h, w = (1, *x.shape)[-4:]
+    y = enlarge(x.reshape(b * c, 1, h, w))
+    return y.reshape(*x.shape[:-2], *y.shape[-2:])
+
+
+def _framed(x, kernel):
+    return F.pad(x, [kernel // 2] * 4, mode="replicate")
+
+
 class _Linear(nn.Module):
     def __init__(self, weight, scale):
         super().__init__()
@@ -154,11 +180,10 @@ class _Linear(nn.Module):
         self.scale = scale
 
     def forward(self, x):
+        return _each_channel("best_linear", x, self.weight, self._enlarge)
+
+    def _enlarge(self, x):
         return pixel_shuffle(F.conv2d(_framed(x, self.weight.shape[-1]), self.weight), self.scale)
-
-
-def _framed(x, kernel):
-    return F.pad(x, [kernel // 2] * 4, mode="replicate")
 
 
 @torch.no_grad()
@@ -167,7 +192,7 @@ def best_linear(
     pairs: _Pairs,  # of `(1 h w)` and `(1 scale*h scale*w)`
     scale: _Scale,  # how many times larger the second one is
     kernel: Count = 9,  # side of the window that a pixel may look at, odd
-) -> nn.Module:  # maps `(b 1 h w)` to `(b 1 scale*h scale*w)`
+) -> nn.Module:  # maps `(b c h w)` to `(b c scale*h scale*w)`, or both without `b`
     """One convolution and PixelShuffle with the least squared error on `pairs`: solved, not
     trained. Raises `InputError` for what does not fit."""
     if kernel % 2 == 0:
@@ -178,16 +203,18 @@ def best_linear(
         x = F.unfold(_framed(small[None], kernel), kernel)[0].double()
         y = F.pixel_unshuffle(large[None], scale)[0].flatten(1).double()
         a, b = a + x @ x.T, b + x @ y.T
+    if not a.any():
+        raise InputError("best_linear: all small pictures are black (0); use some with light")
     ridge = 1e-6 * a.diagonal().mean() * torch.eye(len(a), dtype=a.dtype)
     weight = torch.linalg.solve(a + ridge, b).T.reshape(scale**2, 1, kernel, kernel)
     return _Linear(weight.float(), scale)
 
-# %% ../nbs/42_superres.ipynb #5ac7557a
+# %% ../nbs/42_superres.ipynb #133b12d3
 class SuperRes(nn.Module):
     """An ESPCN-size network (Shi et al. 2016): three convolutions on the small picture, one layer
     that enlarges, and bicubic interpolation beside them: the network adds what is missing.
-    `(b c h w)` in [0, 1] to `(b c scale*h scale*w)`, each channel by itself, not clipped.
-    Raises `InputError` for an unknown upsampler, and for numbers that cannot be."""
+    `(b c h w)` in [0, 1] to `(b c scale*h scale*w)`, or both without `b`; each channel by itself,
+    not clipped. Raises `InputError` for an unknown upsampler, and for what is no picture."""
 
     @checked
     def __init__(
@@ -210,22 +237,25 @@ class SuperRes(nn.Module):
             self.up = upsampler(up, width, 1, scale)
 
     def forward(self, x):
-        b, c, h, w = x.shape
-        x = x.reshape(b * c, 1, h, w)
-        y = bicubic(x, self.scale) + self.up(self.body(x - 0.5))
-        return y.reshape(b, c, *y.shape[-2:])
+        return _each_channel("SuperRes", x, self.body[0].weight, self._enlarge)
 
-# %% ../nbs/42_superres.ipynb #8b01fc86
+    def _enlarge(self, x):
+        return bicubic(x, self.scale) + self.up(self.body(x - 0.5))
+
+# %% ../nbs/42_superres.ipynb #5656b35a
 @checked
 def psnr_ssim(
-    pred: _Pixels,  # `(1 h w)`, clipped to [0, 1] first
-    truth: _Pixels,  # `(1 h w)`
+    pred: _Noisy,  # `(1 h w)`, clipped to [0, 1] first
+    truth: _Pixels,  # `(1 h w)` in [0, 1], taken as it is
     margin: Whole = 0,  # rows and columns to leave out at each border
 ) -> tuple[float, float]:  # PSNR in dB, and SSIM
     """Peak signal-to-noise ratio, and structural similarity (Wang et al. 2004, window of sigma 1.5)
-    by scikit-image. Raises `InputError` for pictures of different or too small shapes."""
+    by scikit-image. Raises `InputError` for pictures of more than one channel, and of different or
+    too small shapes."""
     from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
+    if pred.ndim == truth.ndim == 3 and (c := max(len(pred), len(truth))) > 1:
+        raise InputError(f"psnr_ssim: pictures of {c} channels; take the channels one by one")
     if pred.shape != truth.shape or pred.ndim != 3 or min(pred.shape[-2:]) < 11 + 2 * margin:
         raise InputError(
             f"psnr_ssim: {shown(pred)} and {shown(truth)} with margin={margin}; both must be "
@@ -233,18 +263,25 @@ def psnr_ssim(
         )
     h, w = pred.shape[-2:]
     p, t = (
-        a.detach().clamp(0, 1)[0, margin : h - margin, margin : w - margin].double().numpy()
-        for a in (pred, truth)
+        a.detach()[0, margin : h - margin, margin : w - margin].double().cpu().numpy()
+        for a in (pred.clamp(0, 1), truth)
     )
     wang = dict(gaussian_weights=True, sigma=1.5, use_sample_covariance=False)
     ssim = structural_similarity(t, p, data_range=1, **wang)
     with np.errstate(divide="ignore"):  # equal pictures: infinite
         return float(peak_signal_noise_ratio(t, p, data_range=1)), float(ssim)
 
-# %% ../nbs/42_superres.ipynb #71b247c4
+# %% ../nbs/42_superres.ipynb #cb517633
+def _is_metal(v):
+    return isinstance(v, np.ndarray) and v.dtype == bool and v.ndim == 2 and v.size > 0
+
+
+_Metal = Annotated[np.ndarray, Rule("a bool array (h w), such as layout.metal", _is_metal)]
+
+
 @checked
 def two_scans(
-    metal: np.ndarray,  # bool `(h w)`, True = metal; pixels of 1 nm
+    metal: _Metal,  # bool `(h w)`, True = metal; pixels of 1 nm
     quick_dose: Dose = 40.0,  # electrons per pixel of the quick scan, for a signal of 1
     slow_dose: Dose = 200.0,  # the same, for the slow one
     slow_nm: Count = 2,  # side of a pixel of the slow scan, in nm
@@ -252,7 +289,8 @@ def two_scans(
     seed: Seed = 0,  # for the noise
 ) -> tuple[torch.Tensor, torch.Tensor]:  # quick `(1 h w)` and slow `(1 scale*h scale*w)`
     """Two SEM pictures of one place: a quick one with large pixels, a slow one with small pixels.
-    A pixel collects over its whole square. Raises `InputError` for sizes that do not divide."""
+    A pixel collects over its whole square. Raises `InputError` for what is no layout, and for
+    sizes that do not divide."""
     signal = sem_image(metal, 1.0, dose=float("inf"))
     px = slow_nm * scale
     if signal.shape[0] % px or signal.shape[1] % px:
@@ -266,7 +304,7 @@ def two_scans(
         out.append(torch.from_numpy(np.float32(counted(means, dose, rng)))[None])
     return tuple(out)
 
-# %% ../nbs/42_superres.ipynb #cdf4fea2
+# %% ../nbs/42_superres.ipynb #8f96e9fc
 def _crossings(row, level):
     "Where a row of grey levels crosses a level, in pixels, and whether it rises there."
     above = row >= level
@@ -274,11 +312,18 @@ def _crossings(row, level):
     return k + (level - row[k]) / (row[k + 1] - row[k]), above[k + 1]
 
 
+def _grey(v):
+    "An array `(h w)` of floats, from an array or a tensor, `(h w)` or `(1 h w)`."
+    a = np.asarray(v.detach().cpu() if torch.is_tensor(v) else v, float)
+    return a[0] if a.ndim == 3 and len(a) == 1 else a
+
+
 def _is_grey(v):
-    return np.ndim(v) == 2 and np.size(v) > 3 and np.isfinite(np.asarray(v, float)).all()
+    a = _grey(v)
+    return a.ndim == 2 and a.size > 3 and np.isfinite(a).all()
 
 
-_Grey = Annotated[np.ndarray, Rule("a picture (h w) of finite numbers", _is_grey)]
+_Grey = Annotated[np.ndarray, Rule("a picture (h w) or (1 h w) of finite numbers", _is_grey)]
 
 
 def _is_smooth(v):
@@ -291,7 +336,7 @@ _Smooth = Annotated[tuple, Rule("two numbers from 0 up, along and across the lin
 
 @checked
 def line_edges(
-    image: _Grey,  # `(h w)`, upright lines, brighter than what lies between
+    image: _Grey,  # `(h w)` or `(1 h w)`, upright lines, brighter than what lies between
     pixel_nm: Positive,  # side of a pixel, in nm
     smooth_nm: _Smooth = (8.0, 3.0),  # Gaussian along and across the lines, standard deviation
     level: Number | None = None,  # grey level of an edge; None: from the picture, see below
@@ -301,7 +346,7 @@ def line_edges(
     by default the middle between the darkest and the brightest of its mean row.
 
     Raises `InputError` for what is no picture."""
-    grey = gaussian_filter(np.asarray(image, float), [s / pixel_nm for s in smooth_nm])
+    grey = gaussian_filter(_grey(image), [s / pixel_nm for s in smooth_nm])
     mean = grey.mean(0)
     level = (mean.min() + mean.max()) / 2 if level is None else level
     middle, rising = _crossings(mean, level)
@@ -318,16 +363,20 @@ def line_edges(
 
 @checked
 def line_widths(
-    image: _Grey,  # `(h w)`, upright lines, brighter than what lies between
+    image: _Grey,  # `(h w)` or `(1 h w)`, upright lines, brighter than what lies between
     pixel_nm: Positive,  # side of a pixel, in nm
     smooth_nm: _Smooth = (8.0, 3.0),  # Gaussian along and across the lines, standard deviation
     level: Number | None = None,  # grey level of an edge; None: from the picture
 ) -> np.ndarray:  # in nm, `(h lines)`; NaN where an edge is lost
     """Widths of the lines that lie in the picture with both edges, row by row, see `line_edges`.
 
-    Raises `InputError` for what is no picture, and where no line is whole."""
+    Raises `InputError` for what is no picture, and where no line is upright and whole."""
     edges, rising = line_edges(image, pixel_nm, smooth_nm, level)
     left = np.flatnonzero(rising[:-1] & ~rising[1:])
-    if not len(left):
-        raise InputError("line_widths: no line with both edges in the picture; show a larger piece")
+    lying = _grey(image).mean(1).std() > _grey(image).mean(0).std()
+    if lying or not len(left):
+        raise InputError(
+            "line_widths: no upright bright line with both edges in the picture; "
+            "turn it, invert it, or show a larger piece"
+        )
     return edges[:, left + 1] - edges[:, left]
