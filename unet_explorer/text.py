@@ -182,7 +182,7 @@ def letter_maps(
     codes = [ALPHABET.find(c) for c in letters]
     return F.one_hot(torch.tensor(codes), len(ALPHABET)).T.float()
 
-# %% ../nbs/41_text.ipynb #f83d7e0d
+# %% ../nbs/41_text.ipynb #e8cd7afb
 def _check_counts(counts):
     "Raise `InputError` for the first of `counts` that is no word with a number from 0 up."
     for word, n in counts.items():
@@ -203,8 +203,8 @@ def lexicon(
 ) -> torch.Tensor:  # float `(longest n)`, in [0, 1]
     """Which words could end at each letter: row `k - 1` is about the last `k` letters there, 0 if
     they are no word of `counts`, else the logarithm of its count, the largest being 1. Give
-    words in small letters, without signs; others are never found. Raises `InputError` for other letters
-    and for none, for words that are no text, and for counts that are none or all 0."""
+    words in small letters, without signs; others are never found. Raises `InputError` for letters
+    that are others or none, for words that are no text, and for counts that are none or all 0."""
     _check_letters("lexicon", letters)
     if not letters:
         raise InputError("lexicon: no letters; give one at least")
