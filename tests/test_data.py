@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 import tifffile
 import torch
+from conftest import ROOT
 from PIL import Image
 
 from unet_explorer import data
 from unet_explorer.batches import Crops, Rows, dataloaders
-from unet_explorer.data import load, load_pairs, meta, sample, split
+from unet_explorer.data import catalogue, load, load_pairs, meta, sample, split
 from unet_explorer.contracts import InputError
 from unet_explorer.images import load_image, load_mask, n_pages
 
@@ -927,3 +928,12 @@ def test_masks_of_the_hub_fit_their_pictures_and_there_are_some(monkeypatch, off
     assert "none of its 3 rows has a mask" in complaint(
         load, a_repository(offline_hub, range(3), test=3)
     )
+
+
+def test_every_lesson_named_in_the_catalogue_exists():
+    table = catalogue(lessons=True)
+    for name, row in table.iterrows():
+        assert row["licence"] and row["cite"], name
+        for stem in row["lessons"].split(", "):
+            text = (ROOT / f"nbs/{stem}.ipynb").read_text(encoding="utf-8")
+            assert re.match(r"[a-z]+", name, re.I)[0] in text, (name, stem)
