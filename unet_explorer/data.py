@@ -224,7 +224,7 @@ def _shipped(source):
         if not files[f].is_file() or pooch.file_hash(files[f]) != checksum:
             raise InputError(
                 f"{source.name}: the installed {package} has another {f} than this library knows; "
-                f"{cure} --upgrade"
+                f"pip install --upgrade {package}"
             )
     return files
 
