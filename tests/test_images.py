@@ -8,7 +8,8 @@ from PIL import Image
 
 from unet_explorer import images
 from unet_explorer.contracts import InputError
-from unet_explorer.images import Picture, as_picture, load_image, open_image, to_image
+from unet_explorer.images import Picture, as_picture, load_image, n_pages, open_image
+from unet_explorer.images import pixel_size_nm, to_image
 
 RNG = np.random.default_rng(0)
 KINDS = ["bool", "uint8", "int8", "uint16", "int16", "uint32", "float16", "float32", "float64"]
@@ -147,3 +148,19 @@ def test_the_strip_below_an_overlay_covers_nothing(tmp_path):
     strip = full[:, 30:].movedim(0, -1).reshape(-1, 3)
     for colour in images.OKABE_ITO[:3]:
         assert (strip * 255 == torch.tensor(colour)).all(1).any(), colour
+
+
+@pytest.mark.parametrize("compression", [None, "zlib"])
+def test_a_stack_that_was_cut_off_is_not_its_first_page(tmp_path, compression, capfd):
+    "tifffile prints it and goes on with what is there; we refuse, in one line."
+    pages = np.random.default_rng(0).integers(0, 255, (5, 40, 60), np.uint8)
+    whole = tmp_path / "whole.tif"
+    tifffile.imwrite(whole, pages, photometric="minisblack", compression=compression)
+    assert n_pages(whole) == 5 and load_image(whole, page=4).shape == (1, 40, 60)
+    data, cut = whole.read_bytes(), tmp_path / "cut.tif"
+    cut.write_bytes(data[: len(data) * 3 // 5])
+    for read in (n_pages, load_image, pixel_size_nm, lambda path: load_image(path, page=0)):
+        with pytest.raises(InputError, match="cut short or damaged") as e:
+            read(cut)
+        assert "\n" not in str(e.value) and "copy or export it again" in str(e.value)
+    assert not capfd.readouterr().err

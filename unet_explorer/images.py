@@ -282,7 +282,7 @@ def to_image(
     "Turn `picture` into a legal image. Raises `InputError` for NaN, wrong shapes, unknown options."
     return as_picture(picture, channels, scale, name)[:]
 
-# %% ../nbs/02_images.ipynb #4d63709d
+# %% ../nbs/02_images.ipynb #f8f59cae
 SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
 TIFF = (".tif", ".tiff")
 LOSSLESS = (".png", ".bmp", *TIFF)
@@ -345,13 +345,51 @@ def _read(path, page=None):
     return a
 
 
+_BROKEN = ("invalid page offset", "circular reference", "invalid or corrupted")
+
+
+class _Said(logging.Handler):
+    "Keeps what tifffile would print."
+
+    def __init__(self):
+        super().__init__(logging.WARNING)
+        self.lines = []
+
+    def emit(self, record):
+        self.lines.append(record.getMessage())
+
+
+@contextmanager
+def _opened_tiff(path):
+    "A TIFF all of whose pages are there; tifffile only prints that some are missing."
+    import tifffile
+
+    log, said = logging.getLogger("tifffile"), _Said()
+    level, spreads, log.propagate = log.level, log.propagate, False
+    log.addHandler(said)
+    log.setLevel("WARNING")
+    try:
+        with tifffile.TiffFile(path) as tif:
+            n = len(tif.pages)
+            for line in said.lines:
+                if any(word in line for word in _BROKEN):
+                    raise InputError(
+                        f"{path}: cut short or damaged after page {n - 1} "
+                        f"({first_line(line.split('> ')[-1])}); copy or export it again"
+                    )
+            yield tif
+    finally:
+        log.removeHandler(said)
+        log.propagate = spreads
+        log.setLevel(level)
+
+
 def _read_tiff(path, page):
     """A page of a TIFF by tifffile, mapped into memory if it is stored as it is; by Pillow where
     tifffile lacks the codec (LZW, JPEG) or the file is paletted."""
     import tifffile
 
-    logging.getLogger("tifffile").setLevel("CRITICAL")  # damage is reported below, in one line
-    with tifffile.TiffFile(path) as tif:
+    with _opened_tiff(path) as tif:
         n = len(tif.pages)
         if n > 1 and page is None and len({p.shape for p in tif.pages}) == 1:
             raise InputError(
@@ -372,19 +410,19 @@ def _read_tiff(path, page):
                 raise
     return _read_by_pillow(path, page or 0)
 
-# %% ../nbs/02_images.ipynb #d702d3d9
+# %% ../nbs/02_images.ipynb #ebb21188
 @checked
 def n_pages(
     path: FilePath,  # image file
 ) -> int:  # pages of a TIFF stack whose pages share one size, else 1
     "How many images the file at `path` holds. Raises `InputError` if it cannot be read."
-    import tifffile
-
     if Path(path).suffix.lower() not in TIFF:
         return 1
     try:
-        with tifffile.TiffFile(path) as tif:
+        with _opened_tiff(path) as tif:
             return len(tif.pages) if len({p.shape for p in tif.pages}) == 1 else 1
+    except InputError:
+        raise
     except Exception as e:
         raise InputError(
             f"{path}: cannot be read as an image ({first_line(e)}); "
@@ -442,7 +480,7 @@ def load_mask(
             )
     return torch.from_numpy(a.astype(np.int64))
 
-# %% ../nbs/02_images.ipynb #a2daa286
+# %% ../nbs/02_images.ipynb #7bad7eed
 _IN_NM = {
     "pm": 1e-3,
     "nm": 1.0,
@@ -464,16 +502,17 @@ def pixel_size_nm(
     """The pixel size that FEI, Thermo, Zeiss, OME or ImageJ wrote into a TIFF file.
     Raises `InputError` for a damaged file."""
     import re
-    import tifffile
 
     if Path(path).suffix.lower() not in TIFF:
         return None
     try:
-        with tifffile.TiffFile(path) as tif:
+        with _opened_tiff(path) as tif:
             fei, zeiss, ome, imagej = (
                 getattr(tif, f"{k}_metadata", None) for k in ("fei", "sem", "ome", "imagej")
             )
             resolution = tif.pages[0].tags.get("XResolution")
+    except InputError:
+        raise
     except Exception as e:
         raise InputError(
             f"{path}: cannot be read as an image ({first_line(e)}); "
