@@ -282,7 +282,7 @@ def to_image(
     "Turn `picture` into a legal image. Raises `InputError` for NaN, wrong shapes, unknown options."
     return as_picture(picture, channels, scale, name)[:]
 
-# %% ../nbs/02_images.ipynb #f8f59cae
+# %% ../nbs/02_images.ipynb #9254767f
 SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
 TIFF = (".tif", ".tiff")
 LOSSLESS = (".png", ".bmp", *TIFF)
@@ -322,21 +322,28 @@ def _read_by_pillow(path, page=0):
     return f
 
 
+@contextmanager
+def _readable(path):
+    "What decoders raise on a damaged file has no common base class; here it becomes one line."
+    try:
+        yield
+    except (InputError, MemoryError):
+        raise
+    except Exception as e:
+        raise InputError(
+            f"{path}: cannot be read as an image ({first_line(e)}); "
+            "the file is damaged, cut short, or of another type: copy or export it again"
+        ) from None
+
+
 def _read(path, page=None):
     "The pixels of `path` as an array (or PIL image, for colour maps), else `InputError`."
     path = Path(path)
     if not path.is_file():
         raise InputError(f"{path}: no such file; check the spelling and the folder")
     _check_suffix(path, SUFFIXES)
-    try:
+    with _readable(path):
         a = _read_tiff(path, page) if path.suffix.lower() in TIFF else _read_by_pillow(path)
-    except (InputError, MemoryError):
-        raise
-    except Exception as e:  # what decoders raise on a damaged file has no common base class
-        raise InputError(
-            f"{path}: cannot be read as an image ({first_line(e)}); "
-            "the file is damaged, cut short, or of another type: copy or export it again"
-        ) from None
     if np.size(a) == 0:
         raise InputError(
             f"{path}: no pixels could be read; the file is damaged or cut short: "
@@ -360,28 +367,34 @@ class _Said(logging.Handler):
 
 
 @contextmanager
-def _opened_tiff(path):
-    "A TIFF all of whose pages are there; tifffile only prints that some are missing."
-    import tifffile
-
+def _listening():
+    "Inside `with`: the list of what tifffile says, instead of printing it."
     log, said = logging.getLogger("tifffile"), _Said()
     level, spreads, log.propagate = log.level, log.propagate, False
     log.addHandler(said)
     log.setLevel("WARNING")
     try:
-        with tifffile.TiffFile(path) as tif:
-            n = len(tif.pages)
-            for line in said.lines:
-                if any(word in line for word in _BROKEN):
-                    raise InputError(
-                        f"{path}: cut short or damaged after page {n - 1} "
-                        f"({first_line(line.split('> ')[-1])}); copy or export it again"
-                    )
-            yield tif
+        yield said.lines
     finally:
         log.removeHandler(said)
         log.propagate = spreads
         log.setLevel(level)
+
+
+@contextmanager
+def _opened_tiff(path):
+    "A TIFF all of whose pages are there; tifffile only says that some are missing."
+    import tifffile
+
+    with _readable(path), _listening() as said, tifffile.TiffFile(path) as tif:
+        n = len(tif.pages)
+        broken = [line for line in said if any(word in line for word in _BROKEN)]
+        if broken:
+            why = first_line(broken[0].split("> ")[-1])
+            raise InputError(
+                f"{path}: cut short or damaged after page {n - 1} ({why}); copy or export it again"
+            )
+        yield tif
 
 
 def _read_tiff(path, page):
@@ -410,7 +423,7 @@ def _read_tiff(path, page):
                 raise
     return _read_by_pillow(path, page or 0)
 
-# %% ../nbs/02_images.ipynb #ebb21188
+# %% ../nbs/02_images.ipynb #47c2178f
 @checked
 def n_pages(
     path: FilePath,  # image file
@@ -418,16 +431,8 @@ def n_pages(
     "How many images the file at `path` holds. Raises `InputError` if it cannot be read."
     if Path(path).suffix.lower() not in TIFF:
         return 1
-    try:
-        with _opened_tiff(path) as tif:
-            return len(tif.pages) if len({p.shape for p in tif.pages}) == 1 else 1
-    except InputError:
-        raise
-    except Exception as e:
-        raise InputError(
-            f"{path}: cannot be read as an image ({first_line(e)}); "
-            "the file is damaged, cut short, or of another type: copy or export it again"
-        ) from None
+    with _opened_tiff(path) as tif:
+        return len(tif.pages) if len({p.shape for p in tif.pages}) == 1 else 1
 
 # %% ../nbs/02_images.ipynb #57afd6f9
 @checked
@@ -480,7 +485,7 @@ def load_mask(
             )
     return torch.from_numpy(a.astype(np.int64))
 
-# %% ../nbs/02_images.ipynb #7bad7eed
+# %% ../nbs/02_images.ipynb #142a60a8
 _IN_NM = {
     "pm": 1e-3,
     "nm": 1.0,
@@ -505,19 +510,11 @@ def pixel_size_nm(
 
     if Path(path).suffix.lower() not in TIFF:
         return None
-    try:
-        with _opened_tiff(path) as tif:
-            fei, zeiss, ome, imagej = (
-                getattr(tif, f"{k}_metadata", None) for k in ("fei", "sem", "ome", "imagej")
-            )
-            resolution = tif.pages[0].tags.get("XResolution")
-    except InputError:
-        raise
-    except Exception as e:
-        raise InputError(
-            f"{path}: cannot be read as an image ({first_line(e)}); "
-            "the file is damaged or cut short: copy or export it again"
-        ) from None
+    with _opened_tiff(path) as tif:
+        fei, zeiss, ome, imagej = (
+            getattr(tif, f"{k}_metadata", None) for k in ("fei", "sem", "ome", "imagej")
+        )
+        resolution = tif.pages[0].tags.get("XResolution")
     size = None
     if fei:
         size = (fei.get("Scan", {}).get("PixelWidth"), "m")
