@@ -14,7 +14,8 @@ from scipy import ndimage
 from unet_explorer.batches import AUGMENTATIONS, dataloaders
 from unet_explorer.data import fetch, load, meta, sample
 from unet_explorer.effunet import EffUNet
-from unet_explorer.images import IGNORE, load_mask, open_image
+from unet_explorer.files import load_mask, open_image
+from unet_explorer.images import IGNORE
 from unet_explorer.measure import objects
 from unet_explorer.metrics import confusion, evaluate
 from unet_explorer.scenes import (

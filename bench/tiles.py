@@ -18,7 +18,7 @@ import torch
 from common import earlier, write
 from unet_explorer.deploy import BACKENDS, Segmenter
 from unet_explorer.effunet import EffUNet
-from unet_explorer.images import open_image
+from unet_explorer.files import open_image
 from unet_explorer.simulate import simulate
 from unet_explorer.tiles import TILE, predict_tiled, tile_sides, tile_slices
 

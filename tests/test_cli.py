@@ -27,7 +27,8 @@ from unet_explorer.cli import ABOUT, COMMANDS, command_in, parser
 from unet_explorer.contracts import Interrupted
 from unet_explorer.data import load, sample
 from unet_explorer.effunet import EffUNet, save
-from unet_explorer.images import load_image, load_mask, save_image, save_mask
+from unet_explorer.files import load_image, load_mask
+from unet_explorer.images import save_image, save_mask
 from unet_explorer.options import colours_in, values_in
 from unet_explorer.shell import check_options
 
@@ -344,9 +345,9 @@ def test_lab_copies_the_lessons_and_keeps_what_is_there(tmp_path):
     index = tmp_path / "book" / "index.ipynb"
     assert (tmp_path / "book" / "results" / "tiles.json").is_file() and index.is_file()
     index.write_text("mine")
-    (tmp_path / "book" / "12_upsample.ipynb").unlink()
+    (tmp_path / "book" / "15_upsample.ipynb").unlink()
     assert main(words) == 0
-    assert index.read_text() == "mine" and (tmp_path / "book" / "12_upsample.ipynb").is_file()
+    assert index.read_text() == "mine" and (tmp_path / "book" / "15_upsample.ipynb").is_file()
 
 
 def test_same_command_same_result(pairs, tmp_path):

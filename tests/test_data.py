@@ -15,7 +15,7 @@ from unet_explorer import data
 from unet_explorer.batches import Crops, Rows, dataloaders
 from unet_explorer.data import catalogue, load, load_pairs, meta, sample, split
 from unet_explorer.contracts import InputError
-from unet_explorer.images import load_image, load_mask, n_pages
+from unet_explorer.files import load_image, load_mask, n_pages
 
 RNG = np.random.default_rng(0)
 

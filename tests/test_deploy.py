@@ -7,7 +7,8 @@ from unet_explorer import deploy, tiles
 from unet_explorer.contracts import InputError
 from unet_explorer.deploy import BACKENDS, Segmenter, to_onnx
 from unet_explorer.effunet import EffUNet
-from unet_explorer.images import Picture, open_image, save_image
+from unet_explorer.files import open_image
+from unet_explorer.images import Picture, save_image
 
 
 @pytest.fixture(scope="module")

@@ -8,8 +8,9 @@ from PIL import Image
 
 from unet_explorer import images
 from unet_explorer.contracts import InputError
-from unet_explorer.images import Picture, as_picture, load_image, n_pages, open_image
-from unet_explorer.images import pixel_size_nm, to_image
+from unet_explorer.files import load_image, load_mask, n_pages, open_image
+from unet_explorer.headers import pixel_size_nm
+from unet_explorer.images import Picture, as_picture, to_image
 
 RNG = np.random.default_rng(0)
 KINDS = ["bool", "uint8", "int8", "uint16", "int16", "uint32", "float16", "float32", "float64"]
@@ -102,7 +103,7 @@ def test_no_picture_at_all(bad, tmp_path):
 
 @pytest.mark.parametrize("bad", [None, 3, np.nan, [], "no\0path"], ids=repr)
 def test_no_path_at_all(bad):
-    for f in (load_image, open_image, images.load_mask, images.n_pages, images.pixel_size_nm):
+    for f in (load_image, open_image, load_mask, n_pages, pixel_size_nm):
         with pytest.raises(InputError):
             f(bad)
 
@@ -120,11 +121,11 @@ def test_a_mask_shows_its_classes_and_keeps_its_numbers(tmp_path):
         seen = np.asarray(file.convert("RGB"))
         assert np.array_equal(np.asarray(file), mask.numpy())
     assert [tuple(c) for c in seen[0]] == images.OKABE_ITO[:3]
-    assert torch.equal(images.load_mask(tmp_path / "m.png"), mask)
+    assert torch.equal(load_mask(tmp_path / "m.png"), mask)
     many = torch.tensor([[0, 255, 256, 65535]])
     for name in ("n.png", "n.tif"):
         images.save_mask(tmp_path / name, many)
-        assert torch.equal(images.load_mask(tmp_path / name), many)
+        assert torch.equal(load_mask(tmp_path / name), many)
     with pytest.raises(InputError, match="BMP has 8 bits"):
         images.save_mask(tmp_path / "n.bmp", many)
 
@@ -143,7 +144,7 @@ def test_the_strip_below_an_overlay_covers_nothing(tmp_path):
     images.save_overlay(tmp_path / "bare.png", image, mask)
     how = dict(classes=["ground", "metal", "a very long name of a class"], pixel_nm=3.0)
     images.save_overlay(tmp_path / "full.png", image, mask, **how)
-    bare, full = (images.load_image(tmp_path / f"{n}.png") for n in ("bare", "full"))
+    bare, full = (load_image(tmp_path / f"{n}.png") for n in ("bare", "full"))
     assert torch.equal(full[:, :30, :40], bare) and full.shape[1] > 30
     strip = full[:, 30:].movedim(0, -1).reshape(-1, 3)
     for colour in images.OKABE_ITO[:3]:

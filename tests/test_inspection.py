@@ -10,7 +10,9 @@ import tifffile
 import torch
 from test_cli import refused, unet_explorer
 from unet_explorer.contracts import InputError
-from unet_explorer.images import load_image, load_mask, pixel_size_nm, save_image
+from unet_explorer.files import load_image, load_mask
+from unet_explorer.headers import pixel_size_nm
+from unet_explorer.images import save_image
 from unet_explorer.inspection import alarms, find_folder, fit_folder, read_clean, two_heaps
 from unet_explorer.simulate import inspection_set
 from unet_explorer.train import Training

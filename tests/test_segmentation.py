@@ -12,7 +12,8 @@ import torch
 from unet_explorer.contracts import InputError
 from unet_explorer.data import load, load_pairs, sample, split
 from unet_explorer.effunet import EffUNet, restore, save
-from unet_explorer.images import load_mask, save_image, save_mask
+from unet_explorer.files import load_mask
+from unet_explorer.images import save_image, save_mask
 from unet_explorer.segmentation import judge, segment_folder, summary, train_and_report
 from unet_explorer.train import Training
 

@@ -13,7 +13,8 @@ from unet_explorer import tiles
 from unet_explorer.contracts import InputError
 from unet_explorer.deploy import Segmenter
 from unet_explorer.effunet import EffUNet
-from unet_explorer.images import open_image, save_image
+from unet_explorer.files import open_image
+from unet_explorer.images import save_image
 from unet_explorer.layers import ConvNormAct
 from unet_explorer.mosaics import mosaic, reach
 from unet_explorer.tiles import (

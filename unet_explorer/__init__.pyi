@@ -16,10 +16,10 @@ from .deploy import to_onnx as to_onnx
 from .effunet import EffUNet as EffUNet
 from .effunet import restore as restore
 from .effunet import save as save
+from .files import load_image as load_image
+from .files import load_mask as load_mask
+from .files import open_image as open_image
 from .images import error_overlay as error_overlay
-from .images import load_image as load_image
-from .images import load_mask as load_mask
-from .images import open_image as open_image
 from .images import overlay as overlay
 from .images import save_image as save_image
 from .images import save_mask as save_mask

@@ -263,7 +263,7 @@ class Segmenter:
     @checked
     def segment(
         self,
-        image,  # a `Picture` of `images.open_image`, or whatever `images.as_picture` takes
+        image,  # a `Picture` of `files.open_image`, or whatever `images.as_picture` takes
         threshold: Probability = 0.5,  # from which a pixel is class 1, for binary models
         out=None,  # where to: written as `out[rows]`, such as a file on disk; None: a new tensor
         **tiling,  # tile, overlap, blend of `tiles.logit_bands`

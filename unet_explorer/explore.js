@@ -1,4 +1,4 @@
-// The half of explore() that runs in the page, without a kernel. Python (04_sliders.ipynb) bakes a <div class="uxp"> that
+// The half of explore() that runs in the page, without a kernel. Python (07_sliders.ipynb) bakes a <div class="uxp"> that
 // holds a still picture and a JSON script: the controls, and for each panel all its frames, deflated and in base64.
 // Here: inflate the frames, build the controls, show the frame that belongs to them. No library, no request.
 

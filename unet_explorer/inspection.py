@@ -35,14 +35,9 @@ from unet_explorer.contracts import (
 from .effunet import restore, save
 from .folders import for_each, grey_if_grey, output_folder, pictures_in
 from .folders import write_table
-from unet_explorer.images import (
-    SCREEN,
-    load_image,
-    open_image,
-    pixel_size_nm,
-    save_mask,
-    save_overlay,
-)
+from .files import load_image, open_image
+from .headers import pixel_size_nm
+from .images import SCREEN, save_mask, save_overlay
 from .implant import noise_level
 from .machine import Device, best_device, system_facts
 from .report import left_out, write_findings

@@ -28,14 +28,7 @@ from unet_explorer.contracts import (
     whole,
 )
 from .data import sample
-from unet_explorer.images import (
-    IGNORE,
-    SUFFIXES,
-    check_image,
-    check_mask,
-    save_image,
-    save_mask,
-)
+from .images import IGNORE, SUFFIXES, check_image, check_mask, save_image, save_mask
 from .metrics import as_mask
 
 # %% ../nbs/44_scenes.ipynb #4a46d333

@@ -38,7 +38,9 @@ from .data import called_like_a_mask, meta, sample
 from .deploy import Segmenter
 from .effunet import EffUNet, check_encoder, save
 from .folders import for_each, is_grey, output_folder, pictures_in, write_table
-from .images import open_image, pixel_size_nm, save_mask, save_overlay
+from .files import open_image
+from .headers import pixel_size_nm
+from .images import save_mask, save_overlay
 from .machine import Device, system_facts
 from .measure import measure_mask
 from .metrics import evaluate
