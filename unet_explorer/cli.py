@@ -6,7 +6,7 @@
 __all__ = ['EXPORT_SUFFIXES', 'LESSON_FILES', 'COMMANDS', 'ABOUT', 'demo', 'train', 'segment', 'defects_fit', 'defects_find',
            'export', 'lab', 'command_in', 'parser', 'main']
 
-# %% ../nbs/56_cli.ipynb #dd102eef
+# %% ../nbs/56_cli.ipynb #a66a8de7
 import argparse
 import shlex
 import shutil
@@ -16,11 +16,12 @@ import warnings
 from pathlib import Path
 
 from .contracts import Count, InputError, Number, Positive, Share
-from .contracts import checked, known, model_folder, need, write_atomic
+from .contracts import checked, known, model_folder, need, plain, write_atomic
 from .options import PHRASES, colours_in, cutting, learning, meaning, names_in
 from .options import network, teaching, values_in
+from .runs import stoppable
 from .shell import add_command, again, call, check_options, check_settings, flat
-from .shell import in_options, settings_in, write_settings
+from .shell import ending, in_options, settings_in, write_settings
 
 # %% ../nbs/56_cli.ipynb #3b942e86
 def _training(said, minutes, **more):
@@ -143,13 +144,13 @@ def train(
     how = dict(network, objects=meaning["objects"], overwrite=overwrite, again=repeat)
     return _train_on(parts, out, training, how)
 
-# %% ../nbs/56_cli.ipynb #e9f7871f
+# %% ../nbs/56_cli.ipynb #fcf72f36
 def _aside(line):
     "A line about the run, beside a progress bar."
     from tqdm import tqdm
 
     names = ["tile", "overlap", "classes", "pixel_nm", "threshold", "page"]
-    tqdm.write(f"unet-explorer: {in_options(line, names[:-1], PHRASES)}", file=sys.stderr)
+    tqdm.write(plain(f"unet-explorer: {in_options(line, names[:-1], PHRASES)}"), file=sys.stderr)
 
 
 @checked
@@ -392,7 +393,7 @@ def parser(
         command.add_argument("--config", metavar="FILE", help=said)
     return p
 
-# %% ../nbs/56_cli.ipynb #80b471a7
+# %% ../nbs/56_cli.ipynb #e7d8adf0
 def _typed(argv):
     "The function of the command and its arguments; argparse ends the program for what it cannot."
     name = command_in(argv)
@@ -414,14 +415,13 @@ def main(
     argv, given = [str(a) for a in (sys.argv[1:] if argv is None else argv)], {}
     warnings.filterwarnings("ignore", category=FutureWarning)
     warnings.filterwarnings("ignore", category=UserWarning)
-    try:
-        run, given = _typed(argv)
-        if sys.stderr.isatty():  # torch takes seconds
-            print("starting ...", end="\r", file=sys.stderr, flush=True)
-        return call(run, given)
-    except InputError as e:
-        print(f"unet-explorer: {in_options(str(e), [*given, 'bs'], PHRASES)}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt as e:
-        print(f"unet-explorer: {str(e) or 'interrupted'}", file=sys.stderr)
-        return 130
+    with stoppable() as stopped:
+        try:
+            run, given = _typed(argv)
+            if sys.stderr.isatty():  # torch takes seconds
+                print("starting ...", end="\r", file=sys.stderr, flush=True)
+            return call(run, given)
+        except (KeyboardInterrupt, Exception) as e:
+            said, code = ending(e, stopped, [*given, "bs"], PHRASES)
+            print(f"unet-explorer: {said}", file=sys.stderr)
+            return code

@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['Whole', 'Count', 'Seed', 'Number', 'Positive', 'NotNegative', 'Share', 'Rate', 'Probability', 'HeightWidth',
-           'FilePath', 'MODEL_FILES', 'InputError', 'Rule', 'whole', 'number', 'instance', 'rule_of', 'number_in',
-           'check_value', 'shown', 'checked', 'check_whole', 'known', 'first_line', 'need', 'model_folder',
-           'Interrupted', 'write_atomic']
+           'FilePath', 'MODEL_FILES', 'plain', 'InputError', 'NotWritten', 'Rule', 'whole', 'number', 'instance',
+           'rule_of', 'number_in', 'check_value', 'shown', 'checked', 'check_whole', 'known', 'first_line', 'need',
+           'model_folder', 'Interrupted', 'write_atomic']
 
 # %% ../nbs/01_contracts.ipynb #e1586c8d
 import functools
@@ -22,9 +22,27 @@ from numbers import Integral, Real
 from pathlib import Path
 from typing import Annotated, NamedTuple, TypeVar, Union, get_args, get_origin
 
-# %% ../nbs/01_contracts.ipynb #91cc5349
+# %% ../nbs/01_contracts.ipynb #bf0cac3e
+def plain(
+    text,  # anything that will be shown
+) -> str:  # on one line
+    "A text as it may be shown: what is no letter or sign becomes its code, such as `\\x1b`."
+    codes = (c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(text))
+    return "".join(codes)
+
+
 class InputError(ValueError):
     "Something the user gave is not usable. The message is one line: the value, the rule, the cure."
+
+    def __init__(
+        self,
+        message: str = "",  # is made `plain`
+    ):
+        super().__init__(plain(message))
+
+
+class NotWritten(InputError):
+    "A file could not be written, as on a full disk. It ends a run: the next file would fail, too."
 
 # %% ../nbs/01_contracts.ipynb #70631d17
 class Rule(NamedTuple):
@@ -263,13 +281,13 @@ class Interrupted(KeyboardInterrupt):
     ):
         super().__init__(message)
 
-# %% ../nbs/01_contracts.ipynb #01dcefe3
+# %% ../nbs/01_contracts.ipynb #2c100e09
 @contextmanager
 def write_atomic(
     path,  # the file to be written
 ):  # a context manager that gives a Path
     """Gives a temporary path beside `path`; renames it to `path` if all went well, else removes it.
-    Raises `InputError` where nothing can be written."""
+    Raises `InputError` for what is no path, `NotWritten` where nothing can be written."""
     try:
         path = Path(path)
     except TypeError:
@@ -278,7 +296,7 @@ def write_atomic(
         path.parent.mkdir(parents=True, exist_ok=True)
         fd, tmp = tempfile.mkstemp(prefix=".part-", suffix=path.suffix, dir=path.parent)
     except OSError as e:
-        raise InputError(
+        raise NotWritten(
             f"{path.parent}: cannot be written to ({e.strerror}); choose another folder"
         ) from None
     os.close(fd)
@@ -289,7 +307,7 @@ def write_atomic(
         os.chmod(tmp, 0o666 & ~umask)
         os.replace(tmp, path)
     except OSError as e:
-        raise InputError(
+        raise NotWritten(
             f"{path}: could not be written ({e.strerror or e}); "
             "free some space or choose another folder"
         ) from None

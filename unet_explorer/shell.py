@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['EITHER', 'SAID_ANEW', 'LISTS', 'option', 'parameters_of', 'add_command', 'check_options', 'flat', 'call',
-           'in_options', 'again', 'settings_in', 'check_settings', 'write_settings']
+           'in_options', 'ending', 'again', 'settings_in', 'check_settings', 'write_settings']
 
-# %% ../nbs/54_shell.ipynb #70c78cf6
+# %% ../nbs/54_shell.ipynb #7460c676
 import argparse
 import inspect
 import re
@@ -14,7 +14,15 @@ import shlex
 from difflib import get_close_matches
 from pathlib import Path
 
-from .contracts import InputError, check_value, first_line, number_in, rule_of, shown
+from unet_explorer.contracts import (
+    InputError,
+    check_value,
+    first_line,
+    number_in,
+    plain,
+    rule_of,
+    shown,
+)
 from .contracts import write_atomic
 
 # %% ../nbs/54_shell.ipynb #51d2681e
@@ -183,6 +191,24 @@ def in_options(
         return option(m[1]) + ("" if m[2] else " ")
 
     return re.sub(rf"(?<![\w-])({some})=(True\b|False\b)?", said, message)
+
+# %% ../nbs/54_shell.ipynb #5baafb6b
+def ending(
+    error,  # that a command raised
+    stopped,  # whether it was asked to end
+    names,  # as `in_options`
+    phrases=(),  # as `in_options`
+) -> tuple[str, int]:  # what to say, and the exit code
+    """One line and 2 for what the user gave and for what the system refused, 130 if the command was
+    asked to end. Anything else is a fault of the library, and raised again."""
+    if stopped or isinstance(error, KeyboardInterrupt):
+        said = str(error) if isinstance(error, KeyboardInterrupt) else ""
+        return plain(said) or "interrupted", 130
+    if isinstance(error, InputError):
+        return in_options(str(error), names, phrases), 2
+    if isinstance(error, OSError):
+        return plain(f"{error.filename or 'system'}: {error.strerror or first_line(error)}"), 2
+    raise error
 
 # %% ../nbs/54_shell.ipynb #252c5be4
 SAID_ANEW = ("out", "overwrite", "minutes", "steps", "seed", "precision")

@@ -1,0 +1,137 @@
+"A run that may be stopped: one at a time in a folder, nothing half-written, and it goes on."
+
+import multiprocessing
+import os
+import signal
+import threading
+import time
+
+import pytest
+
+from unet_explorer.contracts import InputError, NotWritten, plain, write_atomic
+from unet_explorer.runs import LOCK, alone_in, stoppable
+from unet_explorer.shell import ending
+
+FORK = multiprocessing.get_context("fork") if hasattr(os, "fork") else None
+forked = pytest.mark.skipif(FORK is None, reason="this system starts no process by fork")
+
+
+def wait_for(path):
+    for _ in range(500):
+        if path.exists():
+            return
+        time.sleep(0.01)
+    raise AssertionError(f"{path} did not come")
+
+
+def hold(out):
+    "Hold the lock of a folder, with something half-written, until somebody kills us."
+    with alone_in(out):
+        (out / ".part-abcd1234.png").write_text("half")
+        (out / "held").touch()
+        time.sleep(60)
+
+
+@forked
+def test_a_lock_falls_with_its_process(tmp_path):
+    "The second is refused while the first runs; after kill -9 nothing is in the way."
+    child = FORK.Process(target=hold, args=(tmp_path,))
+    child.start()
+    wait_for(tmp_path / "held")
+    with pytest.raises(
+        InputError, match=f"another run writes there now, process {child.pid}; wait"
+    ):
+        with alone_in(tmp_path):
+            pass
+    assert (tmp_path / ".part-abcd1234.png").exists(), "what a running one writes is not touched"
+    os.kill(child.pid, signal.SIGKILL)
+    child.join()
+    with alone_in(tmp_path):
+        assert not (tmp_path / ".part-abcd1234.png").exists()
+
+
+def test_only_our_own_leftovers_are_removed(tmp_path):
+    keep = [".part-list.txt", "x.part-abcd1234", ".part-ABCD1234.png", "deep/notes.txt"]
+    for name in [*keep, ".part-abcd1234", "deep/.part-a_cd1234.tif"]:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    with alone_in(tmp_path / "other"):
+        (tmp_path / "other" / ".part-zzzz0000.png").touch()
+        with alone_in(tmp_path):
+            assert (tmp_path / "other" / ".part-zzzz0000.png").exists(), "another run's"
+    left = {p.relative_to(tmp_path).as_posix() for p in tmp_path.rglob("*") if p.is_file()}
+    assert left - {LOCK, f"other/{LOCK}"} == {*keep, "other/.part-zzzz0000.png"}
+
+
+def test_a_lock_leaves_no_empty_folder(tmp_path):
+    with alone_in(tmp_path / "a" / "b"):
+        pass
+    assert not list(tmp_path.iterdir())
+    (tmp_path / "mine").mkdir()
+    with alone_in(tmp_path / "mine"):
+        pass
+    assert (tmp_path / "mine").is_dir(), "it was there before"
+    (tmp_path / "file").touch()
+    with pytest.raises(NotWritten, match="cannot be written to"):
+        with alone_in(tmp_path / "file"):
+            pass
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP", "SIGINT"])
+def test_a_request_to_end_is_ctrl_c(name):
+    number = getattr(signal, name)
+    before, put_away = signal.getsignal(number), []
+    with pytest.raises(KeyboardInterrupt), stoppable() as came:
+        try:
+            os.kill(os.getpid(), number)
+            time.sleep(5)
+        finally:
+            put_away.append(True)
+    assert put_away and came == [number] and signal.getsignal(number) == before
+
+
+def test_nohup_stays_and_other_threads_change_nothing():
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with stoppable() as came:
+            os.kill(os.getpid(), signal.SIGHUP)
+        assert came == []
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    seen = []
+
+    def elsewhere():
+        with stoppable():
+            seen.append(signal.getsignal(signal.SIGTERM))
+
+    thread = threading.Thread(target=elsewhere)
+    thread.start()
+    thread.join()
+    assert seen == [signal.getsignal(signal.SIGTERM)]
+
+
+def test_how_a_command_ends():
+    assert ending(KeyboardInterrupt(), False, []) == ("interrupted", 130)
+    assert ending(ImportError("half loaded"), True, []) == ("interrupted", 130)
+    assert ending(InputError("size=3; no"), False, ["size"]) == ("--size 3; no", 2)
+    line, code = ending(PermissionError(13, "Permission denied", "a\nb"), False, [])
+    assert (line, code) == ("a\\nb: Permission denied", 2)
+    with pytest.raises(KeyError):
+        ending(KeyError("ours"), False, [])
+
+
+def test_no_name_reaches_the_terminal_as_it_is(tmp_path):
+    "ESC rewrites the screen, a line break makes two lines, a lone byte ends in an error."
+    for odd in ("\x1b[2J", "\n", "\r", "\u2028", "\u202e", "\x9b", "\udcff", "\x00"):
+        said = str(InputError(f"{odd}.png: cannot be read"))
+        assert said.isprintable() and said.endswith(".png: cannot be read")
+        said.encode()
+    assert plain("grün 金 µ é") == "grün 金 µ é"
+
+
+def test_what_cannot_be_written_is_one_line_and_leaves_nothing(tmp_path):
+    with pytest.raises(NotWritten, match="No space left on device.*; free some space"):
+        with write_atomic(tmp_path / "a.csv") as tmp:
+            tmp.write_text("half")
+            raise OSError(28, "No space left on device")
+    assert not list(tmp_path.iterdir())
