@@ -468,6 +468,7 @@ FAST = {  # one of this name that has a default gets this, so that a call is qui
 }
 BY_CALL = {  # what one function needs besides
     "check_clean": dict(images=clean),
+    "not_square": dict(paths=lambda: [a_file()]),
     "for_each": dict(source=a_folder, todo=list, do=same(print)),
     "conformal": dict(scores=lambda: np.linspace(0, 1, 30)),
     "contrast": dict.fromkeys(("first", "second", "odd"), lambda: torch.rand(6, 4)),
