@@ -1,13 +1,21 @@
 "What lies in a folder: one answer for every job."
 
+import csv
+import unicodedata
+from functools import partial
+from pathlib import Path, PurePosixPath
+
 import numpy as np
 import pytest
 import tifffile
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from unet_explorer.contracts import InputError
+from unet_explorer.contracts import JOURNAL, InputError, NotWritten, write_atomic
 from unet_explorer.data import load_pairs
-from unet_explorer.folders import files_in, for_each, natural_key, output_folder, pictures_in
+from unet_explorer.folders import _unique, files_in, for_each, natural_key, output_folder
+from unet_explorer.folders import pictures_in, write_table
 from unet_explorer.images import save_image, save_mask
 
 
@@ -44,26 +52,136 @@ def test_every_job_reads_the_same_folder_alike(stick, tmp_path_factory):
     assert load_pairs(stick, masks)["name"] == names(stick)
 
 
+def file_on_any_disk(name):
+    "The same for names that are one file on some disk, by the definition of Unicode (3.13, D145)."
+    nfd = partial(unicodedata.normalize, "NFD")
+    return nfd(nfd(nfd(name).casefold()).casefold())
+
+
+def put(folder, files):
+    "Write tiny pictures; `s.tif:3` has three pages."
+    for name in files:
+        path, _, pages = name.partition(":")
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        if pages:
+            stack = np.zeros((int(pages), 4, 4), np.uint8)
+            tifffile.imwrite(folder / path, stack, photometric="minisblack")
+        else:
+            save_image(folder / path, torch.zeros(1, 4, 4))
+
+
+def check_unique(found, root):
+    "No result replaces another, or lies where another needs a folder; and each name can be a file."
+    files = [file_on_any_disk(f"{n}{s}") for n in found for s in (".png", ".tif")]
+    assert len(set(files)) == 2 * len(found)
+    folders = {str(f) for name in files for f in PurePosixPath(name).parents}
+    assert not folders & set(files)
+    for name in found:
+        assert name.isprintable() and not PurePosixPath(name).is_absolute()
+        for suffix in (".png", ".tif"):
+            path = root / f"{name}{suffix}"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with write_atomic(path) as tmp:
+                tmp.touch()
+
+
 @pytest.mark.parametrize(
     "files",
     [
         ["a.png", "a.bmp", "a.tif"],
         ["s.tif:2", "s_page0000.png", "s_page0001.bmp"],
         ["A.png", "a.bmp"],
+        ["A.png", "a.png"],
         ["s.tif:3", "s.tiff:2"],
+        ["é.png", "e\u0301.png"],
+        ["É.png", "e\u0301.bmp"],
+        ["x.tif", "x.png/a.png"],
+        ["x.tif", "x.bmp", "x.tif.png/x.tif.png", "X.PNG/b.png"],
+        ["s.tif:2", "s_page0000.tif/a.png"],
+        ["Lot/a.png", "lot/A.png", "lot/b.png"],
+        ["a.png", "a.bmp", "a.png.png", "a.png.tif", "a.bmp.bmp"],
+        ["x" * 251 + ".png", "x" * 251 + ".bmp", "x" * 250 + "y.png", "ü" * 125 + ".tif:2"],
+        ["a\x1b[2J.png", "a\n.png", "a_.png", "b\udcff.png", "l\n/a.png", "l_/a.png"],
+        ["=cmd.png", "-1.png", "stra\u00dfe.png", "STRASSE.png"],
     ],
-    ids=str,
+    ids=lambda files: ascii(files)[:60],
 )
 def test_no_result_replaces_another(tmp_path, files):
-    for name in files:
-        path, _, pages = name.partition(":")
-        if pages:
-            stack = np.zeros((int(pages), 4, 4), np.uint8)
-            tifffile.imwrite(tmp_path / path, stack, photometric="minisblack")
-        else:
-            save_image(tmp_path / path, torch.zeros(1, 4, 4))
-    found = names(tmp_path)
-    assert len({n.casefold() for n in found}) == len(found) >= len(files)
+    try:
+        put(tmp_path / "in", files)
+    except (OSError, InputError) as e:
+        pytest.skip(f"this disk has no such names: {e}")
+    if len(list(files_in(tmp_path / "in"))) < len(files):
+        pytest.skip("on this disk some of these names are one file")
+    found = names(tmp_path / "in")
+    check_unique(found, tmp_path / "out")
+    assert len(found) == sum(int(f.partition(":")[2] or 1) for f in files)
+    assert found == names(tmp_path / "in"), "the same the second time"
+
+
+PARTS = st.sampled_from(["a", "A", "é", "e\u0301", "a.png", "a.tif", "a_page0000", "\n", "ß", "ss"])
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.dictionaries(
+        st.tuples(PARTS, PARTS, st.sampled_from(["png", "bmp", "tif"])), st.integers(1, 2)
+    )
+)
+def test_names_are_unique_whatever_lies_there(some):
+    "Only names: no disk is needed."
+    pages = {
+        Path(f"{folder}/{name}.{suffix}"): [None] if n == 1 else list(range(n))
+        for (folder, name, suffix), n in some.items()
+    }
+    found = [name for names in _unique(pages).values() for name in names]
+    files = [file_on_any_disk(f"{n}{s}") for n in found for s in (".png", ".tif")]
+    folders = {str(f) for name in files for f in PurePosixPath(name).parents}
+    assert len(set(files)) == len(files) and not folders & set(files)
+
+
+def test_names_that_nobody_could_mistake_stay():
+    files = ["a.png", "lot b/grün 金.tif", "x.1.png", "-5 deg.bmp"]
+    found = _unique({Path(f): [None] for f in files})
+    assert [n for (n,) in found.values()] == ["a", "lot b/grün 金", "x.1", "-5 deg"]
+
+
+def test_a_table_does_nothing_in_a_spreadsheet(tmp_path):
+    rows = [dict(image=name, share=-0.5) for name in ("=1+1", "+1", "-1", "@x", "a\nb", 'q",;')]
+    write_table(tmp_path / "t.csv", rows, ["image", "share"])
+    raw = (tmp_path / "t.csv").read_bytes()
+    assert raw.count(b"\n") == 7 and raw.isascii(), "a line a row; no mark before plain ASCII"
+    read = list(csv.DictReader((tmp_path / "t.csv").open(newline="")))
+    assert [r["image"] for r in read] == ["'=1+1", "'+1", "'-1", "'@x", "a\\nb", 'q",;']
+    assert {r["share"] for r in read} == {"-0.5"}, "numbers are no formulas"
+    write_table(tmp_path / "t.csv", [dict(image="für µ", x=None)], ["image"])
+    assert (tmp_path / "t.csv").read_bytes() == "\ufeffimage,x\nfür µ,\n".encode()
+    write_table(tmp_path / "t.csv", [dict(image="\udcff")], ["image"])
+    assert (tmp_path / "t.csv").read_bytes() == b"image\n\\udcff\n"
+
+
+def test_a_full_disk_ends_the_walk(tmp_path):
+    "The next picture could not be written either; it is no fault of the picture."
+    put(tmp_path, ["a.png", "b.png"])
+    seen = []
+
+    def do(found):
+        seen.append(found.name)
+        raise NotWritten("out/a.png: could not be written (No space left on device); free some")
+
+    with pytest.raises(NotWritten):
+        for_each(tmp_path, pictures_in(tmp_path), do)
+    assert seen == ["a"]
+
+
+def test_results_of_a_run_that_was_stopped_are_no_pictures(tmp_path):
+    put(tmp_path, ["a.png", "result/masks/a.png"])
+    assert len(files_in(tmp_path)) == 2
+    (tmp_path / "result" / JOURNAL).touch()
+    assert names(tmp_path) == ["a"]
+    with pytest.raises(InputError, match="holds an earlier result .an unfinished run"):
+        output_folder(tmp_path / "result")
+    assert output_folder(tmp_path / "result", goes_on=True) == tmp_path / "result"
 
 
 def test_an_output_folder_leaves_what_is_there(tmp_path):

@@ -4,11 +4,11 @@
 
 # %% auto #0
 __all__ = ['Whole', 'Count', 'Seed', 'Number', 'Positive', 'NotNegative', 'Share', 'Rate', 'Probability', 'HeightWidth',
-           'FilePath', 'MODEL_FILES', 'plain', 'InputError', 'NotWritten', 'Rule', 'whole', 'number', 'instance',
-           'rule_of', 'number_in', 'check_value', 'shown', 'checked', 'check_whole', 'known', 'first_line', 'need',
-           'model_folder', 'Interrupted', 'write_atomic']
+           'FilePath', 'MODEL_FILES', 'JOURNAL', 'plain', 'InputError', 'NotWritten', 'Rule', 'whole', 'number',
+           'instance', 'rule_of', 'number_in', 'check_value', 'shown', 'checked', 'check_whole', 'known', 'first_line',
+           'need', 'model_folder', 'Interrupted', 'write_atomic']
 
-# %% ../nbs/01_contracts.ipynb #e1586c8d
+# %% ../nbs/01_contracts.ipynb #5dc152fe
 import functools
 import importlib
 import inspect
@@ -21,14 +21,18 @@ from contextlib import contextmanager
 from numbers import Integral, Real
 from pathlib import Path
 from typing import Annotated, NamedTuple, TypeVar, Union, get_args, get_origin
+from unicodedata import category
 
-# %% ../nbs/01_contracts.ipynb #bf0cac3e
+# %% ../nbs/01_contracts.ipynb #9eb43b84
 def plain(
     text,  # anything that will be shown
 ) -> str:  # on one line
     "A text as it may be shown: what is no letter or sign becomes its code, such as `\\x1b`."
-    codes = (c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(text))
-    return "".join(codes)
+    blank = {c for c in str(text) if category(c) == "Zs"}
+    return "".join(
+        c if c.isprintable() or c in blank else c.encode("unicode_escape").decode()
+        for c in str(text)
+    )
 
 
 class InputError(ValueError):
@@ -249,8 +253,9 @@ def need(
         cure = f"'unet-explorer[{extra}]'" if extra else name
         raise InputError(f"{name} is not installed; pip install {cure}") from None
 
-# %% ../nbs/01_contracts.ipynb #389a1343
+# %% ../nbs/01_contracts.ipynb #c7e38a64
 MODEL_FILES = ("config.json", "model.safetensors")  # what a saved model consists of
+JOURNAL = ".unet-explorer.jsonl"  # in a folder of results: what a run has done, and may write
 
 
 def model_folder(
