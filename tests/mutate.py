@@ -241,7 +241,7 @@ def swap(data, a, b, n):
 def link(data, a, b, n):
     "Where the next directory is: itself, the first, anywhere, nowhere."
     where = _tiff_entries(data)
-    if not where or not where[4]:
+    if not where or not where[3]:
         return lose(data, a, b, n)
     order, place, _, found, ends = where
     to = [found[0] - 2, _at(a, len(data)), len(data), 8, ODD[n % len(ODD)]][b % 5]
