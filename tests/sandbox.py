@@ -23,7 +23,7 @@ import warnings
 from pathlib import Path
 
 SECONDS = 5  # of processor time for a call
-WAIT = 60  # seconds on the clock, for what sleeps
+WAIT = 120  # seconds on the clock, for what sleeps
 BYTES = 2 * 2**30  # of memory, more than before the call
 HERE = Path(__file__).resolve().parent
 
@@ -130,16 +130,16 @@ class Fork:
         ready, _, _ = select.select([self.answer], [], [], WAIT)
         return self.answer.readline() if ready else None
 
-    def ended(self):
-        "How it ended, in words. It is ended if it has not."
-        pid, status = os.waitpid(self.pid, os.WNOHANG)
-        if pid == 0:
+    def ended(self, silent):
+        "How it ended, in words. One that is `silent` still runs, and is ended here."
+        if silent:
             os.kill(self.pid, signal.SIGKILL)
-            os.waitpid(self.pid, 0)
-            return f"no answer within {WAIT} s"
-        if os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGPROF:
+        code = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+        if silent:
+            return f"a hang: no answer within {WAIT} s"
+        if code == -signal.SIGPROF:
             return "a hang: more processor time than allowed"
-        return f"a crash: {os.waitstatus_to_exitcode(status)}"
+        return f"a crash: {code}"
 
 
 def main(name, seconds):
@@ -151,7 +151,7 @@ def main(name, seconds):
         fork = fork or Fork(module, float(seconds))
         answer = fork.call(line)
         if not answer:
-            answer = json.dumps([fork.ended()]) + "\n"
+            answer = json.dumps([fork.ended(answer is None)]) + "\n"
             fork = None
         print(answer, end="", flush=True)
 
