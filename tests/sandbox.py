@@ -31,8 +31,8 @@ HERE = Path(__file__).resolve().parent
 class Sandbox:
     "Functions of the test module `module`, called where they can do no harm."
 
-    def __init__(self, module, seconds=SECONDS):
-        self.command = [sys.executable, "-u", __file__, module, str(seconds)]
+    def __init__(self, module):
+        self.command = [sys.executable, "-u", __file__, module]
 
     def __enter__(self):
         self.errors = tempfile.TemporaryFile("w+")
@@ -51,10 +51,10 @@ class Sandbox:
         self.child.wait(WAIT)
         self.errors.close()
 
-    def call(self, name, *args):
+    def call(self, name, *args, seconds=SECONDS):
         "The faults that `name(*args)` found; a call that ended its process is one."
         try:
-            self.child.stdin.write(json.dumps([name, *map(str, args)]) + "\n")
+            self.child.stdin.write(json.dumps([seconds, name, *map(str, args)]) + "\n")
             self.child.stdin.flush()
             return json.loads(self.child.stdout.readline())
         except (OSError, ValueError):
@@ -90,7 +90,7 @@ def heard(function, args, ears):
     return faults + ([f"printed: {said[:300]}"] if said else [])
 
 
-def worker(module, seconds, questions, answers):
+def worker(module, questions, answers):
     "Answer calls until there are no more, with a new allowance of time for each."
     ears = tempfile.TemporaryFile()
     os.dup2(ears.fileno(), 2)
@@ -98,7 +98,7 @@ def worker(module, seconds, questions, answers):
     resource.setrlimit(resource.RLIMIT_AS, (grown() + BYTES,) * 2)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     for line in questions:
-        name, *args = json.loads(line)
+        seconds, name, *args = json.loads(line)
         signal.setitimer(signal.ITIMER_PROF, seconds)
         faults = heard(getattr(module, name), args, ears)
         signal.setitimer(signal.ITIMER_PROF, 0)
@@ -109,7 +109,7 @@ def worker(module, seconds, questions, answers):
 class Fork:
     "A fork of this process that answers calls."
 
-    def __init__(self, module, seconds):
+    def __init__(self, module):
         there, ours = os.pipe()
         back, theirs = os.pipe()
         self.pid = os.fork()
@@ -117,7 +117,7 @@ class Fork:
             os.close(ours)
             os.close(back)
             with contextlib.suppress(BrokenPipeError):
-                worker(module, seconds, os.fdopen(there), os.fdopen(theirs, "w"))
+                worker(module, os.fdopen(there), os.fdopen(theirs, "w"))
             os._exit(0)
         os.close(there)
         os.close(theirs)
@@ -142,13 +142,13 @@ class Fork:
         return f"a crash: {code}"
 
 
-def main(name, seconds):
+def main(name):
     sys.path.insert(0, str(HERE))
     module = importlib.import_module(name)
     logging.getLogger().handlers.clear()
     fork = None
     for line in sys.stdin:
-        fork = fork or Fork(module, float(seconds))
+        fork = fork or Fork(module)
         answer = fork.call(line)
         if not answer:
             answer = json.dumps([fork.ended(answer is None)]) + "\n"

@@ -115,7 +115,7 @@ def tried(box, folder, name, data, call="read_all", *more):
     return faults
 
 
-def test_the_sandbox_notices_what_it_is_for():
+def test_the_sandbox_notices_what_it_is_for(box):
     calls = [
         ("_hangs", "hang"),
         ("_eats", "MemoryError"),
@@ -124,11 +124,10 @@ def test_the_sandbox_notices_what_it_is_for():
         ("_crashes", "a crash: -11"),
         ("_raises", "a traceback"),
     ]
-    with Sandbox("test_mutations", seconds=0.3) as box:
-        for call, word in calls:
-            faults = box.call(call)
-            assert len(faults) == 1 and word in faults[0], (call, faults)
-        assert box.call("_is_fine") == []
+    for call, word in calls:
+        faults = box.call(call, seconds=0.3)
+        assert len(faults) == 1 and word in faults[0], (call, faults)
+    assert box.call("_is_fine") == []
 
 
 def _hangs():
