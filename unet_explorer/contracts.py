@@ -8,12 +8,13 @@ __all__ = ['Whole', 'Count', 'Seed', 'Number', 'Positive', 'NotNegative', 'Share
            'instance', 'rule_of', 'number_in', 'check_value', 'shown', 'checked', 'check_whole', 'known', 'first_line',
            'need', 'model_folder', 'Interrupted', 'write_atomic']
 
-# %% ../nbs/01_contracts.ipynb #5dc152fe
+# %% ../nbs/01_contracts.ipynb #24ad7396
 import functools
 import importlib
 import inspect
 import math
 import os
+import sys
 import tempfile
 import types
 from collections.abc import Callable
@@ -48,7 +49,7 @@ class InputError(ValueError):
 class NotWritten(InputError):
     "A file could not be written, as on a full disk. It ends a run: the next file would fail, too."
 
-# %% ../nbs/01_contracts.ipynb #70631d17
+# %% ../nbs/01_contracts.ipynb #4a761c2b
 class Rule(NamedTuple):
     "What a value must be: in words, and as a test."
 
@@ -61,7 +62,7 @@ def _is_whole(v):
 
 
 def _is_number(v):
-    return isinstance(v, Real) and not isinstance(v, bool) and math.isfinite(v)
+    return isinstance(v, Real) and not isinstance(v, bool) and abs(v) <= sys.float_info.max
 
 # %% ../nbs/01_contracts.ipynb #54dad921
 def whole(
@@ -113,7 +114,7 @@ def _is_path(v):
 
 FilePath = Annotated[os.PathLike, Rule("a path, such as 'cells/one.png'", _is_path)]
 
-# %% ../nbs/01_contracts.ipynb #f868614c
+# %% ../nbs/01_contracts.ipynb #6842dba4
 _KINDS = {
     int: Rule("a whole number", _is_whole),
     float: Rule("a finite number", _is_number),
@@ -177,7 +178,10 @@ def shown(
     shape = getattr(value, "shape", None)
     if shape is not None and len(shape):
         return f"array of shape {tuple(shape)}"
-    text = " ".join(repr(value).split())
+    try:
+        text = " ".join(repr(value).split())
+    except (ValueError, RecursionError):  # a number of 5,000 digits, a list that contains itself
+        text = f"a {type(value).__name__} too large to be shown"
     return text if len(text) <= 60 else text[:57] + "..."
 
 # %% ../nbs/01_contracts.ipynb #ac675997
@@ -253,7 +257,7 @@ def need(
         cure = f"'unet-explorer[{extra}]'" if extra else name
         raise InputError(f"{name} is not installed; pip install {cure}") from None
 
-# %% ../nbs/01_contracts.ipynb #c7e38a64
+# %% ../nbs/01_contracts.ipynb #7f631e9f
 MODEL_FILES = ("config.json", "model.safetensors")  # what a saved model consists of
 JOURNAL = ".unet-explorer.jsonl"  # in a folder of results: what a run has done, and may write
 
@@ -264,11 +268,17 @@ def model_folder(
     "A folder that holds a model. Raises `InputError` if it is none."
     try:
         folder = Path(folder)
-    except TypeError:
+        there, inside = folder.is_dir(), {n: (folder / n).is_file() for n in MODEL_FILES}
+        odd = [n for n in MODEL_FILES if (folder / n).exists() and not inside[n]]
+    except (TypeError, ValueError):
         raise InputError(f"model={shown(folder)}; it must be the folder of a model") from None
-    if not folder.is_dir():
+    except OSError as e:
+        raise InputError(f"{folder}: cannot be read ({e.strerror}); check it") from None
+    if not there:
         raise InputError(f"{folder}: no such model folder; check the spelling, or train one first")
-    missing = [name for name in MODEL_FILES if not (folder / name).is_file()]
+    if odd:  # a folder of that name; or a named pipe, where reading would wait for ever
+        raise InputError(f"{folder / odd[0]}: no ordinary file; choose the folder of a model")
+    missing = [n for n in MODEL_FILES if not inside[n]]
     if missing:
         raise InputError(
             f"{folder}: not a model folder, {' and '.join(missing)} missing; "

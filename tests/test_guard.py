@@ -1,0 +1,254 @@
+"What comes from outside and may be nonsense: saved models, drawings, pages, caches, numbers."
+
+import json
+import os
+import struct
+
+import pytest
+import torch
+
+from unet_explorer import effunet
+from unet_explorer.contracts import InputError, Number, check_value, model_folder, rule_of, shown
+from unet_explorer.effunet import EffUNet, restore, save
+
+SMALL = dict(decoder=(16, 16, 8, 8), convs=1, pretrained=False)
+
+
+def refused(function, *args, says="", **how):
+    "The one line with which a call is refused."
+    with pytest.raises(InputError, match=says) as e:
+        function(*args, **how)
+    text = str(e.value)
+    assert "\n" not in text and len(text) < 500, text
+    return text
+
+
+# --- saved models ---
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("saved") / "model"
+    save(EffUNet(**SMALL), folder, classes=["cell", "membrane"], pixel_nm=4.0)
+    return {p.name: p.read_bytes() for p in folder.iterdir()}
+
+
+@pytest.fixture
+def model(saved, tmp_path):
+    for name, data in saved.items():
+        (tmp_path / name).write_bytes(data)
+    return tmp_path
+
+
+def changed(folder, **parts):
+    "Write a config.json in which `parts` stand in place of what stood there."
+    path = folder / "config.json"
+    config = json.loads(path.read_text())
+    for name, value in parts.items():
+        keeps = isinstance(value, dict) and isinstance(config[name], dict)
+        config[name] = config[name] | value if keeps else value
+    path.write_text(json.dumps(config))
+
+
+@pytest.fixture
+def no_memory(monkeypatch):
+    "Building a model anywhere but on the device meta is an error."
+    build = EffUNet.__init__
+
+    def only_planned(self, *args, **how):
+        assert torch.get_default_device().type == "meta", "memory was asked for"
+        build(self, *args, **how)
+
+    monkeypatch.setattr(EffUNet, "__init__", only_planned)
+
+
+@pytest.mark.parametrize(
+    "slip",
+    [
+        dict(decoder=[10**6] * 4),
+        dict(decoder=[10**12] * 4),
+        dict(decoder=[16, 16, 8, 8, 10**9]),
+        dict(n_classes=10**9),
+        dict(n_classes=10**30),
+        dict(in_ch=10**6),
+        dict(in_ch=10**30),
+        dict(convs=10**9),
+        dict(convs=2),
+        dict(encoder="b7"),
+        dict(family="timm", encoder="resnet18", in_ch=10**9),
+        dict(family="smp", encoder="resnet18", in_ch=10**9),
+        dict(up="transposed", decoder=[10**6] * 4),
+    ],
+)
+def test_shapes_are_compared_before_memory_is_asked_for(model, slip, no_memory):
+    changed(model, model=slip)
+    refused(restore, model, says="does not fit config.json")
+
+
+@pytest.mark.parametrize("odd", ["2", [2], True, None, float("nan"), -1, 0, 1.5, {}, 1e400])
+def test_an_odd_format(model, odd):
+    changed(model, format=odd)
+    refused(restore, model, says="damaged")
+
+
+@pytest.mark.parametrize("part", ["model", "about"])
+@pytest.mark.parametrize("odd", [None, [], "a", 3, True])
+def test_parts_that_are_no_dicts(model, part, odd):
+    changed(model, **{part: odd})
+    refused(restore, model, says="damaged")
+
+
+@pytest.mark.parametrize(
+    "slip",
+    [
+        dict(encoder=None),
+        dict(encoder=["lite0"]),
+        dict(decoder="16"),
+        dict(decoder=None),
+        dict(decoder=[16, 16, 8, None]),
+        dict(decoder=[[16], 16, 8, 8]),
+        dict(convs=None),
+        dict(up=None),
+        dict(family={}),
+        dict(in_ch=True),
+        dict(pretrained=True),
+        dict(no_such_option=1),
+    ],
+)
+def test_settings_of_the_wrong_type(model, slip):
+    changed(model, model=slip)
+    refused(restore, model, says="config.json")
+
+
+@pytest.mark.parametrize(
+    "slip",
+    [
+        dict(classes="ab"),
+        dict(classes=[1, 2]),
+        dict(classes={"a": 1}),
+        dict(pixel_nm="4"),
+        dict(pixel_nm=-4),
+        dict(pixel_nm=[4]),
+        dict(threshold=float("nan")),
+        dict(threshold=None),
+        dict(fpr=2),
+        dict(task=3),
+        dict(reference="yes"),
+    ],
+)
+def test_what_is_kept_with_a_model_has_its_type(model, slip):
+    changed(model, about=slip)
+    (name,) = slip
+    refused(restore, model, says=name)
+    refused(save, EffUNet(**SMALL), model / "again", says=name, **slip)
+    assert not (model / "again").exists()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[" * 100_000,
+        '{"format": 2, "model": {}, "about": ' + '{"a":' * 50_000,
+        '{"format": ' + "9" * 10_000 + "}",
+        " " * (effunet.LARGEST + 1),
+        "null",
+        "\ufeff{}",
+    ],
+)
+def test_json_that_nobody_wrote(model, text):
+    (model / "config.json").write_text(text)
+    refused(restore, model, says="damaged")
+
+
+def test_a_name_that_stands_twice(model):
+    path = model / "config.json"
+    path.write_text(path.read_text().replace('"up"', '"convs": 3,\n"up"', 1))
+    refused(restore, model, says="damaged")
+    path.write_bytes(b'{"format": 2, "\xff": 1}')
+    refused(restore, model, says="damaged")
+
+
+def head_of(data, change):
+    "A file of safetensors with another list of tensors."
+    n = struct.unpack("<Q", data[:8])[0]
+    head = json.dumps(change(json.loads(data[8 : 8 + n]))).encode()
+    return struct.pack("<Q", len(head)) + head + data[8 + n :]
+
+
+@pytest.mark.parametrize("shape", [[10**6, 10**6], [-1], [2**63], []])
+def test_a_list_of_tensors_that_lies(model, saved, shape, no_memory):
+    def lie(head):
+        next(v for k, v in head.items() if k != "__metadata__")["shape"] = shape
+        return head
+
+    path = model / "model.safetensors"
+    path.write_bytes(head_of(saved["model.safetensors"], lie))
+    refused(restore, model, says="damaged")
+    for data in (b"", b"\xff" * 8, struct.pack("<Q", 2**62) + b"{}", b"\0" * 100):
+        path.write_bytes(data)
+        refused(restore, model, says="damaged")
+
+
+def test_weights_that_are_not_finite(model):
+    from safetensors.torch import load_file, save_file
+
+    weights = load_file(model / "model.safetensors")
+    next(v for k, v in weights.items() if k.startswith("decoder") and v.ndim == 4)[0] = float("nan")
+    save_file(weights, model / "model.safetensors")
+    refused(restore, model, says="not finite")
+
+
+@pytest.mark.parametrize("name", ["config.json", "model.safetensors"])
+def test_files_that_are_none(model, name):
+    path = model / name
+    path.unlink()
+    path.mkdir()
+    refused(restore, model, says="no ordinary file")
+    path.rmdir()
+    if hasattr(os, "mkfifo"):
+        os.mkfifo(path)  # whoever reads it waits for ever
+        refused(restore, model, says="no ordinary file")
+        path.unlink()
+    path.symlink_to(path)
+    refused(model_folder, model, says="missing")
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may read all")
+@pytest.mark.parametrize("name", ["config.json", "model.safetensors", "."])
+def test_files_that_may_not_be_read(model, name):
+    (model / name).chmod(0)
+    try:
+        refused(restore, model)
+    finally:
+        (model / name).chmod(0o755)
+
+
+def test_folders_that_cannot_be():
+    for folder in ("a\0b", "x" * 5000, 3, None):
+        refused(model_folder, folder)
+
+
+def test_a_model_behind_a_link_is_a_model(model, tmp_path_factory):
+    link = tmp_path_factory.mktemp("link") / "there"
+    link.symlink_to(model, target_is_directory=True)
+    assert restore(link).about["classes"] == ["cell", "membrane"]
+
+
+@pytest.mark.parametrize("family, encoder", [("own", "b0"), ("timm", "resnet18"), ("smp", "vgg11")])
+@pytest.mark.parametrize("in_ch", [1, 4])
+def test_a_planned_model_has_the_shapes_of_the_built_one(family, encoder, in_ch):
+    how = dict(SMALL, encoder=encoder, family=family, in_ch=in_ch, n_classes=3)
+    built = {k: tuple(v.shape) for k, v in EffUNet(**how).state_dict().items()}
+    del how["pretrained"]
+    assert effunet._planned(how) == built
+
+
+# --- numbers ---
+
+
+def test_numbers_beyond_floats():
+    for n in (10**400, -(10**400), float("inf"), float("nan")):
+        refused(check_value, "", "n", n, rule_of(Number), says="finite")
+    loop = []
+    loop.append(loop)
+    assert shown(10**5000) == "a int too large to be shown" and shown(loop)
