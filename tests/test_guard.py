@@ -2,19 +2,23 @@
 
 import json
 import os
+import shlex
 import struct
+import subprocess
+import sys
 
+import numpy as np
 import pytest
 import torch
 
-from unet_explorer import effunet
+from unet_explorer import cli, effunet
 from unet_explorer.contracts import InputError, Number, check_value, model_folder, rule_of, shown
 from unet_explorer.effunet import EffUNet, restore, save
 
 SMALL = dict(decoder=(16, 16, 8, 8), convs=1, pretrained=False)
 
 
-def refused(function, *args, says="", **how):
+def refused(function, *args, says=".", **how):
     "The one line with which a call is refused."
     with pytest.raises(InputError, match=says) as e:
         function(*args, **how)
@@ -252,3 +256,58 @@ def test_numbers_beyond_floats():
     loop = []
     loop.append(loop)
     assert shown(10**5000) == "a int too large to be shown" and shown(loop)
+
+
+# --- the command line ---
+
+
+PROGRAM = [sys.executable, "-c", "import sys; from unet_explorer.cli import main; sys.exit(main())"]
+
+
+def without_memory():
+    raise MemoryError
+
+
+@pytest.mark.parametrize(
+    "fails, says",
+    [
+        (without_memory, "use a smaller --size or --batch-size"),
+        (lambda: np.zeros((10**6, 10**6, 10**6)), "use a smaller --size or --batch-size"),
+        (lambda: np.zeros((10**12, 10**12)), "use a smaller --size or --batch-size"),
+        (lambda: torch.zeros(10**14), "use a smaller --size or --batch-size"),
+        (lambda: torch.zeros(10**10, 10**10), "use a smaller --size or --batch-size"),
+        (lambda: os.write(os.open("/dev/full", os.O_WRONLY), b"a"), "the disk is full"),
+    ],
+)
+def test_what_the_machine_lacks_is_one_line(fails, says, monkeypatch, capsys, tmp_path):
+    monkeypatch.setattr(cli, "_train_on", lambda *args: fails())
+    words = ["demo", "--data", "simulated", "--out", str(tmp_path / "out"), "--steps", "1"]
+    assert cli.main(words) == 2
+    (line,) = capsys.readouterr().err.strip().split("\n")
+    assert line.startswith("unet-explorer: ") and says in line
+
+
+def test_a_fault_of_the_program_is_not_hidden(monkeypatch, tmp_path):
+    monkeypatch.setattr(cli, "_train_on", lambda *args: [][1])
+    with pytest.raises(IndexError):
+        cli.main(["demo", "--data", "simulated", "--out", str(tmp_path / "out"), "--steps", "1"])
+
+
+@pytest.mark.parametrize("how", ["left", "closed", "full"])
+def test_a_listener_who_goes_away_stops_nothing(tmp_path, how):
+    words = f"{shlex.join(PROGRAM)} lab lessons --no-start"
+    shell = {
+        "left": f"{words} 2>&1 | true; exit ${{PIPESTATUS[0]}}",
+        "closed": f"{words} >&- 2>&-",
+        "full": f"{words} > /dev/full",
+    }[how]
+    p = subprocess.run(["bash", "-c", shell], cwd=tmp_path, capture_output=True, text=True)
+    assert (p.returncode, p.stdout, p.stderr) == (0, "", "")
+    assert (tmp_path / "lessons" / "index.ipynb").is_file()
+
+
+def test_a_terminal_without_our_letters(tmp_path):
+    env = os.environ | dict(PYTHONIOENCODING="ascii")
+    words = [*PROGRAM, "lab", "f\xe4\N{SNOWMAN}", "--no-start"]
+    p = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, env=env)
+    assert p.returncode == 0 and p.stderr == "" and r"f\xe4\u2603" in p.stdout

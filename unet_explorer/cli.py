@@ -6,7 +6,7 @@
 __all__ = ['EXPORT_SUFFIXES', 'LESSON_FILES', 'COMMANDS', 'ABOUT', 'demo', 'train', 'segment', 'defects_fit', 'defects_find',
            'export', 'lab', 'command_in', 'parser', 'main']
 
-# %% ../nbs/56_cli.ipynb #a66a8de7
+# %% ../nbs/56_cli.ipynb #a24bf87f
 import argparse
 import shlex
 import shutil
@@ -21,7 +21,7 @@ from .options import PHRASES, colours_in, cutting, learning, meaning, names_in
 from .options import network, teaching, values_in
 from .runs import stoppable
 from .shell import add_command, again, call, check_options, check_settings, flat
-from .shell import ending, in_options, settings_in, write_settings
+from .shell import ending, heard_or_not, in_options, settings_in, write_settings
 
 # %% ../nbs/56_cli.ipynb #3b942e86
 def _training(said, minutes, **more):
@@ -393,7 +393,7 @@ def parser(
         command.add_argument("--config", metavar="FILE", help=said)
     return p
 
-# %% ../nbs/56_cli.ipynb #e7d8adf0
+# %% ../nbs/56_cli.ipynb #588d430c
 def _typed(argv):
     "The function of the command and its arguments; argparse ends the program for what it cannot."
     name = command_in(argv)
@@ -408,6 +408,7 @@ def _typed(argv):
     return run, given
 
 
+@heard_or_not()
 def main(
     argv=None,  # arguments; None = those of the process
 ) -> int:  # the exit code

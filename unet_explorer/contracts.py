@@ -257,7 +257,7 @@ def need(
         cure = f"'unet-explorer[{extra}]'" if extra else name
         raise InputError(f"{name} is not installed; pip install {cure}") from None
 
-# %% ../nbs/01_contracts.ipynb #7f631e9f
+# %% ../nbs/01_contracts.ipynb #c48512ca
 MODEL_FILES = ("config.json", "model.safetensors")  # what a saved model consists of
 JOURNAL = ".unet-explorer.jsonl"  # in a folder of results: what a run has done, and may write
 
@@ -273,7 +273,7 @@ def model_folder(
     except (TypeError, ValueError):
         raise InputError(f"model={shown(folder)}; it must be the folder of a model") from None
     except OSError as e:
-        raise InputError(f"{folder}: cannot be read ({e.strerror}); check it") from None
+        raise InputError(f"model={shown(str(folder))}: {e.strerror}; check the name") from None
     if not there:
         raise InputError(f"{folder}: no such model folder; check the spelling, or train one first")
     if odd:  # a folder of that name; or a named pipe, where reading would wait for ever

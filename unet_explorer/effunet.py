@@ -551,7 +551,7 @@ def _config_in(path):
     _check_about(path, about)
     return settings, about
 
-# %% ../nbs/21_effunet.ipynb #a173ff07
+# %% ../nbs/21_effunet.ipynb #789674c0
 def _compare(settings, stored):
     "Raise ValueError unless a model of these `settings` has just the tensors that are `stored`."
     most = dict(convs=len(stored), in_ch=max((s[1] for s in stored.values() if s[1:]), default=0))
@@ -583,8 +583,6 @@ def restore(
 ) -> EffUNet:  # in evaluation mode, on the CPU; `.about` holds what was saved with it
     """Read a model that `save` wrote. No memory is asked for before the shapes in the file agree
     with its description. Raises `InputError`, one line, if `folder` is not one."""
-    from safetensors import SafetensorError
-
     folder = model_folder(folder)
     settings, about = _config_in(folder / "config.json")
     try:
