@@ -236,6 +236,16 @@ def a_mask(name="mask.png"):
     return name
 
 
+def an_mrc(name="stack.mrc"):
+    from pathlib import Path
+
+    header = np.zeros(256, "<i4")
+    header[:10] = 6, 5, 2, 1, 0, 0, 0, 6, 5, 2
+    header[16:19], header[52], header[53] = (1, 2, 3), 0x2050414D, 0x4144
+    Path(name).write_bytes(header.tobytes() + np.zeros((2, 5, 6), np.int16).tobytes())
+    return name
+
+
 def a_folder(name="pictures", n=9, save=a_file):
     from pathlib import Path
 
@@ -467,6 +477,10 @@ FAST = {  # one of this name that has a default gets this, so that a call is qui
     "pretrained": same(False),
 }
 BY_CALL = {  # what one function needs besides
+    "turned": dict(a=lambda: np.zeros((4, 6))),
+    "not_read": dict(paths=same(["a.dm3"])),
+    "em_signal": dict(path=an_mrc),
+    "opened_tiff": dict(path=lambda: a_file("picture.tif")),
     "check_clean": dict(images=clean),
     "not_square": dict(paths=lambda: [a_file()]),
     "for_each": dict(source=a_folder, todo=list, do=same(print)),

@@ -6,7 +6,7 @@
 __all__ = ['SOURCES', 'LESSON_DATA', 'MANY', 'Source', 'catalogue', 'cache_dir', 'fetch', 'diagnose_masks', 'colours_to_classes',
            'meta', 'sample', 'called_like_a_mask', 'Pair', 'pair_files', 'load_pairs', 'load', 'split']
 
-# %% ../nbs/12_data.ipynb #e1742937
+# %% ../nbs/12_data.ipynb #a52ce54a
 import inspect
 import json
 import os
@@ -40,7 +40,7 @@ from unet_explorer.contracts import (
     whole,
 )
 from .folders import Found, natural_key, page_name, pictures_in
-from .files import load_mask, open_image
+from .files import is_plain, load_mask, open_image
 from .images import IGNORE, to_image
 from .layout import read_svg
 from .simulate import inspection_set, simulate
@@ -771,20 +771,23 @@ def pair_files(
     names = [image.name for image, _ in pairs]
     return [Pair(*p, g) for p, g in zip(pairs, _grouped(names, _parts(names))[0])]
 
-# %% ../nbs/12_data.ipynb #ec0d3cbf
+# %% ../nbs/12_data.ipynb #9d32c452
 def _read_image(found):
     "The cell of an image, and its height and width."
-    from PIL import ExifTags, Image
-
     picture = open_image(found.path, page=found.page)
-    kept = found.path.suffix.lower() in (".png", ".jpg", ".jpeg")
-    kept = kept and picture.pixels.dtype == np.uint8
-    if kept:
-        with Image.open(found.path) as f:  # a `Dataset` turns what a camera has marked as turned
-            kept = f.getexif().get(ExifTags.Base.Orientation, 1) == 1
-    if kept:
+    _allow(picture)
+    if is_plain(found.path):
         return _picture(found.path.resolve()), picture.shape[1:]
     return _embedded(picture[:]), picture.shape[1:]
+
+
+def _allow(picture):
+    "A `Dataset` decodes by Pillow, which takes a large picture for an attack; this one was asked."
+    from PIL import Image
+
+    limit, pixels = Image.MAX_IMAGE_PIXELS, picture.shape[1] * picture.shape[2]
+    if limit is not None and pixels > limit:
+        Image.MAX_IMAGE_PIXELS = pixels
 
 
 def _read_mask(found, colours):
