@@ -185,7 +185,12 @@ def test_of_a_pyramid_the_finest_level_is_read(tmp_path):
         f.write(a, subifds=2, metadata=None)
         f.write(a[::2, ::2], subfiletype=1, metadata=None)
         f.write(a[::4, ::4], subfiletype=1, metadata=None)
-    assert contents(path) == (1, 64, 96, ["2 smaller copies of it left out"])
+    assert contents(path) == (
+        1,
+        64,
+        96,
+        ["smaller pictures of it are left out: 48x32, 24x16 pixels"],
+    )
     assert np.array_equal(numbers(path), a)
 
 

@@ -242,3 +242,29 @@ def test_a_log_gets_a_line_now_and_then(tmp_path, monkeypatch):
     lines, done = [], []
     for_each(tmp_path, pictures_in(tmp_path), done.append, desc="looking", say=lines.append)
     assert len(done) == 4 and "looking: 3 of 4 pictures" in lines
+
+
+def test_what_is_not_read_is_said_before_the_walk(tmp_path, monkeypatch):
+    import numpy as np
+    import tifffile
+
+    from unet_explorer import files
+
+    monkeypatch.setattr(files, "find_spec", lambda name: None)
+    for name in ("x.dm3", "sub/y.dm3", "z.czi", ".hidden.czi", "notes.txt"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"x")
+    with pytest.raises(InputError, match="2 .dm3 files are not read: pip install"):
+        pictures_in(tmp_path)
+    for name in ("a.tif", "b.tif"):
+        with tifffile.TiffWriter(tmp_path / name) as f:
+            f.write(np.zeros((20, 30), np.uint8), metadata=None)
+            f.write(np.zeros((5, 7), np.uint8), metadata=None)
+    said, todo = [], pictures_in(tmp_path)
+    assert [found.page for found in todo] == [None, None]
+    assert for_each(tmp_path, todo, lambda found: None, say=said.append) == []
+    assert said == [
+        "1 .czi file is not read: export as TIFF",
+        "2 .dm3 files are not read: pip install 'unet-explorer[em]'",
+        f"{tmp_path / 'a.tif'} and 1 more: smaller pictures of it are left out: 7x5 pixels",
+    ]

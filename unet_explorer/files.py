@@ -6,12 +6,13 @@
 __all__ = ['EM', 'UNREAD', 'MAX_GB', 'UNFOLD', 'ALWAYS', 'readable', 'not_read', 'turned', 'opened_tiff', 'EmSignal', 'em_signal',
            'Contents', 'is_plain', 'contents', 'n_pages', 'open_image', 'load_image', 'load_mask']
 
-# %% ../nbs/03_files.ipynb #bf49c187
+# %% ../nbs/03_files.ipynb #2129547a
 import logging
 import os
 import stat
 import struct
 import threading
+import warnings
 from contextlib import contextmanager
 from functools import lru_cache
 from importlib.util import find_spec
@@ -34,7 +35,7 @@ from unet_explorer.contracts import (
 )
 from .images import SUFFIXES, TIFF, Picture
 
-# %% ../nbs/03_files.ipynb #a5afb999
+# %% ../nbs/03_files.ipynb #bb0549ad
 EM = {  # suffix -> the plugin of rosettasciio that reads it
     ".dm3": "digitalmicrograph",
     ".dm4": "digitalmicrograph",
@@ -46,7 +47,7 @@ EM = {  # suffix -> the plugin of rosettasciio that reads it
 UNREAD = (  # pictures, or holders of pictures, that are never read
     ".czi .nd2 .lif .lof .oib .oif .oir .vsi .lsm .stk .svs .ndpi .scn .bif .mrxs .ims .zvi .ets "
     ".sxm .spm .gwy .dicom .dcm .nii .nrrd .mha .bcf .blo .tvips .img .raw .dng .cr2 .nef .arw "
-    ".heic .heif .avif .webp .gif .jp2 .j2k .jpx .jxl .psd .xcf .pgm .ppm .tga .exr .fits .npy"
+    ".heic .heif .avif .webp .gif .jp2 .j2k .jpx .jxl .psd .xcf .pgm .ppm .tga .exr .fits"
 ).split()
 
 
@@ -73,7 +74,7 @@ def not_read(
         for suffix, n in sorted(found.items())
     ]
 
-# %% ../nbs/03_files.ipynb #b55ba412
+# %% ../nbs/03_files.ipynb #29913340
 _SIGNS = {  # the first bytes of a file -> what it is, and what it should be called
     b"\x89PNG": ("a PNG", (".png",)),
     b"\xff\xd8\xff": ("a JPEG", (".jpg", ".jpeg")),
@@ -113,7 +114,9 @@ def _check_sign(path):
 def _readable(path):
     "What decoders raise on a damaged file has no common base class; here it becomes one line."
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
     except InputError:
         raise
     except MemoryError:
@@ -467,7 +470,7 @@ def opened_tiff(
     with _opened(path) as (tif, _):
         yield tif
 
-# %% ../nbs/03_files.ipynb #f8f58652
+# %% ../nbs/03_files.ipynb #b6cabff1
 class _Plane(NamedTuple):
     "Where one picture of a TIFF lies."
 
@@ -552,14 +555,15 @@ def _said_of(group, n):
 def _notes(tif, groups, best):
     "What is left out, and what was taken apart, a sentence each."
     notes = [_said_of(g, len(planes)) for g, planes in groups.items() if g != best]
-    smaller = sum(len(s.levels) - 1 for s in tif.series)
+    smaller = [level.keyframe for s in tif.series for level in s.levels[1:]]
     if smaller:
-        notes.append(f"{smaller} smaller cop{'ies' if smaller > 1 else 'y'} of it left out")
+        sizes = ", ".join(f"{p.imagewidth}x{p.imagelength}" for p in smaller)
+        notes.append(f"smaller pictures of it are left out: {sizes} pixels")
     taken = {p.page for planes in groups.values() for p in planes}
     unnamed = len([i for i in range(len(tif.pages)) if i not in taken and (i,) not in taken])
     whole_series = any(p.at is not None for planes in groups.values() for p in planes)
-    if unnamed > smaller and not whole_series:
-        notes.append(f"{unnamed - smaller} pages that its description does not name left out")
+    if unnamed > len(smaller) and not whole_series:
+        notes.append(f"{unnamed - len(smaller)} pages that its description does not name left out")
     axes = {s.axes for s in tif.series if _alike(s) == best}
     channels = max((s.shape[s.axes.index("C")] for s in tif.series if "C" in s.axes), default=1)
     if channels > 1 and any("C" in a for a in axes):

@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['MASK_SUFFIXES', 'LONGEST', 'SAME', 'LINE_EVERY', 'RESULTS', 'natural_key', 'files_in', 'Found', 'page_name',
-           'pictures_in', 'is_grey', 'grey_if_grey', 'for_each', 'output_folder', 'write_table']
+           'pictures_in', 'is_grey', 'grey_if_grey', 'not_looked_at', 'for_each', 'output_folder', 'write_table']
 
-# %% ../nbs/05_folders.ipynb #b5633268
+# %% ../nbs/05_folders.ipynb #9233c869
 import hashlib
 import os
 import re
@@ -31,7 +31,7 @@ from unet_explorer.contracts import (
     shown,
     write_atomic,
 )
-from .files import n_pages
+from .files import contents, n_pages, not_read, readable
 from .images import SUFFIXES, check_image
 
 # %% ../nbs/05_folders.ipynb #f7e5ed88
@@ -42,7 +42,7 @@ def natural_key(
     parts = re.split(r"(\d+)", str(name))
     return [(0, int(p), "") if p.isdecimal() else (1, 0, p.lower()) for p in parts if p]
 
-# %% ../nbs/05_folders.ipynb #db831b6a
+# %% ../nbs/05_folders.ipynb #283ccbd6
 def _hidden(relative):
     return any(part.startswith(".") or part == "__MACOSX" for part in relative.parts)
 
@@ -62,6 +62,20 @@ def _existing(path, what):
     return path
 
 
+def _below(source, without=None):
+    "The files below a folder that are not hidden, nor results."
+    skip = _own_results(source)
+    if without is not None:
+        skip.add(Path(without).resolve())
+    return [
+        p
+        for p in source.rglob("*")
+        if not _hidden(p.relative_to(source))
+        and p.is_file()
+        and not skip.intersection(p.resolve().parents)
+    ]
+
+
 @checked
 def files_in(
     source: FilePath,  # a folder, with subfolders; or one file
@@ -73,20 +87,12 @@ def files_in(
     source = _existing(source, f"file or folder of {what}")
     if source.is_file():
         return [source]
-    skip = _own_results(source)
-    if without is not None:
-        skip.add(Path(without).resolve())
-    found = [
-        p
-        for p in source.rglob("*")
-        if p.suffix.lower() in SUFFIXES
-        and not _hidden(p.relative_to(source))
-        and p.is_file()
-        and not skip.intersection(p.resolve().parents)
-    ]
+    below = _below(source, without)
+    found = [p for p in below if p.suffix.lower() in readable()]
     if not found:
+        others = "".join(f"; {line}" for line in not_read(below))
         endings = ", ".join(SUFFIXES)
-        raise InputError(f"{source}: no {what} in it; expected files ending in {endings}")
+        raise InputError(f"{source}: no {what} in it; expected files ending in {endings}{others}")
     return sorted(found, key=natural_key)
 
 # %% ../nbs/05_folders.ipynb #d5fdf8bd
@@ -207,7 +213,32 @@ def grey_if_grey(
     "One channel, unless the channels really differ. Raises `InputError` as `is_grey`."
     return image[:1] if is_grey(image) else image
 
-# %% ../nbs/05_folders.ipynb #dd4cd369
+# %% ../nbs/05_folders.ipynb #4f1fdd1b
+def _notes(path):
+    try:
+        return contents(path).notes
+    except InputError:  # reading it will complain, with the reason
+        return []
+
+
+@checked
+def not_looked_at(
+    source: FilePath,  # what was asked for: a folder, or one file
+    todo: list,  # of `Found`: what `pictures_in(source)` found
+) -> list[str]:  # a line each; nothing for a folder of plain pictures
+    """What lies there and is not read: files of other formats, thumbnails inside files.
+    Raises `InputError` if there is no such folder."""
+    source, notes = _existing(source, "file or folder"), {}
+    for path in dict.fromkeys(found.path for found in todo):
+        for note in _notes(path):
+            notes.setdefault(note, []).append(path)
+    lines = not_read(_below(source)) if source.is_dir() else []
+    for note, paths in notes.items():
+        others = f" and {len(paths) - 1} more" if len(paths) > 1 else ""
+        lines.append(f"{paths[0]}{others}: {note}")
+    return lines
+
+# %% ../nbs/05_folders.ipynb #99c4ebc5
 LINE_EVERY = 30  # seconds, where there is no terminal to show a bar
 
 
@@ -218,12 +249,14 @@ def for_each(
     do: Callable,  # called with each; what cannot be used raises `InputError`
     *,
     desc: str = "reading",  # what stands before the progress bar
-    say: Callable = print,  # called with a line for each picture that is skipped
+    say: Callable = print,  # called with a line for what is left out, and each that is skipped
 ) -> list[str]:  # the lines of those that were skipped
     """Walk through pictures with a progress bar, or, where no terminal is, a line now and then.
     Raises `InputError` if none could be used, `NotWritten` where nothing more can be written."""
     from tqdm import tqdm
 
+    for line in not_looked_at(source, todo):
+        say(line)
     skipped, alone = [], Path(source).is_file()
     bar = tqdm(todo, desc=desc, unit="picture", disable=None)
     said = time.monotonic()
