@@ -180,7 +180,8 @@ def test_one_pixel_image(tmp_path):
             tmp_path / "q",
             {f"{i}.png": grey(1, 1) for i in range(4)},
             {f"{i}.png": one for i in range(4)},
-        )
+        ),
+        values={0: 0, 1: 1},  # one class only, and that is so
     )
     x, y = dataloaders(split(ds), size=32, bs=2, batches=1, device="cpu").one_batch()
     assert (
@@ -458,7 +459,8 @@ def test_what_is_left_out_is_said_and_what_is_unclear_is_refused(tmp_path):
         "a.png a_mask.png b.png": ("1 of 2 images have no mask", "b.png"),
         "images/a.png masks/a.png masks/a_mask.png": ("2 masks fit it", "keep one"),
         "images/a.png images/a.tif masks/a.png": ("1 names occur twice",),
-        "images/a.png images/a_raw.png masks/a.png": ("fits 2 images", "rename one"),
+        "images/a.png images/a_raw.png masks/a.png": ("1 of 2 images", "a_raw.png"),
+        "images/a_img.png images/a_raw.png masks/a.png": ("fits 2 images", "rename one"),
     }.items():
         where = tmp_path / files.replace("/", "-").replace(" ", "+")
         text = complaint(load_pairs, lay(where, *files.split()))
@@ -611,7 +613,7 @@ def test_masks_that_teach_nothing_are_refused_with_the_cure(tmp_path, numbers, h
         ([0, 1], dict(classes=["gap", "metal", "via"]), "in no mask: via"),
         ([0, 2, 3], {}, "in no mask: class 1"),
         ([1, 2], {}, "values={1: 0, 2: 1}"),
-        ([0], {}, "all masks hold one class only"),
+        ([0], dict(values={0: 0, 1: 1}), "all masks hold one class only"),
         (range(12), {}, "numbers of objects"),
         ([0, 1, 255], dict(values={0: 0, 1: 1}), "255 is read as 'ignore'"),
     ],

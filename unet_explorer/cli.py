@@ -99,7 +99,7 @@ def demo(
     repeat = again(["unet-explorer", "demo"], demo, given | dict(data=meta(ds)["name"]))
     return _train_on(ds, out, training, dict(network, overwrite=overwrite, again=repeat))
 
-# %% ../nbs/56_cli.ipynb #03e099a9
+# %% ../nbs/56_cli.ipynb #9a8b6d7f
 @checked
 def train(
     images,  # folder of images (PNG, JPEG, TIFF), or of both; subfolders are specimens
@@ -138,7 +138,7 @@ def train(
     ds = load_pairs(images, masks, **said, pixel_nm=meaning["pixel_nm"])
     parts = split(ds, **{k: meaning[k] for k in ("valid", "test", "split_by")})
     for note in meta(parts)["notes"]:
-        print(f"note: {note}")
+        print(f"note: {in_options(note, given, PHRASES)}")
     print(f"{len(ds)} images, classes {', '.join(meta(ds)['classes'])}: {_say(parts)}")
     repeat = again(["unet-explorer", "train"], train, given)
     how = dict(network, objects=meaning["objects"], overwrite=overwrite, again=repeat)

@@ -6,7 +6,7 @@
 __all__ = ['SOURCES', 'LESSON_DATA', 'MANY', 'Source', 'catalogue', 'cache_dir', 'fetch', 'diagnose_masks', 'colours_to_classes',
            'meta', 'sample', 'called_like_a_mask', 'Pair', 'pair_files', 'load_pairs', 'load', 'split']
 
-# %% ../nbs/12_data.ipynb #a52ce54a
+# %% ../nbs/12_data.ipynb #5ecfe8fc
 import inspect
 import json
 import os
@@ -18,6 +18,7 @@ from importlib import resources
 from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
+from unicodedata import normalize
 
 import numpy as np
 import torch
@@ -40,8 +41,8 @@ from unet_explorer.contracts import (
     whole,
 )
 from .folders import Found, natural_key, page_name, pictures_in
-from .files import is_plain, load_mask, open_image
-from .images import IGNORE, to_image
+from .files import is_plain, load_mask, load_stored, open_image
+from .images import IGNORE, SUFFIXES, to_image
 from .layout import read_svg
 from .simulate import inspection_set, simulate
 
@@ -274,7 +275,7 @@ def fetch(
             "or use 'simulated'"
         ) from None
 
-# %% ../nbs/12_data.ipynb #c68ec7e8
+# %% ../nbs/12_data.ipynb #19696d2d
 MANY = 32  # more numbers, or colours, than these are no classes
 
 
@@ -287,10 +288,15 @@ def _as_numbers(values):
 
 
 def _numbered(values, n):
-    "What a user may type: the `values` in order as the classes 0 to n - 1."
-    below, above = ([v for v in sorted(values) if (v < 0) == less] for less in (True, False))
-    classes = dict.fromkeys(below, IGNORE) | {v: min(i, n - 1) for i, v in enumerate(above)}
-    return f"values={classes}"
+    "To be typed: `values` in order as classes; those below 0, or 255 beside n others, are ignored."
+    values = set(values)
+    if len(values) == 1:
+        values |= {0} - values or {1}
+    above = sorted(v for v in values if v >= 0)
+    above = [v for v in above if v != IGNORE or len(above) <= n]
+    order = above if len(above) > 1 else sorted(values)
+    classes = {v: min(i, n - 1) for i, v in enumerate(order)}
+    return f"values={dict((v, classes.get(v, IGNORE)) for v in sorted(values))}"
 
 
 def _check_learnable(mapping, n_classes):
@@ -301,14 +307,14 @@ def _check_learnable(mapping, n_classes):
         raise InputError(
             f"masks hold only {' and '.join(map(str, sorted(mapping)))}; {names}{ignored[0]} means "
             "'ignore', and nothing but class 0 is left to learn: if it is a class, say "
-            f"{_numbered({0, *mapping}, 2)}, or name two classes"
+            f"{_numbered({0, *mapping}, 2)}"
         )
 
 
 @checked
 def diagnose_masks(
     values,  # the distinct numbers in all masks of a data set
-    n_classes: Count | None = None,  # classes including background, if known
+    n_classes: whole(1, IGNORE) | None = None,  # classes including background, if known
 ) -> tuple[dict, str]:  # number in the file -> class number; a note for the user, or ""
     "Decide what the numbers in mask files mean, or raise `InputError` that says how to tell."
     values = _as_numbers(values)
@@ -323,7 +329,7 @@ def diagnose_masks(
             "PNG; are they numbers of objects? Write 1 for each object"
         )
     if classes and (min(classes) < 0 or max(classes) >= (n_classes or len(classes) + 1)):
-        k = n_classes or len(values)
+        k = n_classes or max(2, len(values))
         raise InputError(
             f"masks hold the values {few}; with {k} classes they must be 0 to {k - 1} "
             f"({IGNORE} = ignore): say what they mean, as in {_numbered(values, k)}"
@@ -332,12 +338,18 @@ def diagnose_masks(
     note = f"value {IGNORE} is read as 'ignore'" if IGNORE in values else ""
     return {v: v for v in values}, note
 
-# %% ../nbs/12_data.ipynb #c7003566
+# %% ../nbs/12_data.ipynb #c9838d55
 def _check_colours(colours):
-    fits = rule_of(Whole).holds
-    triples = [(*c, k) for c, k in colours.items() if isinstance(c, tuple) and len(c) == 3]
-    if len(triples) < len(colours) or not all(fits(v) for t in triples for v in t):
+    fits = rule_of(whole(0, 65535)).holds
+    triples = [c for c in colours if isinstance(c, tuple) and len(c) == 3]
+    if len(triples) < len(colours) or not all(fits(v) for c in triples for v in c):
         raise InputError(f"colours={shown(colours)}; it must be {{(r, g, b): class number, ...}}")
+    wrong = [k for k in colours.values() if not rule_of(whole(0, IGNORE)).holds(k)]
+    if wrong:
+        raise InputError(
+            f"colours={shown(colours)}; {shown(wrong[0])} is no class: from 0 to {IGNORE - 1}, or "
+            f"{IGNORE} = ignore"
+        )
 
 
 @checked
@@ -559,7 +571,7 @@ def _cleared(name):
             says, name = says or kind, next(filter(None, m.groups()), "")
     return says, name
 
-# %% ../nbs/12_data.ipynb #89e45b91
+# %% ../nbs/12_data.ipynb #d4374caf
 def called_like_a_mask(
     name,  # of a file, with folders or without, without suffix
 ) -> bool:  # True for "a_mask", "labels-3", ...
@@ -570,7 +582,7 @@ def called_like_a_mask(
 class _File(NamedTuple):
     found: Found
     name: str  # below its folder, without suffix
-    bare: str  # the same without words such as _mask
+    bare: str  # the same without words such as _mask, and without a second suffix
     kind: str  # "mask", "image" or ""
 
 
@@ -583,17 +595,27 @@ def _look(folder, what, without=None):
     return pictures_in(folder, without, what)
 
 
+_SECOND = re.compile(rf"(\.ome|{'|'.join(map(re.escape, SUFFIXES))})+$", re.I)  # of a.tif.png
+
+
+def _composed(text):
+    "A letter and its accent as one sign: a Mac writes two; and no blanks at the ends."
+    return normalize("NFC", text).strip()
+
+
 def _files(pictures, folder, by_folder=False):
     "Pictures with names; `by_folder`: folders say what is a mask, and don't belong to the name."
     files = []
     for found in pictures:
         path = found.path.relative_to(folder)
         above = [_cleared(part) for part in path.parts[:-1]]
-        kind, bare = _cleared(path.stem)
+        stem = _composed(path.stem)
+        kind, bare = _cleared(_SECOND.sub("", stem))
         if by_folder:
             kind = next((says for says, _ in reversed(above) if says), "")
         where = [rest for _, rest in above if rest] if by_folder else path.parts[:-1]
-        name, bare = ("/".join([*where, page_name(n, found.page)]) for n in (path.stem, bare))
+        where = [_composed(part) for part in where]
+        name, bare = ("/".join([*where, page_name(n, found.page)]) for n in (stem, bare.strip()))
         files.append(_File(found, name, bare, kind))
     return files
 
@@ -614,7 +636,7 @@ def _told_apart(folder):
         "x_mask.png; else name two folders: load_pairs(images, masks)"
     )
 
-# %% ../nbs/12_data.ipynb #9bcac21b
+# %% ../nbs/12_data.ipynb #4551b1b8
 def _stem(name):
     "The name of the file whose page it is."
     return re.sub(r"_page\d{4,}$", "", name)
@@ -628,32 +650,61 @@ def _same_pages(image, mask, pages):
         )
 
 
-def _matched(sure, perhaps, masks):
-    "The images that have a mask, each with it, and the files of `sure` that have none."
-    by_name, whole, pairs, alone = {}, {}, [], []
-    pages = Counter(f.found.path for f in (*sure, *perhaps, *masks))
-    for m in masks:
-        for name in {m.name, m.bare}:
-            by_name.setdefault(name, []).append(m.found)
-        if m.found.page is not None or _stem(m.bare) == m.bare:
-            whole[_stem(m.bare)] = m.found.path
-    needed = {f.found for f in sure}
-    for found, name, bare, _ in sorted((*sure, *perhaps), key=lambda f: natural_key(f.name)):
-        fits = by_name.get(name) or by_name.get(bare) or []
-        if len(fits) > 1:
-            raise InputError(
-                f"{found.path}: {len(fits)} masks fit it by their names ({fits[0].path} and "
-                f"{fits[1].path}); keep one of them"
-            )
-        if fits and fits[0].page is not None:
-            _same_pages(found.path, fits[0].path, pages)
-        if fits:
-            pairs.append((found._replace(name=name), fits[0]))
-        elif found in needed:
-            if _stem(bare) in whole:
-                _same_pages(found.path, whole[_stem(bare)], pages)
-            alone.append(found.path)
-    return pairs, alone
+def _check_one(images, masks):
+    "Raise `InputError` unless there is one image and one mask of a name."
+    if len(masks) > 1:
+        first, second = ("/".join(m.found.path.parts[-2:]) for m in masks[:2])
+        raise InputError(
+            f"{images[0].found.path}: {len(masks)} masks fit it by their names ({first} and "
+            f"{second}); keep one of them, or, if each holds another class or object, put them "
+            "into one file with a number for each class"
+        )
+    if len(images) > 1:
+        path = masks[0].found.path
+        raise InputError(f"{path}: fits {len(images)} images by its name; rename one of them")
+
+
+# how names are compared: form of the image's, form of the mask's, with or without capitals
+_WAYS = [(a, b, f) for f in (str, str.casefold) for a in ("name", "bare") for b in ("name", "bare")]
+
+
+def _by_name(files, form, fold):
+    found = {}
+    for f in files:
+        found.setdefault(fold(getattr(f, form)), []).append(f)
+    return found
+
+
+def _matched(images, masks):
+    "The mask of each image that has one: the nearest names find each other first."
+    of, left = {}, list(masks)
+    for form, other, fold in _WAYS:
+        theirs = _by_name(left, other, fold)
+        for name, ours in _by_name([f for f in images if f not in of], form, fold).items():
+            if name in theirs:
+                _check_one(ours, theirs[name])
+                of[ours[0]] = theirs[name][0]
+        left = [m for m in left if m not in set(of.values())]
+    also = _by_name(left, "bare", str.casefold)
+    for image, mask in of.items():
+        names = {image.name.casefold(), image.bare.casefold()}
+        _check_one([image], [mask, *(m for name in names for m in also.get(name, ()))])
+    return of
+
+
+def _check_pages(images, of, masks):
+    "Raise `InputError` if a stack and its mask have not the same number of pages."
+    pages = Counter(f.found.path for f in (*images, *masks))
+    stacks = {
+        _stem(m.bare): m.found.path
+        for m in masks
+        if m.found.page is not None or _stem(m.bare) == m.bare
+    }
+    for image in images:
+        mask = of[image].found.path if image in of else stacks.get(_stem(image.bare))
+        paged = image not in of or of[image].found.page is not None
+        if mask and paged:
+            _same_pages(image.found.path, mask, pages)
 
 
 def _check_twice(folder, files):
@@ -662,6 +713,28 @@ def _check_twice(folder, files):
         raise InputError(
             f"{folder}: {len(twice)} names occur twice (first: {twice[0]}, with different suffixes "
             "or folders); remove one of each"
+        )
+
+
+def _check_alone(images, of, unused):
+    "Raise `InputError` for the first image without a mask, and say what may be the reason."
+    alone = [f for f in images if f not in of]
+    for f in alone:
+        start = re.compile(rf"{re.escape(f.name.casefold())}[/_ .-]")
+        parts = [m.found.path for m in unused if start.match(m.name.casefold())]
+        if len(parts) > 1:
+            raise InputError(
+                f"{f.found.path}: the names of {len(parts)} masks begin with its name (first: "
+                f"{parts[0]}), but an image has one mask: put them into one file, with a number "
+                "for each class"
+            )
+    if alone:
+        n = len(unused)
+        some = f"; masks without an image: {n}, first: {unused[0].found.path}" if unused else ""
+        raise InputError(
+            f"{len(alone)} of {len(images)} images have no mask (first: {alone[0].found.path}"
+            f"{some}); a mask has the name of its image, or also an ending such "
+            "as _mask: rename it, add it, or move the image away"
         )
 
 
@@ -676,25 +749,18 @@ def _paired(images, masks=None):
         theirs = _files(_look(masks, "masks", without[1]), masks)
     _check_twice(images, sure)
     _check_twice(masks or images, theirs)
-    pairs, alone = _matched(sure, perhaps, theirs)
-    uses = Counter(mask for _, mask in pairs)
-    unused = [m.found.path for m in theirs if m.found not in uses]
-    if alone:
-        some = f"; masks without an image: {len(unused)}, first: {unused[0]}" if unused else ""
-        raise InputError(
-            f"{len(alone)} of {len(sure)} images have no mask (first: {alone[0]}{some}); a mask "
-            "has the name of its image, or also an ending such as _mask: rename it, add it, or "
-            "move the image away"
-        )
-    for mask in [m for m, n in uses.items() if n > 1]:
-        raise InputError(f"{mask.path}: fits {uses[mask]} images by its name; rename one of them")
-    done = {(image.path, image.page) for image, _ in pairs}
-    no_mask = [f.found.path for f in perhaps if f.found[:2] not in done]
+    files = sorted((*sure, *perhaps), key=lambda f: natural_key(f.name))
+    of = _matched(files, theirs)
+    _check_pages([f for f in files if f in of or f in set(sure)], of, theirs)
+    unused = [m for m in theirs if m not in set(of.values())]
+    _check_alone(sure, of, unused)
+    pairs = [(f.found._replace(name=f.name), of[f].found) for f in files if f in of]
+    no_mask = [f.found.path for f in perhaps if f not in of]
     notes = [
         f"left out: {len(left)} {what} (first: {'/'.join(left[0].parts[-2:])})"
         for left, what in (
             (no_mask, "picture(s) without a mask"),
-            (unused, "mask(s) without image"),
+            ([m.found.path for m in unused], "mask(s) without image"),
         )
         if left
     ]
@@ -771,7 +837,7 @@ def pair_files(
     names = [image.name for image, _ in pairs]
     return [Pair(*p, g) for p, g in zip(pairs, _grouped(names, _parts(names))[0])]
 
-# %% ../nbs/12_data.ipynb #9d32c452
+# %% ../nbs/12_data.ipynb #83b74c68
 def _read_image(found):
     "The cell of an image, and its height and width."
     picture = open_image(found.path, page=found.page)
@@ -790,18 +856,34 @@ def _allow(picture):
         Image.MAX_IMAGE_PIXELS = pixels
 
 
-def _read_mask(found, colours):
-    "The numbers `(h w)` or colours `(h w 3)` of a mask, as they are stored."
-    jpeg = found.path.suffix.lower() in (".jpg", ".jpeg")
-    try:
-        if colours is None or jpeg:  # no JPEG is a mask
-            return load_mask(found.path, found.page).numpy()
-    except InputError:
-        if jpeg or open_image(found.path, page=found.page).shape[0] < 3:
-            raise
-    return open_image(found.path, page=found.page).pixels
+def _as_stored(picture, name, coloured=False):
+    "A mask as an array `(h w)` or `(h w c)`: the numbers of a palette, or, if asked, its colours."
+    jpeg = str(name).lower().endswith((".jpg", ".jpeg"))
+    if jpeg or getattr(picture, "format", "") in ("JPEG", "MPO"):
+        raise InputError(
+            f"{name}: a mask stored as JPEG; JPEG blurs class numbers: export it as PNG or TIFF"
+        )
+    mode = getattr(picture, "mode", "")
+    if mode in ("PA", "CMYK", "YCbCr", "LAB", "HSV") or (mode == "P" and coloured):
+        picture = picture.convert("RGBA" if mode == "PA" else "RGB")
+    a = np.asarray(picture)
+    a = a.astype(np.uint8) if a.dtype.kind == "b" else a
+    a = a[..., 0] if a.ndim == 3 and a.shape[-1] == 1 else a
+    if a.dtype.kind not in "uif" or not (a.ndim == 2 or a.ndim == 3 and a.shape[-1] <= 4):
+        raise InputError(f"{name}: {shown(a)}; a mask has one number, or colour, per pixel")
+    if a.dtype.kind == "f" and not (np.isfinite(a).all() and (a == a.round()).all()):
+        raise InputError(
+            f"{name}: fractions or NaN in a mask; class numbers are whole: threshold or round it "
+            "first"
+        )
+    if a.size and max(-float(a.min()), float(a.max())) > 2**53:  # a float knows no more whole ones
+        raise InputError(
+            f"{name}: holds numbers up to {float(a.max()):g}; class numbers are whole and few: "
+            "write 0, 1, 2, ..."
+        )
+    return a
 
-# %% ../nbs/12_data.ipynb #3d81f0ef
+# %% ../nbs/12_data.ipynb #f4b62aeb
 def _is_class(v):
     return isinstance(v, (int, np.integer)) and 0 <= v <= IGNORE
 
@@ -820,41 +902,76 @@ def _check_meaning(values, classes, colours=None):
             raise InputError(
                 "values and colours are both given; colours name the classes: drop values"
             )
+        if set(colours.values()) <= {0, IGNORE}:
+            order = sorted(colours, key=lambda c: c != (0, 0, 0))
+            new = {c: i + (len(order) == 1) for i, c in enumerate(order)}
+            raise InputError(
+                f"colours={shown(colours)}; no colour is a class above 0, so there is nothing to "
+                f"learn: say which is, as in colours={new or {(255, 0, 0): 1}}"
+            )
     if classes is not None and (
         not isinstance(classes, (list, tuple))
         or not all(isinstance(c, str) and c.strip() for c in classes)
-        or len(set(classes)) < max(2, len(classes))
+        or len({c.strip() for c in classes}) < max(2, len(classes))
+        or len(classes) > IGNORE
     ):
-        rule = "it must be a list of two or more names, class 0 first, such as"
+        rule = "it must be a list of 2 to 255 names, class 0 first, such as"
         raise InputError(f"classes={shown(classes)}; {rule} classes=['background', 'membrane']")
+
+
+def _check_named(seen, values):
+    "Raise `InputError` for numbers in masks that `values` does not name."
+    odd = sorted(set(seen) - set(values) - {IGNORE})
+    wrapped = {v: v % 256 for v in values if v < 0 and v not in seen and v % 256 in seen}
+    wrapped = {v: w for v, w in wrapped.items() if w not in values}
+    if wrapped:
+        v, w = next(iter(wrapped.items()))
+        cure = {wrapped.get(v, v): k for v, k in values.items()}
+        raise InputError(
+            f"values={values} names {v}, but masks hold {w}, which is {v} in 8 bits: say "
+            f"values={cure}"
+        )
+    if odd:
+        new = 1 + max([-1, *(k for k in values.values() if k != IGNORE)])
+        cure = values | {v: min(new + i, IGNORE - 1) for i, v in enumerate(odd[:8])}
+        more = f" ({len(odd)} numbers are not named)" if len(odd) > 8 else ""
+        raise InputError(
+            f"masks hold the value {odd[0]}, which values={values} does not name; add it, as in "
+            f"values={cure}{more}"
+        )
+
+
+def _check_two(seen, mapping):
+    "Raise `InputError` if masks hold one class only: there is nothing to learn."
+    only = sorted(v for v in seen if mapping[v] != IGNORE)
+    if len({mapping[v] for v in only}) == 1:
+        cure = f"or, if that is so, say {_numbered(only, 2)}"
+        if len(only) < len(seen):
+            cure = f"or, if {IGNORE} is a class, say {_numbered(seen, 2)}"
+        raise InputError(
+            f"all masks hold one class only ({', '.join(map(str, only))}), and there is nothing to "
+            f"learn: export them again; {cure}"
+        )
 
 
 def _meaning(seen, values, classes):
     "`(mapping, notes, class names)` for the numbers `seen` in all masks."
     if values:
-        unknown = sorted(set(seen) - set(values) - {IGNORE})
-        if unknown:
-            raise InputError(
-                f"masks hold the value {unknown[0]}, which values={values} does not name; add it"
-            )
+        _check_named(seen, values)
         mapping, note = {v: values.get(v, IGNORE) for v in seen}, ""
         if IGNORE in set(seen) - set(values):
             note = f"value {IGNORE} is read as 'ignore'"
         _check_learnable(mapping, len(classes or values))
     else:
         mapping, note = diagnose_masks(seen, len(classes) if classes else None)
+        _check_two(seen, mapping)
     k = 1 + max(v for v in (0, *mapping.values(), *(values or {}).values()) if v != IGNORE)
     if k > len(classes or range(k)):
         raise InputError(
             f"masks use {k} classes but {len(classes)} names were given ({', '.join(classes)}); "
             "name them all"
         )
-    notes = [note] if note else []
-    if not classes and k > 8:
-        notes.append(
-            f"masks hold the numbers 0 to {k - 1}: read as {k} classes; if they are numbers of "
-            "objects, write 1 for each object"
-        )
+    notes, named = [note] if note else [], classes
     classes = list(classes or [f"class {i}" for i in range(max(k, 2))])
     there = {mapping[v] for v in seen} - {IGNORE}
     never = [c for i, c in enumerate(classes) if i not in there]
@@ -862,11 +979,12 @@ def _meaning(seen, values, classes):
         notes.append(f"all masks hold one class only, {classes[min(there)]}: nothing to learn")
     elif never:
         notes.append(f"in no mask: {', '.join(never)}")
-    if not values and min(seen) == 1 and len(seen) == max(seen):
-        notes.append(f"masks count from 1; for class 0 first: {_numbered(seen, len(seen))}")
+        if not (values or named):
+            some = [v for v in seen if v != IGNORE]
+            notes[-1] += f"; for classes without a gap: {_numbered(some, len(some))}"
     return mapping, notes, classes
 
-# %% ../nbs/12_data.ipynb #61d25f59
+# %% ../nbs/12_data.ipynb #448d65ff
 def _count_colours(rgb):
     "How many pixels of `(n 3)` have which colour."
     packed, counts = np.unique(rgb.astype(np.int64) @ [1 << 32, 1 << 16, 1], return_counts=True)
@@ -874,37 +992,112 @@ def _count_colours(rgb):
     return dict(zip(zip(*(c.tolist() for c in split)), counts.tolist()))
 
 
+def _constant(a):
+    return not (a != a[:1, :1]).any()
+
+
 class _Masks:
     "Reads the masks of a data set one by one, and then says what all of them mean."
 
     def __init__(self, classes=None, values=None, colours=None):
         _check_meaning(values, classes, colours)
-        self.classes, self.values, self.colours = classes, values, colours
+        self.classes = classes and [c.strip() for c in classes]
+        self.values, self.colours = values, colours
         self.numbers, self.others = Counter(), Counter()  # pixels of each number; of other colours
         self.coloured, self.n, self.beside = [], 0, False  # beside: 255 and a class in one mask
+        self.in_alpha, self.flat = 0, []  # masks in the alpha channel; of one colour, with alpha
+        self.single, self.things = Counter(), Counter()  # masks of one number; sets of objects
+        self.surplus = 0  # pieces beyond one for each number
 
-    def read(self, a, name):
-        "The numbers `(h w)` of a mask that is stored as the array `a`."
-        a, self.n = np.asarray(a), self.n + 1
-        a = a if a.ndim == 2 else a[..., :3] if a.shape[-1] >= 3 else a[..., 0]
-        grey = a.ndim == 2 or not (a != a[..., :1]).any()
-        if self.colours is None and not grey:
-            self.coloured.append(name)
-            self._count(a.reshape(-1, 3))
-            return np.zeros(a.shape[:2], np.uint8)
-        if self.colours is None:
-            mask = a if a.ndim == 2 else a[..., 0]
-            if mask.dtype.kind == "f" and (mask != mask.round()).any():
-                raise InputError(f"{name}: fractions or NaN in a mask; threshold or round it first")
-        else:
-            rgb = a if a.ndim == 3 else np.stack([a] * 3, -1)
+    def read(self, stored, name, size, image):
+        "The numbers `(h w)` of a mask as it is stored, which must have the `size` of its `image`."
+        a = _as_stored(stored, name, self.colours is not None)
+        if a.shape[:2] != tuple(size):
+            raise InputError(
+                f"{image} is {size[1]}x{size[0]} pixels but its mask {name} is "
+                f"{a.shape[1]}x{a.shape[0]}; they must be equal: "
+                "export the mask at the size of the image"
+            )
+        self.n += 1
+        if a.ndim == 2 or a.shape[-1] == 3:
+            return self._numbers(a, name)
+        colour, alpha = a[..., :-1], a[..., -1]
+        if not _constant(colour):
+            return self._numbers(colour, name)
+        if not _constant(alpha):
+            return self._from_alpha(alpha, name)
+        mask = np.zeros(a.shape[:2], np.int64)  # filled when all masks are known
+        self.flat.append((mask, np.broadcast_to(a[:1, :1], a.shape), name))
+        return mask
+
+    def _from_alpha(self, alpha, name):
+        if self.colours:
+            raise InputError(
+                f"{name}: has one colour, and the mask is in its alpha channel; drop colours, and "
+                "the numbers of that channel are read"
+            )
+        self.in_alpha += 1
+        return self._numbers(alpha, name)
+
+    def _numbers(self, a, name):
+        "The numbers `(h w)` of the array `a` without alpha, counted."
+        grey = a.ndim == 2 or a.shape[-1] < 3 or not (a != a[..., :1]).any()
+        if self.colours is not None:
+            rgb = np.stack([a if a.ndim == 2 else a[..., 0]] * 3, -1) if grey else a
             mask = colours_to_classes(rgb, self.colours, default=IGNORE + 1)
             self._count(rgb[mask > IGNORE])
             mask[mask > IGNORE] = 0
-        here = dict(zip(*(v.tolist() for v in np.unique(mask, return_counts=True))))
+        elif grey:
+            mask = a if a.ndim == 2 else a[..., 0]
+        else:
+            self.coloured.append(name)
+            self._count(a.reshape(-1, 3))
+            return np.zeros(a.shape[:2], np.uint8)
+        return self._counted(mask)
+
+    def _counted(self, mask):
+        found, n = np.unique(mask, return_counts=True)
+        here = {int(v): n for v, n in zip(found.tolist(), n.tolist())}
         self.numbers.update(here)
         self.beside |= IGNORE in here and any(0 < v < IGNORE for v in here)
-        return mask.astype(np.uint8) if mask.min() >= 0 and mask.max() <= IGNORE else mask
+        self.single.update(list(here) if len(here) == 1 else ())
+        small = min(here) >= 0 and max(here) <= IGNORE
+        mask = mask.astype(np.uint8 if small else np.int64)
+        if small and self.classes is self.values is self.colours is None:
+            self._look_for_objects(mask, set(here) - {0, IGNORE})
+        return mask
+
+    def _look_for_objects(self, mask, numbers):
+        "Numbers of objects are 1 to n, each in one piece, and n is another in each picture."
+        self.things[frozenset(numbers)] += 1
+        if 1 < len(numbers) <= MANY:
+            from skimage.measure import label
+
+            pieces = label(np.where(mask == IGNORE, 0, mask), connectivity=2).max()
+            self.surplus += int(pieces) - len(numbers)
+
+    def _judge_objects(self):
+        "A note if the numbers may be those of objects; `InputError` if they are rather than not."
+        most, kinds = max(map(len, self.things), default=0), [s for s in self.things if s]
+        n = sum(len(s) * k for s, k in self.things.items())
+        seen = sorted(set().union(*kinds))
+        objects, classes = ({v: min(v, k) for v in (0, *seen)} for k in (1, IGNORE))
+        if most < 3 or len(seen) > MANY:
+            return []
+        if self.surplus > n / 10:
+            many = f"masks hold {len(seen)} numbers above 0; if they are numbers of objects, say"
+            return [f"{many} values={objects}"] if len(seen) > 7 else []
+        in_turn = all(s == set(range(1, len(s) + 1)) for s in kinds)
+        if not (in_turn and len(set(map(len, kinds))) > 1):
+            return [
+                f"each of {len(seen)} numbers is one piece in its mask; if they are numbers of "
+                f"objects, say values={objects}"
+            ]
+        raise InputError(
+            f"masks hold 1 to n, each in one piece, with n from {min(map(len, kinds))} to {most}, "
+            f"as numbers of objects do; if they are, say values={objects}; if they are classes, "
+            + (f"values={classes}" if len(classes) < 10 else "name them in classes")
+        )
 
     def _count(self, rgb):
         if len(rgb) and len(self.others) <= 1000:
@@ -912,19 +1105,33 @@ class _Masks:
 
     def meaning(self):
         "`(mapping, notes, class names)`; `InputError` if colours or numbers say too little."
-        notes, values = [], self.values
+        for mask, a, name in self.flat:
+            mask[:] = self._numbers(a[..., -1] if self.in_alpha else a[..., :-1], name)
+        self.flat, notes, values = [], [], self.values
         if self.colours is not None:
             values = {k: k for k in (0, *self.colours.values())}
         if self.others:
             notes = self._judge_colours()
+        if self.in_alpha:
+            notes.append(
+                f"{self.in_alpha} of {self.n} masks are read from their alpha channel: their "
+                "colour is the same everywhere"
+            )
         mapping, more, classes = _meaning(self.numbers, values, self.classes)
+        return mapping, notes + more + self._judge_objects() + self._ignored(mapping), classes
+
+    def _ignored(self, mapping):
+        "Notes on what is ignored."
         ignored = sum(self.numbers[v] for v, k in mapping.items() if k == IGNORE)
-        if ignored:
-            more.append(f"ignored: {ignored / sum(self.numbers.values()):.1%} of pixels")
-            if not self.beside and self.values is None is self.colours:
-                said = f"values={ {v: v for v in sorted(self.numbers)} | {IGNORE: 1} }"
-                more[-1] += f", none in a mask with a class above 0; if they are class 1: {said}"
-        return mapping, notes + more, classes
+        if not ignored:
+            return []
+        note = f"ignored: {ignored / sum(self.numbers.values()):.1%} of pixels"
+        whole = sum(n for v, n in self.single.items() if mapping[v] == IGNORE)
+        note += f", {whole} of {self.n} masks altogether" * bool(whole)
+        if not self.beside and self.values is None is self.colours:
+            said = f"values={dict((v, v) for v in sorted(self.numbers)) | {IGNORE: 1}}"
+            note += f", none in a mask with a class above 0; if they are class 1: {said}"
+        return [note]
 
     def _judge_colours(self):
         "A note on colours that nobody named; `InputError` if they must be named."
@@ -959,7 +1166,7 @@ class _Masks:
         listed = [*map(str, new), *["greys"] * over, *["..."] * (len(new) < len(found))]
         return [f"class 0, as their colours are not named: {share} ({', '.join(listed)})"]
 
-# %% ../nbs/12_data.ipynb #9ab0898c
+# %% ../nbs/12_data.ipynb #b63fd3e2
 @checked
 def load_pairs(
     images: FilePath,  # folder of images, or of images and masks
@@ -977,14 +1184,9 @@ def load_pairs(
     names = [image.name for image, _ in pairs]
     groups, how = _grouped(names, _parts(names))
     for (image, mask), group in zip(_with_bar(pairs, "checking files"), groups):
-        cell, (h, w) = _read_image(image)
-        numbers = doctor.read(_read_mask(mask, colours), mask.path)
-        if (h, w) != numbers.shape:
-            raise InputError(
-                f"{image.path} is {w}x{h} pixels but its mask {mask.path} is "
-                f"{numbers.shape[1]}x{numbers.shape[0]}; they must be equal: "
-                "export the mask at the size of the image"
-            )
+        cell, size = _read_image(image)
+        stored = load_stored(mask.path, mask.page, colours is not None)
+        numbers = doctor.read(stored, mask.path, size, image.path)
         rows.append((cell, numbers, group, image.name))
     mapping, more, classes = doctor.meaning()
     about = dict(name=Path(images).resolve().name, title="your own files", pixel_nm=pixel_nm)
@@ -1007,21 +1209,13 @@ def _columns(ds, repo):
         )
     return images[0], masks[0]
 
-# %% ../nbs/12_data.ipynb #2ea0fb09
-def _rows_of(part, ds, repo, colours):
+# %% ../nbs/12_data.ipynb #7bc0af4d
+def _rows_of(part, ds, repo):
     "`(i, row, image, mask)` of the rows of a part that have a mask."
     image_column, mask_column = _columns(ds, repo)
     for i, row in enumerate(_with_bar(ds, f"reading {part}")):
-        image, mask = row[image_column], row[mask_column]
-        if mask is None:
-            continue
-        if mask.size != image.size:
-            raise InputError(
-                f"hf://{repo} {part} row {i}: the image is {image.width}x{image.height} pixels but "
-                f"its mask {mask.width}x{mask.height}; they must be equal: resize one in a folder "
-                "of your own"
-            )
-        yield i, row, image, mask.convert("RGB") if colours and mask.mode == "P" else mask
+        if row[mask_column] is not None:
+            yield i, row, row[image_column], row[mask_column]
 
 
 def _adopt(found, repo, pixel_nm=None, **meaning):
@@ -1031,17 +1225,20 @@ def _adopt(found, repo, pixel_nm=None, **meaning):
     doctor, rows, of = _Masks(**meaning), [], {}
     for part, ds in found.items():
         n, where = -(-len(ds) // 10), f"{part}/" if len(parts) > 1 else ""
-        for i, row, image, mask in _rows_of(part, ds, repo, meaning.get("colours")):
-            name, image = f"{part}{i:05d}", to_image(image, name=f"{repo} row {i}")
+        for i, row, image, mask in _rows_of(part, ds, repo):
+            at = f"hf://{repo} {part} row {i}"
+            name, image = f"{part}{i:05d}", to_image(image, name=at)
+            mask = doctor.read(mask, f"{at} (mask)", image.shape[1:], at)
             group = where + str(row.get("group", f"rows {i // n * n} ff."))
             of[group] = parts[part]
-            rows.append((_embedded(image), doctor.read(mask, f"{repo} {name}"), group, name))
+            rows.append((_embedded(image), mask, group, name))
     left = sum(map(len, found.values())) - len(rows)
     if not rows:
         raise InputError(f"hf://{repo}: none of its {left} rows has a mask; nothing can be learnt")
     mapping, notes, classes = doctor.meaning()
     notes += [f"left out: {left} row(s) without a mask"] * bool(left)
-    what = "groups of its own" if "group" in ds.column_names else "runs of neighbouring rows"
+    own = any("group" in ds.column_names for ds in found.values())
+    what = "groups of its own" if own else "runs of neighbouring rows"
     about = dict(groups=what) | (dict(parts=of) if kept else {})
     if len(parts) > 1 and not kept:
         notes.append(f"none of the parts {', '.join(parts)} is for training: put together")

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['EM', 'UNREAD', 'MAX_GB', 'UNFOLD', 'ALWAYS', 'readable', 'not_read', 'turned', 'opened_tiff', 'EmSignal', 'em_signal',
-           'Contents', 'is_plain', 'contents', 'n_pages', 'open_image', 'load_image', 'load_mask']
+           'Contents', 'is_plain', 'contents', 'n_pages', 'open_image', 'load_image', 'load_mask', 'load_stored']
 
 # %% ../nbs/03_files.ipynb #2129547a
 import logging
@@ -898,3 +898,13 @@ def load_mask(
     a = _one_channel(path, a) if a.ndim == 3 else a
     _check_numbers(path, a)
     return torch.from_numpy(np.ascontiguousarray(a, np.int64))
+
+# %% ../nbs/03_files.ipynb #1ff3f69e
+@checked
+def load_stored(
+    path: FilePath,  # image file
+    page: Whole | None = None,  # which picture of a stack
+    colours: bool = False,  # of a palette the colours, not the numbers
+) -> np.ndarray:  # `(h w)` or `(h w c)`, alpha too, turned as it is shown
+    "The numbers of a file, not interpreted. Raises `InputError` if it cannot be read."
+    return np.asarray(_read(path, page, _as_picture if colours else _as_numbers))

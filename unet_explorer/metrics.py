@@ -334,7 +334,7 @@ def _parted(a, b, i, j):
         for place in _links(r[:, 3:] / 2, r[:, 1])
     ]
 
-# %% ../nbs/23_metrics.ipynb #ce427e11
+# %% ../nbs/23_metrics.ipynb #9057bc5d
 @checked
 def opens_shorts(
     pred,  # `(h w)` predicted class numbers
@@ -346,10 +346,13 @@ def opens_shorts(
     2023). "sites" are dicts of "kind", "y", "x", in pixels.
 
     A piece is 4-connected. A true piece seen as k pieces makes k-1 opens; k true pieces seen as one
-    make k-1 shorts. Raises `InputError` for unequal shapes and what is no mask."""
+    make k-1 shorts. Where one mask has no metal, each piece of the other is missing or extra.
+    Raises `InputError` for unequal shapes, no pixels, and what is no mask."""
     from scipy.ndimage import center_of_mass
 
     pred, truth = _two_masks(pred, truth, "h w")
+    if not truth.size:
+        raise InputError(f"truth of shape {truth.shape}; a mask has at least one pixel")
     t, p = (_pieces((m == metal) & (truth != IGNORE), min_px) for m in (truth, pred))
     i, j = _sharing(t, p, min_px)
     alone = [np.setdiff1d(np.unique(m[m > 0]), k) for m, k in ((t, i), (p, j))]

@@ -87,7 +87,7 @@ def cutting(
     Raises `InputError` for what cannot be."""
     return locals()
 
-# %% ../nbs/55_options.ipynb #77fa2a89
+# %% ../nbs/55_options.ipynb #70481fb6
 def _once(pairs):
     "Pairs as a dict; ValueError if something is said twice."
     if len(dict(pairs)) < len(pairs):
@@ -111,9 +111,7 @@ def values_in(
         raise InputError(f"values={text}; {rule}") from None
 
 
-def _triple(text):
-    r, g, b = text.split(",")
-    return int(r), int(g), int(b)
+_COLOUR = r"(\d+)\s*,\s*(\d+)\s*,\s*(\d+)\s*=\s*(\d+)"
 
 
 @checked
@@ -122,8 +120,10 @@ def colours_in(
 ) -> dict:  # (r, g, b): class
     "`255,0,0=1 0,0,255=2` as `{(255, 0, 0): 1, (0, 0, 255): 2}`. Raises `InputError` for others."
     try:
-        pairs = [part.split("=") for part in re.split(r"[;\s]+", text.strip())]
-        return _once([(_triple(colour), int(k)) for colour, k in pairs])
+        if not re.fullmatch(rf"\s*{_COLOUR}(?:\s*[;,\s]\s*{_COLOUR})*\s*", text):
+            raise ValueError
+        found = [[int(v) for v in numbers] for numbers in re.findall(_COLOUR, text)]
+        return _once([(tuple(colour), k) for *colour, k in found])
     except ValueError:
         rule = "it must be red,green,blue=class, with blanks between, such as '255,0,0=1 0,0,255=2'"
         raise InputError(f"colours={text}; {rule}") from None
@@ -136,10 +136,11 @@ def names_in(
     "`gap, metal` as a list. Raises `InputError` for what is no text."
     return [name.strip() for name in text.split(",")]
 
-# %% ../nbs/55_options.ipynb #54f3094d
+# %% ../nbs/55_options.ipynb #ca9a47fe
 def _as_values(m):
     pairs = ast.literal_eval(m[1]).items()
-    return "--values " + ",".join(f"{v}={k}" for v, k in pairs)
+    text = ",".join(f"{v}={k}" for v, k in pairs)
+    return ("--values=" if text[0] == "-" else "--values ") + text  # - looks like an option
 
 
 def _as_colours(m):

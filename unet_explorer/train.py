@@ -51,13 +51,20 @@ from unet_explorer.contracts import (
 from .images import IGNORE, check_mask
 from .machine import Device, has_bf16
 
-# %% ../nbs/24_train.ipynb #ea964928
+# %% ../nbs/24_train.ipynb #c2b0595a
 def _cross_entropy(mode):
     from segmentation_models_pytorch import losses
 
     if mode == "binary":
-        return losses.SoftBCEWithLogitsLoss(ignore_index=IGNORE)
-    return losses.SoftCrossEntropyLoss(ignore_index=IGNORE, smooth_factor=0.0)
+        mean = losses.SoftBCEWithLogitsLoss(ignore_index=IGNORE)
+    else:
+        mean = losses.SoftCrossEntropyLoss(ignore_index=IGNORE, smooth_factor=0.0)
+
+    def loss(logits, mask):  # the mean of smp is over all pixels, also those that do not count
+        counted = (mask != IGNORE).sum().clamp(min=1)
+        return mean(logits, mask) * (mask.numel() / counted)
+
+    return loss
 
 
 def _focal(mode):
