@@ -229,6 +229,18 @@ def a_file(name="picture.png"):
     return name
 
 
+def a_stored_picture():
+    from unet_explorer.images import Picture
+
+    return Picture(np.ones((64, 64), np.uint8))
+
+
+def a_bar():
+    from unet_explorer.headers import Bar
+
+    return Bar(0, 4, "as given")
+
+
 def a_mask(name="mask.png"):
     from unet_explorer.images import save_mask
 
@@ -621,6 +633,11 @@ BY_CALL = {  # what one function needs besides
     "percentiles": dict(a=lambda: maps()[0], shares=same((1, 99))),
     "Picture": dict(pixels=lambda: np.ones((8, 8), np.uint8)),
     "Picture.with_channels": dict(channels=same(1)),
+    "Picture.rows": dict(rows=same(slice(0, 4))),
+    "Bars": dict(found=list),
+    "Bars.of": dict(path=a_file, picture=a_stored_picture),
+    "specimen": dict(picture=a_stored_picture, bar=a_bar),
+    "without_bar": dict(bar=a_bar),
     "load_mask": dict(path=a_mask),
     "show_grid": dict(pictures=lambda: [picture(side=8)]),
     "really_changed": dict(

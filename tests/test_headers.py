@@ -3,16 +3,24 @@ RosettaSciIO where it reads the same file; damaged headers; and the bar of text 
 
 No file here is from a microscope: each is written by tifffile with the maker's tags."""
 
+import io
 import struct
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import tifffile
-from PIL import Image
+import torch
+from PIL import Image, ImageDraw, ImageFont
 from tifffile import TIFF as KNOWN
 
 from unet_explorer.contracts import InputError
-from unet_explorer.headers import not_square, pixel_sides_nm, pixel_size_nm
+from unet_explorer.data import load
+from unet_explorer.files import open_image
+from unet_explorer.headers import Bar, Bars, not_square, pixel_sides_nm, pixel_size_nm
+from unet_explorer.headers import specimen, without_bar
+from unet_explorer.images import IGNORE, Picture
+from unet_explorer.simulate import simulate
 
 rng = np.random.default_rng(0)
 PIXELS = rng.integers(0, 255, (48, 64), np.uint8)
@@ -309,3 +317,228 @@ def test_mrc(tmp_path):
     head[16:19], head[52] = (1, 2, 3), int.from_bytes(b"MAP ", "little")
     (tmp_path / "a.mrc").write_bytes(head.tobytes() + PIXELS.tobytes())
     assert pixel_size_nm(tmp_path / "a.mrc") == pytest.approx(1)
+
+
+# --- where the specimen ends ---------------------------------------------------------------------
+
+STYLES = {  # as the makers draw them: paper, ink, lines of text, cells, share of the height
+    "FEI": (255, 0, 2, 6, 0.065),
+    "FEI, dark": (0, 255, 2, 6, 0.065),
+    "Zeiss": (0, 255, 2, 3, 0.09),
+    "TESCAN": (0, 255, 3, 3, 0.1),
+    "JEOL": (0, 255, 1, 4, 0.06),
+    "Hitachi": (0, 230, 1, 1, 0.075),
+}
+WORDS = ["HV 5.00 kV", "WD 4.1 mm", "mag 50 000 x", "det TLD", "HFW 2.56 um", "Date: 3 Feb 2021"]
+
+
+def drawn_bar(width, height, style="FEI"):
+    "A strip with text, cells and a scale bar."
+    paper, ink, lines, cells, share = STYLES[style]
+    rows = max(14, round(height * share))
+    picture = Image.new("L", (width, rows), paper)
+    pen, font = ImageDraw.Draw(picture), ImageFont.load_default(max(7, int(rows / lines * 0.62)))
+    for cell in range(cells):
+        left = cell * width // cells
+        for line in range(lines):
+            text = WORDS[(cell * lines + line) % 6] if cells > 1 else "  ".join(WORDS)
+            pen.text((left + 4, rows * line / lines + 1), text, fill=ink, font=font)
+        pen.line([(left, 0), (left, rows)], fill=ink)
+    pen.rectangle([width * 0.7, rows - 6, width * 0.85, rows - 4], fill=ink)
+    if style == "Zeiss":
+        pen.rectangle([0, 0, width - 1, rows - 1], outline=ink)
+    return np.asarray(picture)
+
+
+def specimens(n=4, size=(384, 512)):
+    "Simulated pictures of chips, 8 bits."
+    return [(x[0].numpy() * 255).round().astype(np.uint8) for x, _ in simulate(n, size, 1)]
+
+
+def as_jpeg(a, quality=80):
+    file = io.BytesIO()
+    Image.fromarray(a).save(file, "JPEG", quality=quality)
+    return np.asarray(Image.open(file))
+
+
+def barred(a, style="FEI", top=False):
+    bar = drawn_bar(a.shape[1], a.shape[0], style)
+    return np.concatenate([bar, a] if top else [a, bar]), len(bar)
+
+
+def found(a, path="no such file.png", bar="auto"):
+    return Bars([], bar).of(path, Picture(a))
+
+
+CHIPS = specimens()
+
+
+@pytest.mark.parametrize("style", STYLES)
+@pytest.mark.parametrize("top", [False, True])
+@pytest.mark.parametrize("change", [lambda a: a, as_jpeg], ids=["png", "jpeg"])
+def test_a_bar_is_found_row_by_row(style, top, change):
+    for a in CHIPS:
+        both, n = barred(a, style, top)
+        expected = (n, 0) if top else (0, n)
+        assert found(change(both))[:2] == expected
+
+
+def test_a_bar_is_found_below_sixteen_bits():
+    a, n = barred(CHIPS[0].astype(np.uint16) * 8 + 500)  # 12 bits in 16
+    a[-n:] = np.where(a[-n:] > 128, 65535, 0)
+    assert found(a)[:2] == (0, n)
+    whole, cut = Picture(a), specimen(Picture(a), Bar(0, n, "found"))
+    assert whole.limits[1] == 65535  # the paper decides what is white,
+    assert cut.limits[1] < 2600 and cut.shape == (1, 384, 512)  # and no longer does
+    assert np.shares_memory(cut.pixels, whole.pixels)
+
+
+def dark_gap(kind, noise, clip, seed):
+    "Metal lines and a wide dark gap below them, with things in it: no bar."
+    r = np.random.default_rng(seed)
+    h, w, level = 320, 480, 30
+    gap = int(h * r.uniform(0.06, 0.24))
+    a = np.full((h, w), 150.0)
+    a[: h - gap][np.arange(h - gap) % 16 < 8] = 60
+    a[h - gap :] = level
+    middle = h - gap // 2
+    if kind == "contacts":
+        a[middle - 4 : middle + 4][:, np.arange(w) % 20 < 8] = 200
+    if kind == "particles":
+        y, x = np.mgrid[:h, :w]
+        for _ in range(30):
+            at, r2 = (r.uniform(h - gap + 6, h - 6), r.uniform(0, w)), r.uniform(2, 6) ** 2
+            a[(y - at[0]) ** 2 + (x - at[1]) ** 2 < r2] = 200
+    if kind == "ends of lines":
+        a[: h - gap // 3][:, np.arange(w) % 24 < r.integers(4, 16, w)] = 200
+    a += r.normal(0, noise, a.shape)
+    a -= (level + 3 * noise) * clip  # so dark that nothing is recorded
+    return np.clip(a.round(), 0, 255).astype(np.uint8)
+
+
+@pytest.mark.parametrize("kind", ["nothing", "contacts", "particles", "ends of lines"])
+@pytest.mark.parametrize("clip", [0, 1])
+def test_a_dark_gap_is_no_bar(kind, clip):
+    for noise in (1, 2, 5, 12):
+        for seed in range(3):
+            a = dark_gap(kind, noise, clip, seed)
+            assert found(a) == found(a[::-1]) == Bar(), (noise, seed)
+
+
+def test_what_is_drawn_itself_has_no_bar():
+    mask = np.where(CHIPS[0] > 128, 255, 0).astype(np.uint8)
+    for a in (mask, np.zeros_like(mask), barred(np.full_like(mask, 90))[0], drawn_bar(512, 4000)):
+        assert found(a) == Bar()
+    assert found(np.zeros((3, 3), np.uint8)) == Bar()
+
+
+@pytest.mark.parametrize("name", ["isbi2012", "nasa_super1", "ic_layout"])
+def test_no_false_alarm_on_real_specimens(name):
+    try:
+        ds = load(name, per_layer=2) if name == "ic_layout" else load(name)
+    except InputError as e:
+        pytest.skip(str(e))
+    pictures = [row["image"] for part in ds.values() for row in part]
+    for a in map(np.asarray, pictures):
+        a = a if a.dtype == np.uint8 else (a * 255).round().astype(np.uint8)
+        assert found(a) == Bar()
+        small = a if a.ndim == 2 else a[..., 0]
+        both, n = barred(small)
+        assert found(both)[:2] == (0, n)
+
+
+SAID = {  # header, rows of the bar
+    "FEI": (lambda p, a: fei(p, "[Image]\nResolutionX=64\nResolutionY=48\n", pixels=a), 8),
+    "FEI, height": (lambda p, a: fei(p, "[PrivateFei]\nDatabarHeight=8\n", pixels=a), 8),
+    "FEI, cropped": (
+        lambda p, a: fei(p, "[Image]\nResolutionX=128\nResolutionY=48\n", pixels=a),
+        0,
+    ),
+    "FEI, nonsense": (
+        lambda p, a: fei(p, "[Image]\nResolutionX=64\nResolutionY=4\n", pixels=a),
+        0,
+    ),
+    "TESCAN": (lambda p, a: write(p, b"\0[MAIN]\nImageStripSize=8\n", 50431, pixels=a), 8),
+    "TESCAN, none": (lambda p, a: write(p, b"[MAIN]\nImageStripSize=0\n", 50431, pixels=a), 0),
+    "TESCAN, damaged": (
+        lambda p, a: write(p, b"[MAIN]\nImageStripSize=-8\n", 50431, pixels=a),
+        0,
+    ),
+    "Phenom": (
+        lambda p, a: write(p, "<F><databarHeight>8</databarHeight></F>", 34683, pixels=a),
+        8,
+    ),
+    "Phenom, damaged": (lambda p, a: write(p, "<F><databarHe", 34683, pixels=a), 0),
+    "plain": (lambda p, a: write(p, pixels=a), 0),
+}
+
+
+@pytest.mark.parametrize("who", SAID)
+def test_the_header_says_where_the_specimen_ends(who, tmp_path):
+    make, rows = SAID[who]
+    path = make(tmp_path / "a.tif", rng.integers(0, 255, (56, 64), np.uint8))
+    bar = Bars([]).of(path, open_image(path))
+    assert bar == (Bar(0, rows, "said by the header") if rows else Bar())
+
+
+@pytest.mark.parametrize(
+    "name, text",
+    [
+        ("a.txt", "[SemImageFile]\nDataSize=64x48\n"),
+        ("a.txt", "$CM_FULL_SIZE 64 48\n"),
+        ("a-png.hdr", "[MAIN]\nPixelSizeX=1e-9\nImageStripSize=8\n"),
+    ],
+)
+def test_a_file_beside_it_says_where_the_specimen_ends(tmp_path, name, text):
+    Image.fromarray(rng.integers(0, 255, (56, 64), np.uint8)).save(tmp_path / "a.png")
+    (tmp_path / name).write_text(text)
+    bars = Bars([])
+    assert bars.of(tmp_path / "a.png", open_image(tmp_path / "a.png")).bottom == 8
+    (note,) = bars.notes()
+    assert note.startswith("info bar: 8 rows at the bottom of 1 pictures are no specimen (said")
+
+
+def a_folder(folder, pictures):
+    folder.mkdir(exist_ok=True)
+    for i, a in enumerate(pictures):
+        Image.fromarray(a).save(folder / f"{i}.png")
+    return [SimpleNamespace(path=folder / f"{i}.png", page=None) for i in range(len(pictures))]
+
+
+def test_the_pictures_of_a_folder_are_judged_together(tmp_path):
+    with_bar = [barred(a)[0] for a in specimens(5)]
+    n = with_bar[0].shape[0] - 384
+    poor = with_bar[0].copy()
+    poor[-n:] = 255  # no letter at all: alone it proves nothing
+    assert found(poor) == Bar()
+    clean = np.concatenate([CHIPS[1], CHIPS[2][:n]])  # of the same size, without a bar
+    files = a_folder(tmp_path / "a", [*with_bar, poor, clean])
+    bars = Bars(files)
+    got = [bars.of(f.path, open_image(f.path)) for f in files]
+    assert [bar.bottom for bar in got] == [n] * 6 + [0]
+    assert bars.notes() == [
+        f"info bar: {n} rows at the bottom of 6 pictures are no specimen (found); "
+        "bar='keep' keeps them"
+    ]
+
+
+def test_the_option(tmp_path):
+    a, n = barred(CHIPS[0])
+    assert found(a, bar="keep") == Bar() and Bars([], "keep").notes() == []
+    assert found(a, bar=7) == found(a, bar="7") == Bar(0, 7, "as given")
+    for wrong in (-1, 1.5, "none", "-3", "", None, True, [3]):
+        with pytest.raises(InputError, match="auto, keep, or how many rows"):
+            Bars([], wrong)
+    with pytest.raises(InputError, match="has only"):
+        found(a, bar=len(a))
+
+
+def test_cut_and_marked():
+    mask = torch.ones(10, 4, dtype=torch.int64)
+    assert (
+        without_bar(mask, Bar(2, 3, "found"))[:, 0].tolist()
+        == [IGNORE] * 2 + [1] * 5 + [IGNORE] * 3
+    )
+    image = torch.rand(3, 10, 4)
+    assert torch.equal(specimen(image, Bar(2, 3, "found")), image[:, 2:7])
+    assert specimen(image, Bar()) is image

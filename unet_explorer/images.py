@@ -165,7 +165,7 @@ def _unit_range(a, low, high):
     x /= high - low
     return np.clip(x, 0, 1, out=x).astype(np.float32)
 
-# %% ../nbs/02_images.ipynb #e312d719
+# %% ../nbs/02_images.ipynb #363430df
 LUMA = (0.299, 0.587, 0.114)  # ITU-R 601
 
 
@@ -215,7 +215,8 @@ class Picture:
                 "(height, width, channels) with at most 4 channels"
             )
         self.pixels = a[..., : a.shape[-1] - (a.shape[-1] in (2, 4))]  # drop alpha
-        self.name, self.limits = name, _limits(self.pixels, scale, name)
+        self.name, self.scale = name, scale
+        self.limits = _limits(self.pixels, scale, name)
         self.channels = channels
 
     @property
@@ -231,6 +232,23 @@ class Picture:
         _check_channels(channels)
         other = copy.copy(self)
         other.channels = channels
+        return other
+
+    def rows(
+        self,
+        rows: slice,  # such as `slice(0, 884)`
+    ) -> "Picture":  # these rows, nothing is copied
+        """A picture of some rows alone: what its numbers mean is decided anew, without the others.
+        Raises `InputError` for no rows."""
+        kept = isinstance(rows, slice) and rows.step in (None, 1)
+        if not kept or 0 in self.pixels[rows].shape:
+            raise InputError(
+                f"{self.name}: rows={shown(rows)} of {len(self.pixels)}; "
+                "give a slice of one row at least, such as slice(0, 100)"
+            )
+        other = copy.copy(self)
+        other.pixels = self.pixels[rows]
+        other.limits = _limits(other.pixels, self.scale, self.name)
         return other
 
     def __getitem__(self, where):
