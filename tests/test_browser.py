@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from conftest import ROOT, required
 from PIL import Image
+from test_explore import BYPASSES, bypass
 from test_lab import CHROMIUM, FLAGS, lab  # noqa: F401  (a fixture)
 
 from unet_explorer.contracts import InputError
@@ -178,6 +179,36 @@ def assert_shows(page, kernel, mode, pad, seed):
         got = np.array(second[2], np.uint8).reshape(second[0], second[1], 3)
         np.testing.assert_array_equal(got, want)
     assert third == normal(page, picture_of(curve, seed=seed)[1])
+
+
+def what_they_do(chromium, drawings):
+    "The addresses that a page with these SVGs asks for, and whether a script runs."
+    page, asked = chromium.new_page(), set()
+    try:
+        page.route("**/*", lambda route: (asked.add(route.request.url), route.abort()))
+        page.set_content("<!doctype html><title>still</title>")
+        show = """all => { for (const svg of all) {
+            const box = document.body.appendChild(document.createElement("div"));
+            box.attachShadow({mode: "open"}).innerHTML = svg;
+        } }"""
+        page.evaluate(show, drawings)
+        page.evaluate("() => new Promise(r => requestAnimationFrame(() => setTimeout(r, 300)))")
+        return asked, page.title() != "still"
+    finally:
+        page.close()
+
+
+def test_no_drawing_runs_or_asks(chromium):
+    "As they are given, most of `BYPASSES` ask for something; as `picture_of` gives them, none."
+    asked, ran = what_they_do(chromium, [bypass(name) for name in BYPASSES])
+    assert ran and len(asked) > len(BYPASSES) / 2, sorted(asked)
+    drawings = []
+    for name in BYPASSES:
+        try:
+            drawings.append(picture_of(lambda: bypass(name))[1])
+        except InputError:
+            pass
+    assert drawings and what_they_do(chromium, drawings) == (set(), False)
 
 
 @pytest.mark.parametrize("way", ["file", "http"])

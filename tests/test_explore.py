@@ -16,6 +16,7 @@ import pytest
 
 from unet_explorer.contracts import InputError
 from unet_explorer.sliders import (
+    DRAWING,
     Control,
     bake,
     circle,
@@ -395,6 +396,174 @@ def test_what_stays_inside_the_picture_is_fine(inside):
         return f'<svg viewBox="0 0 9 9">{inside}</svg>'
 
     assert inside in frames_of(spec_of(bake(draw))["panels"][0])[0]
+
+
+HOST = "https://spy.invalid/"
+BOX9 = "width='9' height='9'"
+RUN = "document.title='ran'"
+BYPASSES = {  # name -> what is inside an SVG; "!" in front: the whole text
+    "comment": f"<!--> <image href='{HOST}1'/> -->",
+    "comment, other end": f"<!-- --!> <image href='{HOST}2'/> -->",
+    "comment, script": f"<!--> <img src='x' onerror=\"{RUN}\"/> -->",
+    "comment before": f"!<!-- <svg onload=\"{RUN}\"> --><svg viewBox='0 0 9 9'/>",
+    "instruction": f"<?x > <image href='{HOST}3'/> ?>",
+    "instruction, script": f"<?x ><img src='x' onerror=\"{RUN}\"/> ?>",
+    "cdata in title": f"<title><![CDATA[<img src='{HOST}4'/>]]></title>",
+    "cdata in desc": f"<desc><![CDATA[<img src='x' onerror=\"{RUN}\"/>]]></desc>",
+    "elements in title": f"<title><img src='{HOST}5'/></title>",
+    "embed": f"<embed src='{HOST}6'/>",
+    "img": f"<img src='{HOST}7'/>",
+    "srcset": f"<img srcset='{HOST}8 1x'/>",
+    "picture": f"<picture><source srcset='{HOST}9'/><img/></picture>",
+    "object": f"<object data='{HOST}10'/>",
+    "video": f"<video poster='{HOST}11'/>",
+    "iframe": f"<iframe srcdoc='&lt;img src={HOST}12&gt;'/>",
+    "foreignObject": (
+        f"<foreignObject><p xmlns='http://www.w3.org/1999/xhtml'>"
+        f"<img src='{HOST}13'/></p></foreignObject>"
+    ),
+    "form": f"<form action='{HOST}'><input type='image' src='{HOST}14'/></form>",
+    "link": f"<link rel='stylesheet' href='{HOST}15'/>",
+    "image": f"<image href='{HOST}16'/>",
+    "image, another space": (
+        f"<image xmlns:y='http://www.w3.org/1999/xlink' xlink:href='{HOST}17'"
+        f" y:href='#a' xmlns:xlink='z'/>"
+    ),
+    "image, capitals": f"<image HREF='{HOST}18'/>",
+    "use": f"<use href='{HOST}19#a'/>",
+    "feImage": f"<filter id='f'><feImage href='{HOST}20'/></filter><rect {BOX9} filter='url(#f)'/>",
+    "style": f"<style>rect {{fill: url({HOST}21)}}</style><rect {BOX9}/>",
+    "style, escaped": f"<style>svg {{background: u\\72l({HOST}22)}}</style>",
+    "style, escaped import": f"<style>@\\69mport '{HOST}23';</style>",
+    "style, import": f"<style>@import '{HOST}24';</style>",
+    "style, cdata": f"<style><![CDATA[svg {{background: url({HOST}25)}}]]></style>",
+    "style, comment": f"<style>svg {{background: /* */url(/**/{HOST}26)}}</style>",
+    "style, font": (
+        f"<style>@font-face {{font-family: f; src: url({HOST}27)}} text"
+        f" {{font-family: f}}</style><text>a</text>"
+    ),
+    "style, image-set": f"<style>svg {{background: image-set('{HOST}28' 1x)}}</style>",
+    "style, old image-set": (
+        f"<style>svg {{background: -webkit-image-set(url({HOST}29) 1x)}}</style>"
+    ),
+    "style, variable": f"<style>svg {{--a: url({HOST}30); background: var(--a)}}</style>",
+    "attribute, escaped": (
+        f"<rect {BOX9} style='background: u\\000072l({HOST}31); mask-image: \\75rl({HOST}31)'/>"
+    ),
+    "attribute, no slashes": f"<rect {BOX9} style='mask-image: url(https:spy.invalid)'/>",
+    "attribute, entity": f"<rect {BOX9} style='mask-image: &#117;rl({HOST}32)'/>",
+    "attribute, filter": f"<rect {BOX9} filter='url({HOST}33#a)'/>",
+    "attribute, cursor": f"<rect {BOX9} cursor='url({HOST}34), auto'/>",
+    "animation sets an address": f"<image {BOX9}><set attributeName='href' to='{HOST}35'/></image>",
+    "animation of an address": (
+        f"<image {BOX9}>"
+        f"<animate attributeName='xlink:href' values='{HOST}36;{HOST}36' dur='1s'/></image>"
+    ),
+    "animation of a link": (
+        f"<a><animate attributeName='href' values='javascript:{RUN}'/><text>a</text></a>"
+    ),
+    "script": f"<script>{RUN}</script>",
+    "script, other space": f"<x:script xmlns:x='http://www.w3.org/2000/svg'>{RUN}</x:script>",
+    "event": f"<image href='data:,' onerror=\"{RUN}\"/>",
+    "event, capitals": f"<image href='data:,' ONERROR=\"{RUN}\"/>",
+    "event of an animation": f"<animate attributeName='x' dur='1s' onbegin=\"{RUN}\"/>",
+    "link that runs": f"<a href='java&#10;script:{RUN}'><text>a</text></a>",
+    "entity": (
+        f"!<!DOCTYPE svg [<!ENTITY e '<image href=\"{HOST}37\"/>'>]>"
+        f"<svg viewBox='0 0 9 9'>&e;</svg>"
+    ),
+    "broken out": f"<p/><img src='{HOST}38'/>",
+    "font breaks out": f"<font color='red'/><img src='{HOST}39'/>",
+    "style in desc": f"<desc><style>&lt;/style&gt;<img src='{HOST}40'/></style></desc>",
+    "math": f"<math><mtext><img src='{HOST}41'/></mtext></math>",
+}
+
+
+def bypass(name):
+    "The whole text of one of `BYPASSES`."
+    inside = BYPASSES[name]
+    return inside[1:] if inside[0] == "!" else f"<svg viewBox='0 0 9 9' width='9'>{inside}</svg>"
+
+
+class Seen(HTMLParser):
+    "What a parser of HTML finds."
+
+    def __init__(self, text):
+        super().__init__()
+        self.tags, self.attributes = [], []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append(tag)
+        self.attributes += [(k, v) for k, v in attributes if not k.startswith("xmlns")]
+
+
+@pytest.mark.parametrize("name", BYPASSES)
+def test_no_way_round_the_check(name):
+    "Refused, or harmless as HTML has it."
+    try:
+        kind, drawn = picture_of(lambda: bypass(name))
+    except InputError as e:
+        assert "\n" not in str(e) and len(str(e)) < 300
+        return
+    seen = Seen(drawn)
+    assert set(seen.tags) <= {tag.lower() for tag in DRAWING}, drawn
+    for key, value in seen.attributes:
+        assert not key.startswith("on") and "spy" not in value and RUN not in value, drawn
+    assert "<!" not in drawn and "<?" not in drawn
+
+
+def test_what_browsers_and_xml_read_alike_stays_as_it_is():
+    for inside in (
+        "<!-- 0.5 --><path d='M0 0'/>",
+        "<linearGradient id='g'><stop offset='0'/></linearGradient><rect fill='url(#g)'/>",
+        "<clipPath id='c'><rect/></clipPath><g clip-path='url( \"#c\" )'/>",
+        "<style>@media (prefers-color-scheme: dark) {rect {fill: rgb(1, 2, 3)}}</style>",
+        "<image href='data:image/png;base64,iVBOR//w0KGgo='/>",
+        "<text aria-label='a // b'>https://example.com is only text</text>",
+        "<a href='#there'><text>a</text></a>",
+    ):
+        whole = f"<svg {XMLNS} viewBox='0 0 9 9' width='9'>{inside}</svg>"
+        assert picture_of(lambda: whole) == ("svg", whole)
+
+
+def test_what_they_read_in_two_ways_is_written_anew():
+    cdata = "<svg viewBox='0 0 9 9' width='9'><text><![CDATA[a < b]]></text><!-- <g> --></svg>"
+    want = f'<svg {XMLNS} viewBox="0 0 9 9" width="9"><text>a &lt; b</text></svg>'
+    assert picture_of(lambda: cdata) == ("svg", want)
+    inkscape = (
+        f"<?xml version='1.0'?><!-- <made> --><x:svg xmlns:x='{XMLNS[7:-1]}' viewBox='0 0 9 9'>"
+        "<x:rect xmlns:xlink='http://www.w3.org/1999/xlink' xlink:title='a'/></x:svg>"
+    )
+    want = f'<svg {XMLNS} width="9" viewBox="0 0 9 9"><rect title="a" /></svg>'
+    assert picture_of(lambda: inkscape) == ("svg", want)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<svg viewBox='0 0 9 9'>" + "<g>" * 5000 + "</g>" * 5000 + "</svg>",
+        "<svg viewBox='0 0 9 9'><animate attributeName='x' values='0;1' dur='2s'/></svg>",
+        "<!DOCTYPE svg [<!ENTITY a 'aa'><!ENTITY b '&a;&a;'>]><svg viewBox='0 0 9 9'>&b;</svg>",
+        "<svg viewBox='a b c d'/>",
+        "<svg viewBox='0 0 9'/>",
+        "<svg viewBox='0 0 \" 9'/>",
+        "\x00<svg viewBox='0 0 9 9'/>",
+        "<svg viewBox='0 0 9 9'><text>\x01</text></svg>",
+        "<svg viewBox='0 0 9 9'>\ud800</svg>",
+    ],
+)
+def test_texts_that_are_no_drawings(text):
+    with pytest.raises(InputError) as e:
+        picture_of(lambda: text)
+    assert "\n" not in str(e.value) and len(str(e.value)) < 300
+
+
+@pytest.mark.parametrize("name", ["x onload", "a>", "", 'a"', "1a"])
+def test_names_in_the_pen(name):
+    for call in (lambda: shape(name), lambda: shape("g", **{name: 1})):
+        with pytest.raises(InputError, match="no name in SVG"):
+            call()
 
 
 XMLNS = 'xmlns="http://www.w3.org/2000/svg"'
