@@ -718,6 +718,8 @@ BY_CALL = {  # what one function needs besides
     "radial_power": dict(image=lambda: picture()[0].numpy()),
     "tissue": dict(size=same((64, 64))),
     "tile_spans": dict(n=same(100), tile=same(64)),
+    "fitting_tile": dict(h=same(100), w=same(100)),
+    "segment_file": dict(path=lambda: fresh() + ".tif", tile=same((32, 32)), overlap=same(0)),
     "tile_sides": dict(h=same(100), w=same(100), pixels=same(4096), overlap=same(32)),
     "map_tiled": dict(function=same(blurred), tiling=same(dict(tile=32, overlap=0))),
     "predict_tiled": dict(tile=same(32), overlap=same(0)),

@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 import pytest
+import tifffile
 import torch
 from torch import nn
 
@@ -419,6 +420,61 @@ def test_mosaic_and_zarr(tmp_path):
         with pytest.raises(InputError, match="same number") as e:
             mosaic(grid)
         one_line(e)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "int16", "float32", "uint32"])
+def test_a_mosaic_has_the_numbers_of_the_same_picture_in_one_file(tmp_path, dtype):
+    pytest.importorskip("dask", reason="no dask: pip install 'unet-explorer[big]'")
+    rng, top = np.random.default_rng(0), 256 if dtype == "uint8" else 4096
+    whole = (rng.gamma(2, top / 12, (80, 150)).clip(0, top - 1)).astype(dtype)
+    whole[:40] //= 2  # fields of different brightness
+    tifffile.imwrite(tmp_path / "whole.tif", whole)
+    grid = [[tmp_path / f"{i}{j}.tif" for j in range(3)] for i in range(2)]
+    for i, j in itertools.product(range(2), range(3)):
+        part = np.ascontiguousarray(whole[40 * i : 40 * i + 40, 50 * j : 50 * j + 50])
+        tifffile.imwrite(grid[i][j], part)
+    big = torch.from_numpy(mosaic(grid).compute(scheduler="synchronous"))
+    at_once = open_image(tmp_path / "whole.tif", channels=1)[:]
+    exact = dict(rtol=0, atol=0) if "int" in dtype and "32" not in dtype else {}
+    torch.testing.assert_close(big, at_once, **exact)
+    assert 0.9 < big.max() <= 1, "12 bits in 16 are not nearly black"
+    masks = [
+        segment_tiled(lambda x: x - 0.2, x, tile=32, overlap=8, stride=8) for x in (big, at_once)
+    ]
+    assert torch.equal(*masks)
+
+
+def test_a_mosaic_of_two_types_is_refused(tmp_path):
+    pytest.importorskip("dask", reason="no dask: pip install 'unet-explorer[big]'")
+    for dtype in ("uint8", "uint16"):
+        tifffile.imwrite(tmp_path / f"{dtype}.tif", np.arange(600, dtype=dtype).reshape(20, 30))
+    grid = [[tmp_path / "uint16.tif", tmp_path / "uint8.tif"]]
+    with pytest.raises(InputError, match="uint8 in a mosaic of uint16") as e:
+        mosaic(grid)
+    one_line(e)
+    with pytest.raises(InputError, match="uint16 in a mosaic of uint8"):
+        mosaic([grid[0][::-1]]).compute(scheduler="synchronous")
+
+
+# A walk that goes on ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("blend", BLENDS)
+@pytest.mark.parametrize("tiling", TILINGS)
+def test_the_rest_of_a_walk_is_equal_bit_for_bit(tiling, blend):
+    x = picture(160, 65)
+    bands = list(logit_bands(pointwise, x, blend=blend, **tiling))
+    for done in {0, 1, 159, 160, *(rows.stop for rows, _ in bands)}:
+        rest = list(logit_bands(pointwise, x, blend=blend, **tiling, first=done))
+        expected = [(rows, y) for rows, y in bands if rows.stop > done]
+        assert [rows for rows, _ in rest] == [rows for rows, _ in expected]
+        assert all(torch.equal(a, b) for (_, a), (_, b) in zip(rest, expected))
+
+
+def test_the_rest_without_the_rows_above_is_refused():
+    for way in (segment_tiled, map_tiled):
+        with pytest.raises(InputError, match="first=32 without out"):
+            way(lambda x: x[0], picture(160, 65), tile=32, overlap=0, stride=1, first=32)
 
 
 # What is refused ----------------------------------------------------------------------------------

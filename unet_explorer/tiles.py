@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['BLENDS', 'BYTES_PER_PIXEL', 'AT_ONCE', 'TILE', 'tile_spans', 'tile_sides', 'tile_slices', 'tile_weights',
-           'logit_bands', 'to_mask', 'predict_tiled', 'segment_tiled', 'map_tiled', 'largest_at_once']
+           'logit_bands', 'to_mask', 'predict_tiled', 'segment_tiled', 'map_tiled', 'largest_at_once', 'fitting_tile']
 
 # %% ../nbs/20_tiles.ipynb #d20474ae
 import math
@@ -210,9 +210,11 @@ def _check_walk(model, image, limits):
     if not good:
         raise InputError(f"limits={shown(limits)}; give two numbers, the lower one first")
 
-# %% ../nbs/20_tiles.ipynb #4c0721a4
-def _check_out(out, image, ndim):
+# %% ../nbs/20_tiles.ipynb #a533fbc2
+def _check_out(out, image, ndim, first=0):
     "Where the answers go: None, or as many rows and columns as the picture."
+    if out is None and first:
+        raise InputError(f"first={first} without out; give the array that holds the rows above")
     shape = tuple(getattr(out, "shape", ()))
     if out is not None and (len(shape) != ndim or shape[-2:] != tuple(image.shape[-2:])):
         raise InputError(
@@ -220,18 +222,24 @@ def _check_out(out, image, ndim):
             f"{tuple(image.shape[-2:])}, or None"
         )
 
-# %% ../nbs/20_tiles.ipynb #46c1bf2e
+# %% ../nbs/20_tiles.ipynb #b9291cda
 _QUIET = dict(unit="band", leave=False, disable=None, delay=2)  # seen where there is a terminal
 
 
-def _walk(model, image, ys, xs, blend, limits):
-    "Logits of `image`, band by band, for tiles at `ys` and `xs`."
+def _from(bands, first):
+    "The bands that the row `first` needs, and all below: those whose tiles reach its own band."
+    begin = next((rows.start for rows, end, _ in bands if end > first), None)
+    return [] if begin is None else [band for band in bands if band[0].stop > begin]
+
+
+def _walk(model, image, ys, xs, blend, limits, first):
+    "Logits of `image` from the band of the row `first`, band by band, for tiles at `ys` and `xs`."
     h, w = image.shape[-2:]
     wx, carried = tile_weights(xs, blend), None
+    ends = [s.start for s in ys[1:]] + [h]
+    bands = _from(list(zip(ys, ends, tile_weights(ys, blend))), first)
     with evaluating(model) as device:
-        ends = [s.start for s in ys[1:]] + [h]
-        bands = tqdm(list(zip(ys, ends, tile_weights(ys, blend))), desc="bands of tiles", **_QUIET)
-        for rows, end, down in bands:
+        for rows, end, down in tqdm(bands, desc="bands of tiles", **_QUIET):
             band = None
             for cols, across in zip(xs, wx):
                 y = _logits(model, _read(image, rows, cols, limits), device)
@@ -241,7 +249,8 @@ def _walk(model, image, ys, xs, blend, limits):
                         band[:, : carried.shape[1]] = carried
                 band[..., cols].addcmul_(y, torch.outer(down, across))
             final = end - rows.start
-            yield slice(rows.start, end), band[:, :final]
+            if end > first:
+                yield slice(rows.start, end), band[:, :final]
             carried = band[:, final:].clone()
 
 
@@ -254,6 +263,7 @@ def logit_bands(
     blend: str = "hann",  # a key of `BLENDS`
     stride: Count = 32,  # tiles begin at multiples of this: the largest stride of the model
     limits: tuple | None = None,  # what become 0 and 1; None: 0 and the largest number of the type
+    first: Whole = 0,  # bands that end above this row are left out: they are there already
 ):  # a generator of `(rows, logits (k rows w))`, from top to bottom
     """Logits of a picture of any size, a band at a time. In memory: a tile and a band `(k tile w)`.
     Without `tile`, a picture of at most `largest_at_once()` pixels goes through whole. Raises
@@ -262,11 +272,9 @@ def logit_bands(
     _check_walk(model, image, limits)
     known("blend", blend, BLENDS)
     h, w = image.shape[-2:]
-    if tile is None:
-        most = largest_at_once()
-        tile = (h, w) if h * w <= most else tile_sides(h, w, min(most, TILE), overlap, stride)
-    ys, xs = (tile_spans(n, t, overlap, stride) for n, t in zip((h, w), _two_sides(tile)))
-    return _walk(model, image, ys, xs, blend, limits)
+    tile = _two_sides(fitting_tile(h, w, overlap, stride) if tile is None else tile)
+    ys, xs = (tile_spans(n, t, overlap, stride) for n, t in zip((h, w), tile))
+    return _walk(model, image, ys, xs, blend, limits, first)
 
 # %% ../nbs/20_tiles.ipynb #c1c2b84b
 @checked
@@ -302,19 +310,19 @@ def predict_tiled(
         out[:, rows] = y if torch.is_tensor(out) else y.numpy()
     return out
 
-# %% ../nbs/20_tiles.ipynb #0d089009
+# %% ../nbs/20_tiles.ipynb #23fa8e37
 @checked
 def segment_tiled(
     model,  # as `logit_bands`
     image,  # as `logit_bands`
     threshold: Probability = 0.5,  # from which a pixel is class 1, for one logit
     out=None,  # where to: written as `out[rows]`, such as uint8 `(h w)` on disk; None: a new tensor
-    **tiling,  # tile, overlap, blend, stride, limits of `logit_bands`
+    **tiling,  # tile, overlap, blend, stride, limits, first of `logit_bands`
 ):  # `out`, or an int64 mask `(h w)`
     """The class of every pixel of a picture of any size, with a band of logits in memory at a time.
     Raises `InputError` as `logit_bands`."""
     bands = logit_bands(model, image, **tiling)
-    _check_out(out, image, 2)
+    _check_out(out, image, 2, tiling.get("first", 0))
     for rows, y in bands:
         mask = to_mask(y[None], threshold)[0]
         if out is None:
@@ -327,7 +335,7 @@ def map_tiled(
     function,  # image `(c h w)` in [0, 1] to one number per pixel, `(h w)`
     image,  # as `logit_bands`
     out=None,  # where to: written as `out[rows]`; None: a new tensor
-    **tiling,  # tile, overlap, blend, stride, limits of `logit_bands`
+    **tiling,  # tile, overlap, blend, stride, limits, first of `logit_bands`
 ):  # `out`, or float32 `(h w)`
     "A map of a picture of any size, such as `anomaly_map`. Raises `InputError` as `logit_bands`."
     if not callable(function):
@@ -337,14 +345,14 @@ def map_tiled(
         return torch.as_tensor(function(x[0]))[None, None]
 
     bands = logit_bands(model, image, **tiling)
-    _check_out(out, image, 2)
+    _check_out(out, image, 2, tiling.get("first", 0))
     for rows, y in bands:
         if out is None:
             out = torch.empty(tuple(image.shape[-2:]))
         out[rows] = y[0] if torch.is_tensor(out) else y[0].numpy()
     return out
 
-# %% ../nbs/20_tiles.ipynb #3999f4db
+# %% ../nbs/20_tiles.ipynb #7a29151b
 BYTES_PER_PIXEL = 500  # of the default model, and some room; measured by bench/tiles.py
 AT_ONCE = 1536 * 1536  # pixels of a picture that goes through whole, at most
 TILE = 640 * 640  # pixels of a tile, at most: larger ones take more time for each pixel
@@ -358,3 +366,16 @@ def largest_at_once(
     """How many pixels may go through a model at once on this machine, now.
     Raises `InputError` for numbers that cannot be."""
     return max(128 * 128, min(AT_ONCE, int(share * free_memory() / per_pixel)))
+
+
+@checked
+def fitting_tile(
+    h: Count,  # height of the picture, in pixels
+    w: Count,  # width of the picture, in pixels
+    overlap: Whole = 64,  # pixels that neighbouring tiles share, at least
+    stride: Count = 32,  # tiles begin at multiples of this
+) -> tuple[int, int]:  # height and width of a tile
+    """What fits into the memory of this machine, now: the whole picture, or tiles of it.
+    Raises `InputError` for numbers that cannot be."""
+    most = largest_at_once()
+    return (h, w) if h * w <= most else tile_sides(h, w, min(most, TILE), overlap, stride)
