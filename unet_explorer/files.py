@@ -74,7 +74,7 @@ def not_read(
         for suffix, n in sorted(found.items())
     ]
 
-# %% ../nbs/03_files.ipynb #29913340
+# %% ../nbs/03_files.ipynb #66421507
 _SIGNS = {  # the first bytes of a file -> what it is, and what it should be called
     b"\x89PNG": ("a PNG", (".png",)),
     b"\xff\xd8\xff": ("a JPEG", (".jpg", ".jpeg")),
@@ -109,7 +109,7 @@ def _check_sign(path):
             end = "" if names is None else f" by its first bytes, not a {suffix} file; {cure}"
             raise InputError(f"{path}: is {what}{end}")
 
-
+# %% ../nbs/03_files.ipynb #b6cbb390
 @contextmanager
 def _readable(path):
     "What decoders raise on a damaged file has no common base class; here it becomes one line."
@@ -129,7 +129,7 @@ def _readable(path):
             "the file is damaged, cut short, or of another type: copy or export it again"
         ) from None
 
-
+# %% ../nbs/03_files.ipynb #93c5b461
 def _door(path, suffixes):
     "`path` as a Path, if it is a file, called and begun like one of a format that is read."
     path = Path(path)
@@ -151,7 +151,7 @@ def _door(path, suffixes):
         _check_sign(path)
     return path
 
-# %% ../nbs/03_files.ipynb #8419aa70
+# %% ../nbs/03_files.ipynb #c9ff3ecb
 MAX_GB = "UNET_EXPLORER_MAX_GB"  # in the environment: memory that one picture may take, in GB
 UNFOLD = 2000  # bytes of memory for a byte of the file; deflate reaches 1032
 ALWAYS = 2**28  # bytes: below this nobody asks
@@ -180,7 +180,7 @@ def _own_limit():
         raise InputError(f"{MAX_GB}={shown(said)}; it must be a number of GB above 0, such as 64")
     return limit
 
-
+# %% ../nbs/03_files.ipynb #e6d71b65
 def _check_room(path, width, height, n):
     "Raise `InputError` unless `n` bytes for a picture can be had, before they are asked for."
     import psutil
@@ -226,7 +226,7 @@ def turned(
     "An array turned and mirrored as its file asks. Raises `InputError` for other orientations."
     return _TURNS[orientation](a)
 
-# %% ../nbs/03_files.ipynb #6cd5b9de
+# %% ../nbs/03_files.ipynb #dd119818
 class _Stored(NamedTuple):
     "Pixels as they lie in a file, and how they are meant."
 
@@ -252,7 +252,7 @@ def _white_is_zero(s):
         return a.dtype.type(s.top) - a
     return ~a if a.dtype.kind == "i" else a.max() + a.min() - a
 
-
+# %% ../nbs/03_files.ipynb #a5adb322
 def _by_palette(s):
     "The colours that indices stand for; grey numbers if all of these are grey."
     used = s.palette[np.unique(s.numbers)]
@@ -272,7 +272,7 @@ def _from_cmyk(s):
     rgb = (light[..., :3].astype(np.uint64) * light[..., 3:] + s.top // 2) // s.top
     return rgb.astype(s.numbers.dtype)
 
-
+# %% ../nbs/03_files.ipynb #4ad3232a
 def _by_pillow(s, mode):
     "Lab or YCbCr, brought to 8 bits, as RGB."
     from PIL import Image, ImageCms
@@ -285,7 +285,7 @@ def _by_pillow(s, mode):
         return np.asarray(ImageCms.profileToProfile(picture, lab, srgb, outputMode="RGB"))
     return np.asarray(picture.convert("RGB"))
 
-
+# %% ../nbs/03_files.ipynb #07519f9b
 _AS_PICTURE = {  # what the numbers mean -> how they become grey or RGB
     "MINISWHITE": _white_is_zero,
     "PALETTE": _by_palette,
@@ -316,7 +316,7 @@ def _as_numbers(s):
     plain = s.kind in (*_PLAIN, "PALETTE")
     return turned(s.numbers, s.orientation) if plain else _as_picture(s)
 
-# %% ../nbs/03_files.ipynb #43684751
+# %% ../nbs/03_files.ipynb #d8790a58
 _PILLOW = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".bmp": "BMP"}
 _KINDS = {"P": "PALETTE", "CMYK": "SEPARATED", "YCbCr": "YCBCR", "RGB": "RGB", "RGBA": "RGB"}
 _ONE_AT_A_TIME = threading.Lock()
@@ -335,7 +335,7 @@ def _by_its_name(path):
         finally:
             Image.MAX_IMAGE_PIXELS = limit
 
-
+# %% ../nbs/03_files.ipynb #af4a87dd
 def _orientation(f):
     "The EXIF orientation of a Pillow image; 1 where it says nothing that is defined."
     from PIL import ExifTags
@@ -360,7 +360,7 @@ def _read_16_bit_png(path):
 
     return imagecodecs.png_decode(path.read_bytes())
 
-
+# %% ../nbs/03_files.ipynb #af24922e
 def _read_by_pillow(path):
     with _by_its_name(path) as f:
         depth = _png_depth(path)
@@ -410,7 +410,7 @@ def _walk(path):
             f.seek(after)
             at = struct.unpack(order + link, f.read(struct.calcsize(link)))[0]
 
-# %% ../nbs/03_files.ipynb #20f8f509
+# %% ../nbs/03_files.ipynb #9315cb61
 _BROKEN = ("invalid page offset", "circular reference", "invalid or corrupted", "corrupted tag")
 
 
@@ -439,7 +439,7 @@ def _listening():
         log.propagate = spreads
         log.setLevel(level)
 
-
+# %% ../nbs/03_files.ipynb #1b059300
 def _complain(path, said, n):
     "Raise `InputError` if tifffile said that something is broken."
     broken = [line for line in said if any(word in line for word in _BROKEN)]
@@ -470,7 +470,7 @@ def opened_tiff(
     with _opened(path) as (tif, _):
         yield tif
 
-# %% ../nbs/03_files.ipynb #b6cabff1
+# %% ../nbs/03_files.ipynb #bef64d7d
 class _Plane(NamedTuple):
     "Where one picture of a TIFF lies."
 
@@ -490,9 +490,10 @@ class _Layout(NamedTuple):
     notes: list
     plain: bool  # whether the descriptions inside were of no use
 
-
+# %% ../nbs/03_files.ipynb #9af60746
 _NO_DESCRIPTION = {f"is_{k}": False for k in ("ome", "imagej", "shaped", "mmstack", "ndtiff")}
-_ALPHA = (1, 2)
+_OWN_COLOURS = ("JPEG", "OJPEG", "WEBP", "JPEGXL", "JPEG2000", "APERIO_JP2000_YCBC")
+_COLOURS = {"RGB": 3, "YCBCR": 3, "CIELAB": 3, "SEPARATED": 4}
 
 
 def _meaning(page):
@@ -507,19 +508,15 @@ def _compression(page):
     return getattr(page.compression, "name", str(page.compression))
 
 
-_OWN_COLOURS = ("JPEG", "OJPEG", "WEBP", "JPEGXL", "JPEG2000", "APERIO_JP2000_YCBC")
-_COLOURS = {"RGB": 3, "YCBCR": 3, "CIELAB": 3, "SEPARATED": 4}
-
-
 def _together(page):
     "How many samples of a page belong to one picture: colours, or grey and alpha."
     n, colours = page.samplesperpixel, _COLOURS.get(_meaning(page), 1)
     if n < colours:
         return 1
-    alpha = n == colours + 1 and tuple(page.extrasamples[:1])[:1] not in ((), (0,))
+    alpha = n == colours + 1 and page.extrasamples[:1] in ((1,), (2,))
     return n if alpha or colours > 1 else 1
 
-
+# %% ../nbs/03_files.ipynb #52c914ce
 def _units(series):
     "Yields `(page, how many-th, byte)` for each page of a series, also of one with one directory."
     page = series.keyframe
@@ -546,7 +543,7 @@ def _alike(series):
     page = series.keyframe
     return page.imagelength, page.imagewidth, _together(page), str(series.dtype)
 
-
+# %% ../nbs/03_files.ipynb #482dd9ad
 def _said_of(group, n):
     h, w, samples, _ = group
     return f"{n} other picture{'s' * (n > 1)} of {w}x{h} pixels {'are' if n > 1 else 'is'} left out"
@@ -572,7 +569,7 @@ def _notes(tif, groups, best):
         notes.append("its samples are no colours: each is read as a picture of its own")
     return notes
 
-
+# %% ../nbs/03_files.ipynb #58b6821f
 def _lay_out(path, **as_what):
     with _opened(path, **as_what) as (tif, said):
         series = list(tif.series)
@@ -607,7 +604,7 @@ def _layout(path):
     about = os.stat(path)
     return _layout_at(path, about.st_mtime_ns, about.st_size)
 
-# %% ../nbs/03_files.ipynb #42227751
+# %% ../nbs/03_files.ipynb #5431b9d6
 def _check_segments(path, page):
     "Raise `InputError` for strips or tiles that are not there, before they are asked for."
     offsets, counts = page.dataoffsets, page.databytecounts
@@ -639,7 +636,7 @@ def _pixels_of(path, tif, page, plane):
     a = source.asarray()
     return a if own else a.reshape(-1, *page.shape)[plane.unit]
 
-
+# %% ../nbs/03_files.ipynb #a3575b36
 def _one_picture(page, a, plane):
     "Of the numbers of a page: one layer, samples last."
     axes = page.axes
@@ -665,7 +662,7 @@ def _page_at(tif, index):
         page = page.pages[i]
     return page if page.keyframe is page else page.aspage()
 
-
+# %% ../nbs/03_files.ipynb #686942e7
 def _read_tiff(path, n):
     "Picture `n` of a TIFF."
     layout = _layout(path)
@@ -684,7 +681,7 @@ def _read_tiff(path, n):
         said = said if said in _TURNS else 1
         return _Stored(a, kind, bits if isinstance(bits, int) else 0, palette, said)
 
-# %% ../nbs/03_files.ipynb #3d363206
+# %% ../nbs/03_files.ipynb #3a4260b4
 class EmSignal(NamedTuple):
     "The pictures of a file of an electron microscope."
 
@@ -713,7 +710,7 @@ def _em_pictures(path, signals):
     notes = [f"{left} other signal{'s are' if left > 1 else ' is'} left out"] if left else []
     return EmSignal(data.reshape(-1, *data.shape[-2:]), [axes[i] for i in order[-2:]], notes)
 
-
+# %% ../nbs/03_files.ipynb #766fe75c
 @checked
 def em_signal(
     path: FilePath,  # .dm3, .dm4, .emd, .mrc, .ser or .hspy
@@ -737,7 +734,7 @@ def _read_em(path, n):
             a = np.stack([a[c] for c in a.dtype.names[:3]], -1)
         return _Stored(a)
 
-# %% ../nbs/03_files.ipynb #af9739c7
+# %% ../nbs/03_files.ipynb #ec9a4e63
 class Contents(NamedTuple):
     "What is in a picture file."
 
@@ -751,7 +748,7 @@ def _frames(f):
     n = getattr(f, "n_frames", 1) - 1
     return [f"{n} more picture{'s are' if n > 1 else ' is'} left out"] if n > 0 else []
 
-
+# %% ../nbs/03_files.ipynb #931ded76
 @checked
 def is_plain(
     path: FilePath,  # image file
@@ -795,7 +792,7 @@ def n_pages(
     "How many pictures the file at `path` holds. Raises `InputError` if it cannot be read."
     return contents(path).planes
 
-# %% ../nbs/03_files.ipynb #a00d428e
+# %% ../nbs/03_files.ipynb #3a793571
 def _read(path, page, meant):
     "The pixels of `path` as `meant` gives them, else `InputError`."
     path = _door(path, (*SUFFIXES, *EM))
@@ -824,7 +821,7 @@ def _read(path, page, meant):
         )
     return a
 
-
+# %% ../nbs/03_files.ipynb #5ec365cf
 @checked
 def open_image(
     path: FilePath,  # PNG, JPEG, BMP, TIFF, or a file of an electron microscope
@@ -846,7 +843,7 @@ def load_image(
     "Read all of an image. Raises `InputError` as `open_image`."
     return open_image(path, channels, page, scale)[:]
 
-# %% ../nbs/03_files.ipynb #e103b392
+# %% ../nbs/03_files.ipynb #ec61fead
 _LARGEST = 2**53  # up to here a float counts whole numbers one by one
 
 
@@ -883,7 +880,7 @@ def _check_numbers(path, a):
             "number the classes from 0"
         )
 
-
+# %% ../nbs/03_files.ipynb #912c8afc
 @checked
 def load_mask(
     path: FilePath,  # PNG, BMP or TIFF with one number per pixel
