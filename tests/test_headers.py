@@ -15,7 +15,7 @@ from PIL import Image, ImageDraw, ImageFont
 from tifffile import TIFF as KNOWN
 
 from unet_explorer.contracts import InputError
-from unet_explorer.data import load
+from unet_explorer.data import load, load_pairs, meta, sample
 from unet_explorer.files import open_image
 from unet_explorer.headers import Bar, Bars, not_square, pixel_sides_nm, pixel_size_nm
 from unet_explorer.headers import specimen, without_bar
@@ -304,9 +304,10 @@ def test_formats_of_transmission_microscopes(tmp_path, suffix, unit, nm):
     path = tmp_path / f"a{suffix}"
     hspy.file_writer(str(path), signal)
     assert pixel_size_nm(path) == nm
-    path.write_bytes(path.read_bytes()[:300])
+    cut = tmp_path / f"cut{suffix}"
+    cut.write_bytes(path.read_bytes()[:300])
     with pytest.raises(InputError, match="cannot be read"):
-        pixel_size_nm(path)
+        pixel_size_nm(cut)
 
 
 def test_mrc(tmp_path):
@@ -542,3 +543,33 @@ def test_cut_and_marked():
     image = torch.rand(3, 10, 4)
     assert torch.equal(specimen(image, Bar(2, 3, "found")), image[:, 2:7])
     assert specimen(image, Bar()) is image
+
+
+# --- and nobody learns it ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_training_never_sees_the_bar(tmp_path, whole):
+    (tmp_path / "images").mkdir()
+    (tmp_path / "masks").mkdir()
+    for i, a in enumerate(CHIPS):
+        both, n = barred(a)
+        mask = (a > 128).astype(np.uint8)
+        mask = np.concatenate([mask, np.full_like(mask[:n], 3)]) if whole else mask
+        Image.fromarray(both).save(tmp_path / "images" / f"{i}.png")
+        Image.fromarray(mask).save(tmp_path / "masks" / f"{i}.png")
+    ds = load_pairs(tmp_path / "images", tmp_path / "masks")
+    assert meta(ds)["classes"] == ["class 0", "class 1"]  # a 3 below the specimen is no class
+    assert f"info bar: {n} rows at the bottom of 4 pictures" in meta(ds)["notes"][0]
+    for i, a in enumerate(CHIPS):
+        image, mask = sample(ds, i)
+        assert image.shape == (1, *a.shape) and mask.shape == a.shape
+        assert torch.equal(image[0], torch.from_numpy(a / np.float32(255)))
+        assert torch.equal(mask, torch.from_numpy(a > 128).long())
+    if whole:
+        kept = load_pairs(tmp_path / "images", tmp_path / "masks", bar="keep")
+        assert sample(kept, 0)[0].shape[1] == len(both) and len(meta(kept)["classes"]) == 4
+        by_hand = load_pairs(tmp_path / "images", tmp_path / "masks", bar=40)
+        assert sample(by_hand, 0)[0].shape[1] == len(both) - 40
+    with pytest.raises(InputError, match="bar='off'"):
+        load_pairs(tmp_path / "images", tmp_path / "masks", bar="off")

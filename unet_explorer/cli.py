@@ -99,7 +99,7 @@ def demo(
     repeat = again(["unet-explorer", "demo"], demo, given | dict(data=meta(ds)["name"]))
     return _train_on(ds, out, training, dict(network, overwrite=overwrite, again=repeat))
 
-# %% ../nbs/56_cli.ipynb #9a8b6d7f
+# %% ../nbs/56_cli.ipynb #0d48f3df
 @checked
 def train(
     images,  # folder of images (PNG, JPEG, TIFF), or of both; subfolders are specimens
@@ -135,7 +135,7 @@ def train(
     training = _training(learning, 10, **teaching)
     check_encoder(network["encoder"], network["family"])
     output_folder(out, images, *([masks] if masks else []), overwrite=overwrite)
-    ds = load_pairs(images, masks, **said, pixel_nm=meaning["pixel_nm"])
+    ds = load_pairs(images, masks, **said, **{k: meaning[k] for k in ("pixel_nm", "bar")})
     parts = split(ds, **{k: meaning[k] for k in ("valid", "test", "split_by")})
     for note in meta(parts)["notes"]:
         print(f"note: {in_options(note, given, PHRASES)}")

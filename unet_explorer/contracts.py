@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['Whole', 'Count', 'Seed', 'Number', 'Positive', 'NotNegative', 'Share', 'Rate', 'Probability', 'HeightWidth',
-           'FilePath', 'MODEL_FILES', 'JOURNAL', 'plain', 'InputError', 'NotWritten', 'Rule', 'whole', 'number',
-           'instance', 'rule_of', 'number_in', 'check_value', 'shown', 'checked', 'check_whole', 'known', 'first_line',
-           'need', 'model_folder', 'Interrupted', 'write_atomic']
+           'FilePath', 'BARS', 'BarRows', 'MODEL_FILES', 'JOURNAL', 'plain', 'InputError', 'NotWritten', 'Rule',
+           'whole', 'number', 'instance', 'rule_of', 'number_in', 'check_value', 'shown', 'checked', 'check_whole',
+           'known', 'first_line', 'need', 'model_folder', 'Interrupted', 'write_atomic']
 
 # %% ../nbs/01_contracts.ipynb #24ad7396
 import functools
@@ -64,7 +64,7 @@ def _is_whole(v):
 def _is_number(v):
     return isinstance(v, Real) and not isinstance(v, bool) and abs(v) <= sys.float_info.max
 
-# %% ../nbs/01_contracts.ipynb #54dad921
+# %% ../nbs/01_contracts.ipynb #e483cb9a
 def whole(
     least: int = 1,  # the smallest that is right
     most: int | None = None,  # the largest; None: no limit
@@ -113,6 +113,19 @@ def _is_path(v):
 
 
 FilePath = Annotated[os.PathLike, Rule("a path, such as 'cells/one.png'", _is_path)]
+
+BARS = ("auto", "keep")
+
+
+def _is_bar(v):
+    digits = isinstance(v, str) and v.isascii() and v.isdecimal()
+    return digits or (_is_whole(v) and v >= 0) or (isinstance(v, str) and v in BARS)
+
+
+BarRows = Annotated[
+    object,
+    Rule("auto, keep, or how many rows at the bottom are no specimen, such as 60", _is_bar),
+]
 
 # %% ../nbs/01_contracts.ipynb #6842dba4
 _KINDS = {

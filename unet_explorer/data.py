@@ -6,7 +6,7 @@
 __all__ = ['SOURCES', 'LESSON_DATA', 'MANY', 'Source', 'catalogue', 'cache_dir', 'fetch', 'diagnose_masks', 'colours_to_classes',
            'meta', 'sample', 'called_like_a_mask', 'Pair', 'pair_files', 'load_pairs', 'load', 'split']
 
-# %% ../nbs/12_data.ipynb #5ecfe8fc
+# %% ../nbs/12_data.ipynb #0c259a6b
 import inspect
 import json
 import os
@@ -24,6 +24,7 @@ import numpy as np
 import torch
 
 from unet_explorer.contracts import (
+    BarRows,
     Count,
     FilePath,
     HeightWidth,
@@ -42,6 +43,7 @@ from unet_explorer.contracts import (
 )
 from .folders import Found, natural_key, page_name, pictures_in
 from .files import is_plain, load_mask, load_stored, open_image
+from .headers import Bar, Bars, specimen
 from .images import IGNORE, SUFFIXES, to_image
 from .layout import read_svg
 from .simulate import inspection_set, simulate
@@ -837,14 +839,22 @@ def pair_files(
     names = [image.name for image, _ in pairs]
     return [Pair(*p, g) for p, g in zip(pairs, _grouped(names, _parts(names))[0])]
 
-# %% ../nbs/12_data.ipynb #83b74c68
-def _read_image(found):
-    "The cell of an image, and its height and width."
+# %% ../nbs/12_data.ipynb #85c6b7fd
+def _read_image(found, bars):
+    "The cell of an image without its info bar, its height and width, and that bar."
     picture = open_image(found.path, page=found.page)
     _allow(picture)
-    if is_plain(found.path):
-        return _picture(found.path.resolve()), picture.shape[1:]
-    return _embedded(picture[:]), picture.shape[1:]
+    bar = bars.of(found.path, picture)
+    if bar == Bar() and is_plain(found.path):
+        return _picture(found.path.resolve()), picture.shape[1:], bar
+    picture = specimen(picture, bar)
+    return _embedded(picture[:]), picture.shape[1:], bar
+
+
+def _cut_alike(mask, size, bar):
+    "A mask as large as the whole picture, cut as the picture was; any other as it is."
+    h = len(mask)
+    return mask[bar.rows(h)] if h == size[0] + bar.top + bar.bottom else mask
 
 
 def _allow(picture):
@@ -1166,7 +1176,7 @@ class _Masks:
         listed = [*map(str, new), *["greys"] * over, *["..."] * (len(new) < len(found))]
         return [f"class 0, as their colours are not named: {share} ({', '.join(listed)})"]
 
-# %% ../nbs/12_data.ipynb #b63fd3e2
+# %% ../nbs/12_data.ipynb #d723fd64
 @checked
 def load_pairs(
     images: FilePath,  # folder of images, or of images and masks
@@ -1175,20 +1185,23 @@ def load_pairs(
     values: dict | None = None,  # number in the mask files -> class, where it cannot be guessed
     colours: dict | None = None,  # (r, g, b) -> class number, for masks that are colour pictures
     pixel_nm: Positive | None = None,  # size of a pixel in nm
+    bar: BarRows = "auto",  # info bar: "auto", "keep", or rows at the bottom that are no specimen
 ):  # a `Dataset`, not split yet
     """A `Dataset` of the user's own files, every file read and checked; `split` makes parts of it.
 
     Raises `InputError`, one line, for anything unusable."""
     doctor, rows = _Masks(classes, values, colours), []
     pairs, notes = _paired(images, masks)
+    bars = Bars([image for image, _ in pairs], bar)
     names = [image.name for image, _ in pairs]
     groups, how = _grouped(names, _parts(names))
     for (image, mask), group in zip(_with_bar(pairs, "checking files"), groups):
-        cell, size = _read_image(image)
-        stored = load_stored(mask.path, mask.page, colours is not None)
+        cell, size, cut = _read_image(image, bars)
+        stored = _cut_alike(load_stored(mask.path, mask.page, colours is not None), size, cut)
         numbers = doctor.read(stored, mask.path, size, image.path)
         rows.append((cell, numbers, group, image.name))
     mapping, more, classes = doctor.meaning()
+    notes += bars.notes()
     about = dict(name=Path(images).resolve().name, title="your own files", pixel_nm=pixel_nm)
     about |= dict(classes=classes, licence="", citation="", homepage="", notes=notes + more, **how)
     return _dataset(_renumbered(rows, mapping), **about)
@@ -1321,7 +1334,7 @@ def _load_known(source, fallback, options):
     parts = source.read(files, **options)
     return DatasetDict({part: _dataset(rows, **about, notes=[]) for part, rows in parts.items()})
 
-# %% ../nbs/12_data.ipynb #15b3123b
+# %% ../nbs/12_data.ipynb #da2a87d9
 @checked
 def load(
     source: FilePath,  # "isbi2012", "simulated", ..., a folder, or "hf://org/name", see the table
@@ -1332,8 +1345,8 @@ def load(
 
     A folder holds images/ and masks/, or specimens that do, or x.png beside x_mask.png.
     "ic_layout" has the options per_layer, size, seed; folders and the hub those of `load_pairs`
-    (classes, values, colours, pixel_nm) and of `split` (valid, test, split_by). The hub has rows,
-    at most so many of each part.
+    (classes, values, colours, pixel_nm; folders also bar) and of `split` (valid, test, split_by).
+    The hub has rows, at most so many of each part.
     Raises `InputError` for anything it cannot find or read."""
     source = str(source)
     if source in SOURCES:

@@ -5,14 +5,23 @@
 # %% auto #0
 __all__ = ['PHRASES', 'learning', 'teaching', 'network', 'meaning', 'cutting', 'values_in', 'colours_in', 'names_in']
 
-# %% ../nbs/55_options.ipynb #36a5a39c
+# %% ../nbs/55_options.ipynb #3351967a
 import ast
 import re
 import shlex
 
-from .contracts import Count, InputError, Number, Positive, Seed, Whole, checked
+from unet_explorer.contracts import (
+    BarRows,
+    Count,
+    InputError,
+    Number,
+    Positive,
+    Seed,
+    Whole,
+    checked,
+)
 
-# %% ../nbs/55_options.ipynb #ce1eab10
+# %% ../nbs/55_options.ipynb #ef03b43d
 @checked
 def learning(
     *,
@@ -64,6 +73,7 @@ def meaning(
     values: str | None = None,  # numbers in the masks, class 0 first: 0,128,255; or 128=1,255=1
     colours: str | None = None,  # colours in the masks and their classes: "255,0,0=1 0,0,255=2"
     pixel_nm: Positive | None = None,  # size of a pixel in nm, kept with the model
+    bar: BarRows = "auto",  # info bar: auto, keep, or rows at the bottom that are no specimen
     valid: Number = 0.2,  # share of the images that chooses the best epoch
     test: Number | None = None,  # share for the scores; left out: 0.2 if there are enough groups
     split_by: str = "auto",  # what stays together: auto, folder, block, file, or "(wafer\d+)"
