@@ -812,7 +812,8 @@ def test_folders_and_the_hub_have_options_too(tmp_path):
     d = folder(tmp_path, {"a.png": grey()}, {"a.png": binary()})
     says = complaint(load, d, n=3)
     assert (
-        "no option n; choose from classes, values, colours, pixel_nm, bar, valid, test, split_by" in says
+        "no option n; choose from classes, values, colours, pixel_nm, bar, "
+        "valid, test, split_by" in says
     )
     assert "no option n; choose from classes" in complaint(load, "hf://a/b", n=3)
     for odd in (dict(classes="ab"), dict(values={"a": 1}), dict(colours={1: 2}), dict(pixel_nm=0)):
