@@ -14,6 +14,7 @@ import torch
 from unet_explorer import cli, effunet
 from unet_explorer.contracts import InputError, Number, check_value, model_folder, rule_of, shown
 from unet_explorer.effunet import EffUNet, restore, save
+from unet_explorer.layout import read_svg
 
 SMALL = dict(decoder=(16, 16, 8, 8), convs=1, pretrained=False)
 
@@ -245,6 +246,67 @@ def test_a_planned_model_has_the_shapes_of_the_built_one(family, encoder, in_ch)
     built = {k: tuple(v.shape) for k, v in EffUNet(**how).state_dict().items()}
     del how["pretrained"]
     assert effunet._planned(how) == built
+
+
+# --- drawings ---
+
+
+def drawing(inside="", box="0 0 60 40"):
+    return f'<svg viewBox="{box}">{inside}</svg>'
+
+
+@pytest.mark.parametrize(
+    "text, says",
+    [
+        (drawing(box="0 0 1000000 1000000"), "viewBox"),
+        (drawing(box="0 0 1e200 1e200"), "viewBox"),
+        (drawing(box="0 0 1e999 1"), "viewBox"),
+        (drawing(box="0 0 1.2.3 9"), "viewBox"),
+        (drawing(box="0 0 -3 9"), "viewBox"),
+        (drawing(box="0 0 0 9"), "viewBox"),
+        (drawing(box="0 0 nan 9"), "viewBox"),
+        (drawing(box="5 0 9 9"), "viewBox"),
+        ("<svg/>", "viewBox"),
+        (drawing('<path d="M1,1 L1e30,5 L9,9"/>'), "at most"),
+        (drawing('<path d="M1,1 L1e999,5 L9,9"/>'), "at most"),
+        (drawing('<path d="M1,1 L-,5 L9,9"/>'), "numbers"),
+        (drawing('<path d="M1,1 L3,5 L9"/>'), "polygon"),
+        (drawing(f'<path d="M1,1 L{"1" * 50_000}x L9"/>'), "polygon"),
+        (drawing("<path/>"), "polygon"),
+        (drawing('<circle cx="1.2.3.4" cy="1" r="inf"/>'), "numbers"),
+        (drawing('<circle cx="1" cy="1" r="1e300"/>'), "at most"),
+        (drawing('<rect width="4" height="4"/>'), "<rect>"),
+        (drawing('<g transform="scale(2)"/>'), "transforms"),
+        (drawing("<path"), "damaged"),
+        ("<p>no</p>", "viewBox"),
+        ('<!DOCTYPE svg [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;">]>' + drawing("&b;"), "entities"),
+        (drawing("<g>" * 10_000 + '<path d="M1,1 C2,2"/>' + "</g>" * 10_000), "polygon"),
+        (drawing("\x00"), "damaged"),
+    ],
+)
+def test_drawings_that_nobody_could_use(text, says, tmp_path):
+    refused(read_svg, text, says=says)
+    path = tmp_path / "a.svg"
+    path.write_text(text)
+    refused(read_svg, path, says=says)
+
+
+def test_a_second_point_begins_a_number():
+    layer = read_svg(drawing('<path d="M1.5.5 L50 8 L40-.5 L9,30"/>'))  # as SVG has it
+    same = read_svg(drawing('<path d="M1.5,0.5 L50,8 L40,-0.5 L9,30 Z"/>'))
+    assert layer.metal.any() and np.array_equal(layer.metal, same.metal)
+
+
+def test_files_that_are_no_drawings(tmp_path):
+    path = tmp_path / "a.svg"
+    path.write_bytes(b"\xff\xfe<svg/>")
+    refused(read_svg, path, says="UTF-8")
+    refused(read_svg, tmp_path, says="no such file")
+    if hasattr(os, "mkfifo"):
+        os.mkfifo(tmp_path / "pipe.svg")
+        refused(read_svg, tmp_path / "pipe.svg", says="no such file")
+    for odd in (None, 3, "a\0b", "x" * 5000):
+        refused(read_svg, odd, says="no such file")
 
 
 # --- numbers ---
