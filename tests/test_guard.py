@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shlex
 import struct
 import subprocess
@@ -10,6 +11,7 @@ import sys
 import numpy as np
 import pytest
 import torch
+from conftest import ROOT
 
 from unet_explorer import cli, effunet
 from unet_explorer.contracts import InputError, Number, check_value, model_folder, rule_of, shown
@@ -373,3 +375,27 @@ def test_a_terminal_without_our_letters(tmp_path):
     words = [*PROGRAM, "lab", "f\xe4\N{SNOWMAN}", "--no-start"]
     p = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, env=env)
     assert p.returncode == 0 and p.stderr == "" and r"f\xe4\u2603" in p.stdout
+
+
+# --- workflows ---
+
+WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
+
+
+@pytest.mark.skipif(not WORKFLOWS, reason="no clone: an installed package has no workflows")
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda p: p.name)
+def test_workflows_pin_what_they_use_and_may_write_nothing(path):
+    "A tag can be moved by whoever owns it, a commit cannot. What is not said may write."
+    import yaml
+
+    text = path.read_text(encoding="utf-8")
+    uses = re.findall(r"uses:\s*(.*)", text)
+    assert uses
+    for line in uses:
+        assert re.fullmatch(r"[\w-]+/[\w-]+@[0-9a-f]{40}  # v\d+\.\d+\.\d+", line), line
+    flow = yaml.safe_load(text)
+    assert flow["permissions"] == {"contents": "read"}
+    needed = {"docs": {"contents": "read", "pages": "write", "id-token": "write"}}
+    needed |= {"tell": {"issues": "write"}}
+    for name, job in flow["jobs"].items():
+        assert job.get("permissions", needed.get(name)) == needed.get(name), name
