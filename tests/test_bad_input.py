@@ -42,6 +42,10 @@ EXEMPT = {  # room, or room.name: why it is not called here
     "effunet.TimmEncoder.features": "is called in every step of a training, by what has checked",
     "effunet.SmpEncoder.features": "the same",
     "contracts.checked": "takes a function, when a module is imported",
+    **dict.fromkeys(
+        ["runs.Run", *(f"runs.Run.{m}" for m in "claim earlier going_on keep choose".split())],
+        "run_in gives it to a job, which has checked what it was given",
+    ),
 }
 HOOKS = ("before_", "after_")  # fastai calls these, with nothing
 TORCH = (
@@ -560,6 +564,9 @@ BY_CALL = {  # what one function needs besides
     "beats_of": dict(logits=a_line),
     "beat_mask": dict(beats=same([3])),
     "beat_counts": dict(found=same([3]), beats=same([4])),
+    "printable": dict(text=same("a\n")),
+    "run_in": dict(plan=same(dict(threshold=0.5))),
+    "array_on_disk": dict(path=same("map.tif"), shape=same((4, 4))),
     "write_table": dict(path=same("t.csv"), rows=same([dict(a=1)]), columns=same(["a"])),
     "luminance": dict(name=same("page")),
     "shrink": dict(x=picture),

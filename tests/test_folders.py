@@ -4,6 +4,7 @@ import csv
 import unicodedata
 from functools import partial
 from pathlib import Path, PurePosixPath
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 
 from unet_explorer.contracts import JOURNAL, InputError, NotWritten, write_atomic
 from unet_explorer.data import load_pairs
-from unet_explorer.folders import _unique, files_in, for_each, natural_key, output_folder
+from unet_explorer.folders import files_in, for_each, natural_key, output_folder
 from unet_explorer.folders import pictures_in, write_table
 from unet_explorer.images import save_image, save_mask
 
@@ -122,6 +123,13 @@ def test_no_result_replaces_another(tmp_path, files):
 PARTS = st.sampled_from(["a", "A", "é", "e\u0301", "a.png", "a.tif", "a_page0000", "\n", "ß", "ss"])
 
 
+def names_of(pages):
+    "What `pictures_in` would call these: only names, no disk is needed."
+    room = "unet_explorer.folders"
+    with patch(f"{room}.files_in", lambda *_: list(pages)), patch(f"{room}._pages", pages.get):
+        return [f.name for f in pictures_in(".")]
+
+
 @settings(max_examples=200, deadline=None)
 @given(
     st.dictionaries(
@@ -129,12 +137,12 @@ PARTS = st.sampled_from(["a", "A", "é", "e\u0301", "a.png", "a.tif", "a_page000
     )
 )
 def test_names_are_unique_whatever_lies_there(some):
-    "Only names: no disk is needed."
-    pages = {
-        Path(f"{folder}/{name}.{suffix}"): [None] if n == 1 else list(range(n))
-        for (folder, name, suffix), n in some.items()
-    }
-    found = [name for names in _unique(pages).values() for name in names]
+    found = names_of(
+        {
+            Path(f"{folder}/{name}.{suffix}"): [None] if n == 1 else list(range(n))
+            for (folder, name, suffix), n in some.items()
+        }
+    )
     files = [file_on_any_disk(f"{n}{s}") for n in found for s in (".png", ".tif")]
     folders = {str(f) for name in files for f in PurePosixPath(name).parents}
     assert len(set(files)) == len(files) and not folders & set(files)
@@ -142,8 +150,8 @@ def test_names_are_unique_whatever_lies_there(some):
 
 def test_names_that_nobody_could_mistake_stay():
     files = ["a.png", "lot b/grün 金.tif", "x.1.png", "-5 deg.bmp"]
-    found = _unique({Path(f): [None] for f in files})
-    assert [n for (n,) in found.values()] == ["a", "lot b/grün 金", "x.1", "-5 deg"]
+    found = names_of({Path(f): [None] for f in files})
+    assert found == ["a", "lot b/grün 金", "x.1", "-5 deg"]
 
 
 def test_a_table_does_nothing_in_a_spreadsheet(tmp_path):

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from unet_explorer.contracts import InputError, NotWritten, plain, write_atomic
+from unet_explorer.contracts import InputError, NotWritten, printable, write_atomic
 from unet_explorer.runs import LOCK, alone_in, stoppable
 from unet_explorer.shell import ending
 
@@ -126,7 +126,7 @@ def test_no_name_reaches_the_terminal_as_it_is(tmp_path):
         said = str(InputError(f"{odd}.png: cannot be read"))
         assert said.isprintable() and said.endswith(".png: cannot be read")
         said.encode()
-    assert plain("grün 金 µ é") == "grün 金 µ é"
+    assert printable("grün 金 µ é") == "grün 金 µ é"
 
 
 def test_what_cannot_be_written_is_one_line_and_leaves_nothing(tmp_path):

@@ -6,7 +6,7 @@
 __all__ = ['EXPORT_SUFFIXES', 'LESSON_FILES', 'COMMANDS', 'ABOUT', 'demo', 'train', 'segment', 'defects_fit', 'defects_find',
            'export', 'lab', 'command_in', 'parser', 'main']
 
-# %% ../nbs/56_cli.ipynb #a24bf87f
+# %% ../nbs/56_cli.ipynb #5ca6f46a
 import argparse
 import shlex
 import shutil
@@ -16,14 +16,14 @@ import warnings
 from pathlib import Path
 
 from .contracts import Count, InputError, Number, Positive, Share
-from .contracts import checked, known, model_folder, need, plain, write_atomic
+from .contracts import checked, known, model_folder, need, printable, write_atomic
 from .options import PHRASES, colours_in, cutting, learning, meaning, names_in
 from .options import network, teaching, values_in
 from .runs import stoppable
 from .shell import add_command, again, call, check_options, check_settings, flat
 from .shell import ending, heard_or_not, in_options, settings_in, write_settings
 
-# %% ../nbs/56_cli.ipynb #3b942e86
+# %% ../nbs/56_cli.ipynb #46067421
 def _training(said, minutes, **more):
     "The `Training` that was asked for; imported late, since it brings torch and fastai."
     from unet_explorer.train import Training
@@ -38,11 +38,12 @@ def _say(ds):
 
 
 def _keep_settings(out, line):
-    "What was said, as a file: the line that does it again, parsed."
+    "What was said, as a file: the line that does it again, parsed. Returns that line."
     given = vars(parser().parse_args(shlex.split(line)[1:]))
     name = next(n for n, f in COMMANDS.items() if f is given["run"])
     said = {k: v for k, v in given.items() if k not in ("run", "command", "config")}
     write_settings(Path(out) / "settings.toml", name, said)
+    return line
 
 
 def _train_on(ds, out, training, how):
@@ -144,13 +145,15 @@ def train(
     how = dict(network, objects=meaning["objects"], overwrite=overwrite, again=repeat)
     return _train_on(parts, out, training, how)
 
-# %% ../nbs/56_cli.ipynb #fcf72f36
+# %% ../nbs/56_cli.ipynb #6233c38e
 def _aside(line):
     "A line about the run, beside a progress bar."
     from tqdm import tqdm
 
     names = ["tile", "overlap", "classes", "pixel_nm", "threshold", "page"]
-    tqdm.write(plain(f"unet-explorer: {in_options(line, names[:-1], PHRASES)}"), file=sys.stderr)
+    tqdm.write(
+        printable(f"unet-explorer: {in_options(line, names[:-1], PHRASES)}"), file=sys.stderr
+    )
 
 
 @checked
@@ -178,9 +181,8 @@ def segment(
     from unet_explorer.segmentation import segment_folder
 
     how = dict(threshold=threshold, probabilities=probabilities, pixel_nm=pixel_nm, min_px=min_px)
-    how |= dict(cutting, overwrite=overwrite, again=repeat)
+    how |= dict(cutting, overwrite=overwrite, again=lambda: _keep_settings(out, repeat()))
     done = segment_folder(image, model, out, **how, say=_aside)
-    _keep_settings(out, repeat())
     bad = f", {len(done.skipped)} skipped" if done.skipped else ""
     n = len(done.names)
     print(f"{n} of {n + len(done.skipped)} images segmented into {out}{bad}")
@@ -188,7 +190,7 @@ def segment(
     print(f"wrote {out}/report.html, classes.csv, objects.csv, masks/, overlays/{more}")
     return 1 if done.skipped else 0
 
-# %% ../nbs/56_cli.ipynb #adbaba4c
+# %% ../nbs/56_cli.ipynb #6b356383
 @checked
 def defects_fit(
     clean,  # folder of clean pictures of one size and magnification
@@ -241,9 +243,9 @@ def defects_find(
     model_folder(model)
     from unet_explorer.inspection import find_folder
 
-    how = dict(threshold=threshold, min_px=min_px, overwrite=overwrite, again=repeat)
-    found, skipped = find_folder(image, model, out, **how, **cutting, say=_aside)
-    _keep_settings(out, repeat())
+    how = dict(threshold=threshold, min_px=min_px, overwrite=overwrite)
+    how |= dict(cutting, again=lambda: _keep_settings(out, repeat()))
+    found, skipped = find_folder(image, model, out, **how, say=_aside)
     bad = f", {len(skipped)} skipped" if skipped else ""
     print(f"{len(found)} alarms in {len({r['image'] for r in found})} pictures{bad}")
     print(f"wrote {out}/report.html, defects.csv, maps/, masks/, overlays/")

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['Whole', 'Count', 'Seed', 'Number', 'Positive', 'NotNegative', 'Share', 'Rate', 'Probability', 'HeightWidth',
-           'FilePath', 'BARS', 'BarRows', 'MODEL_FILES', 'JOURNAL', 'plain', 'InputError', 'NotWritten', 'Rule',
+           'FilePath', 'BARS', 'BarRows', 'MODEL_FILES', 'JOURNAL', 'printable', 'InputError', 'NotWritten', 'Rule',
            'whole', 'number', 'instance', 'rule_of', 'number_in', 'check_value', 'shown', 'checked', 'check_whole',
            'known', 'first_line', 'need', 'model_folder', 'Interrupted', 'write_atomic']
 
@@ -24,8 +24,8 @@ from pathlib import Path
 from typing import Annotated, NamedTuple, TypeVar, Union, get_args, get_origin
 from unicodedata import category
 
-# %% ../nbs/01_contracts.ipynb #9eb43b84
-def plain(
+# %% ../nbs/01_contracts.ipynb #30632545
+def printable(
     text,  # anything that will be shown
 ) -> str:  # on one line
     "A text as it may be shown: what is no letter or sign becomes its code, such as `\\x1b`."
@@ -41,9 +41,9 @@ class InputError(ValueError):
 
     def __init__(
         self,
-        message: str = "",  # is made `plain`
+        message: str = "",  # is made `printable`
     ):
-        super().__init__(plain(message))
+        super().__init__(printable(message))
 
 
 class NotWritten(InputError):

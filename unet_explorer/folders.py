@@ -6,7 +6,7 @@
 __all__ = ['MASK_SUFFIXES', 'LONGEST', 'SAME', 'LINE_EVERY', 'RESULTS', 'natural_key', 'files_in', 'Found', 'page_name',
            'pictures_in', 'is_grey', 'grey_if_grey', 'not_looked_at', 'for_each', 'output_folder', 'write_table']
 
-# %% ../nbs/05_folders.ipynb #9233c869
+# %% ../nbs/05_folders.ipynb #94e81eee
 import hashlib
 import os
 import re
@@ -27,7 +27,7 @@ from unet_explorer.contracts import (
     NotWritten,
     Whole,
     checked,
-    plain,
+    printable,
     shown,
     write_atomic,
 )
@@ -114,11 +114,11 @@ def _cut(text, most):
     "The beginning of a text, of so many bytes at most."
     return os.fsencode(text)[:most].decode("utf-8", "ignore")
 
-# %% ../nbs/05_folders.ipynb #ec258484
+# %% ../nbs/05_folders.ipynb #7707c937
 def _fit(part, ending=""):
     "A part of a path, fit for a result: on one line, and not too long."
-    if plain(part) != part:
-        part = "".join(c if plain(c) == c else "_" for c in part) + f"_{_mark(part)}"
+    if printable(part) != part:
+        part = "".join(c if printable(c) == c else "_" for c in part) + f"_{_mark(part)}"
     if len(os.fsencode(part + ending)) <= LONGEST:
         return part + ending
     return f"{_cut(part, LONGEST - 9 - len(ending))}_{_mark(part)}{ending}"
@@ -336,13 +336,13 @@ def output_folder(
     _try_to_write(out)
     return out
 
-# %% ../nbs/05_folders.ipynb #cd241273
+# %% ../nbs/05_folders.ipynb #dc8f943e
 _FORMULA = tuple("=+-@＝＋－＠")  # what spreadsheets calculate
 
 
 def _cell(value):
     "A value as it may stand in a table: a text is one, and on one line."
-    text = plain(value) if isinstance(value, str) else value
+    text = printable(value) if isinstance(value, str) else value
     return f"'{text}" if isinstance(text, str) and text.startswith(_FORMULA) else text
 
 

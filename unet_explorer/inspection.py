@@ -5,9 +5,10 @@
 # %% auto #0
 __all__ = ['SAME_NM', 'alarms', 'read_clean', 'two_heaps', 'fit_folder', 'Inspected', 'find_folder']
 
-# %% ../nbs/53_inspection.ipynb #3bbcfdf6
+# %% ../nbs/53_inspection.ipynb #d0b6b471
 import json
 import math
+import os
 from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -20,6 +21,7 @@ import torch
 
 from .anomaly import FEWEST, anomaly_map, check_clean, fit_normal, pick_threshold
 from unet_explorer.contracts import (
+    MODEL_FILES,
     Count,
     FilePath,
     InputError,
@@ -41,6 +43,7 @@ from .images import SCREEN, save_mask, save_overlay
 from .implant import noise_level
 from .machine import Device, best_device, system_facts
 from .report import left_out, write_findings
+from .runs import array_on_disk, fingerprint, run_in
 from .tiles import map_tiled, tile_spans
 from .train import Training
 
@@ -254,26 +257,40 @@ def _usable(found, channels, pixel_nm):
         )
     return picture
 
-# %% ../nbs/53_inspection.ipynb #8c0db4c7
+# %% ../nbs/53_inspection.ipynb #a357f228
 @dataclass
 class _Seen:
     "What an inspection has seen so far."
 
     rows: list = field(default_factory=list)  # alarms
-    samples: list = field(default_factory=list)  # for the report, strongest first
+    strongest: list = field(default_factory=list)  # pairs: picture, the highest score
     looks: list = field(default_factory=list)  # brightness and noise
     areas: list = field(default_factory=list)  # pixels
-    skipped: list = field(default_factory=list)  # lines
 
-    def add(self, name, picture, m, rows, pixel_nm):
-        self.rows += [dict(image=name) | r for r in rows]
-        self.looks.append(_look(picture))
-        self.areas.append(m.size)
+    def add(self, found, rows, look, area):
+        self.rows += [dict(image=found.name) | r for r in rows]
+        self.looks.append(look)
+        self.areas.append(area)
         if rows:
-            image, small = _glance(picture), np.array(_glance(m))
-            new = dict(image=image, map=small, name=name, score=rows[0]["score"])
-            new["pixel_nm"] = pixel_nm and pixel_nm * m.shape[0] / small.shape[0]
-            self.samples = sorted([*self.samples, new], key=lambda s: -s["score"])[:12]
+            self.strongest.append((found, rows[0]["score"]))
+
+
+def _shot(net, out, found, score):
+    "A picture with its map, for the report; the map as it was written."
+    import tifffile
+
+    pixel_nm = net.about.get("pixel_nm")
+    picture = _usable(found, net.config["in_ch"], pixel_nm)
+    m = tifffile.memmap(out / "maps" / f"{found.name}.tif", mode="r")
+    image, small = _glance(picture), np.array(_glance(m))
+    nm = pixel_nm and pixel_nm * m.shape[0] / small.shape[0]
+    return dict(image=image, map=small, name=found.name, score=score, pixel_nm=nm)
+
+
+def _shots(net, out, seen):
+    "The twelve pictures with the strongest alarms."
+    strongest = sorted(seen.strongest, key=lambda s: -s[1])[:12]
+    return [_shot(net, out, found, score) for found, score in strongest]
 
 
 @contextmanager
@@ -281,15 +298,14 @@ def _map_file(path, h, w):
     "An empty map `(h w)`, in memory or, if it is large, in the file; it is kept if all goes well."
     import tifffile
 
+    if h * w > SCREEN**2:
+        with array_on_disk(path, (h, w)) as m:
+            yield m
+        return
+    m = np.zeros((h, w), np.float32)
+    yield m
     with write_atomic(path) as tmp:
-        large = h * w > SCREEN**2
-        shape = dict(shape=(h, w), dtype=np.float32)
-        m = tifffile.memmap(tmp, **shape) if large else np.zeros(**shape)
-        yield m
-        if large:
-            m.flush()
-        else:
-            tifffile.imwrite(tmp, m)
+        tifffile.imwrite(tmp, m)
 
 
 def _columns(pixel_nm):
@@ -339,7 +355,7 @@ def _promise(rate, n):
         f"of these {n}, if all were clean and taken like the training pictures."
     )
 
-# %% ../nbs/53_inspection.ipynb #f48a1299
+# %% ../nbs/53_inspection.ipynb #f3f9b702
 class Inspected(NamedTuple):
     "What an inspection found."
 
@@ -347,19 +363,40 @@ class Inspected(NamedTuple):
     skipped: list  # a line for each picture that could not be used
 
 
-def _inspect(net, found, threshold, min_px, out, seen, tiling):
-    "Map, mask, overlay and alarms of one picture."
+def _files(name):
+    "What is written of a picture, below the folder of the results."
+    return [f"maps/{name}.tif", f"masks/{name}.png", f"overlays/{name}.png"]
+
+
+def _inspected(net, found, threshold, min_px, out, tiling):
+    "Write map, mask and overlay of one picture; its alarms, its look and its pixels."
     pixel_nm = net.about.get("pixel_nm")
     picture = _usable(found, net.config["in_ch"], pixel_nm)
     with _map_file(out / "maps" / f"{found.name}.tif", *picture.shape[-2:]) as m:
         map_tiled(partial(anomaly_map, net), picture, out=m, **tiling)
-        seen.add(found.name, picture, m, alarms(m, threshold, pixel_nm, min_px), pixel_nm)
+        rows = alarms(m, threshold, pixel_nm, min_px)
         mask = torch.from_numpy(np.asarray(m > threshold, np.uint8))
     save_mask(out / "masks" / f"{found.name}.png", mask)
     names = dict(classes=["normal", "alarm"], pixel_nm=pixel_nm)
     save_overlay(out / "overlays" / f"{found.name}.png", picture, mask, **names)
+    return dict(rows=rows, look=_look(picture), area=mask.numel())
 
 
+def _inspect(run, net, seen, found, **how):
+    "Inspect a picture, unless an earlier start of this run has done it."
+    facts = run.earlier(found)
+    if facts is None:
+        facts = run.keep(found, _files(found.name), **_inspected(net, found, out=run.out, **how))
+    seen.add(found, **facts)
+
+
+def _odd(net, seen, promised):
+    "How the pictures differ from the clean ones."
+    look, shape = net.about.get("look"), net.about.get("shape", (0, 0))
+    found = _odd_look(look, _median_look(seen.looks), promised)
+    return found + _odd_sizes(shape, seen.areas, promised)
+
+# %% ../nbs/53_inspection.ipynb #0e24e425
 @checked
 def find_folder(
     source: FilePath,  # an image, or a folder of them
@@ -375,42 +412,57 @@ def find_folder(
     again: Callable | None = None,  # makes the words that do it again
     say: Callable = print,  # called with a line for each file that is skipped, and for each note
 ) -> Inspected:  # alarms, and what was skipped
-    "Look for what is not normal. Raises `InputError` if nothing can be done at all."
-    net, source = _fitted(model).to(device or best_device()), Path(source)
-    out = output_folder(out, source, Path(model), overwrite=overwrite)
+    """Look for what is not normal. What was stopped, by whatever, goes on with the same call.
+    Raises `InputError` if nothing can be done at all, `Interrupted` for Ctrl-C."""
+    source, device = Path(source), device or best_device()
+    net = _fitted(model).to(device)
+    out = output_folder(out, source, Path(model), overwrite=overwrite, goes_on=True)
     if tile is not None:
         tile_spans(tile + 1, tile, overlap, 32)  # refused before anything is made
     limit = net.about["threshold"] if threshold is None else threshold
-    todo, seen = pictures_in(source, without=out), _Seen()
-    how = dict(threshold=limit, min_px=min_px, tiling=dict(tile=tile, overlap=overlap))
-    look = partial(_inspect, net, out=out, seen=seen, **how)
-    seen.skipped = for_each(source, todo, look, desc="looking", say=say)
     rate = net.about["fpr"] if threshold is None else None
-    seen.rows.sort(key=lambda r: -r["score"])
-    write_table(out / "defects.csv", seen.rows, _columns(net.about.get("pixel_nm")))
-    odd = _odd_look(net.about.get("look"), _median_look(seen.looks), rate is not None)
-    odd += _odd_sizes(net.about.get("shape", (0, 0)), seen.areas, rate is not None)
-    for note in odd:
-        say(f"note: {note}")
-    promised = {} if rate is None else {"promised rate": rate}
-    settings = {
-        "model": Path(model).name,
-        "threshold": limit,
-        **promised,
-        "pixel size (nm)": net.about.get("pixel_nm"),
-        "training steps": net.about.get("steps"),
-    }
-    n = len(seen.areas)
-    write_findings(
-        out / "report.html",
-        f"Inspection of {source.name}",
-        seen.rows,
-        seen.samples,
-        limit,
-        n,
-        settings,
-        system_facts(),
-        [_promise(rate, n), *odd, *left_out(seen.skipped)],
-        again() if again else "",
+    todo, seen, pixel_nm = pictures_in(source, without=out), _Seen(), net.about.get("pixel_nm")
+    plan = dict(
+        command="find_folder",
+        source=os.path.abspath(source),
+        threshold=threshold,
+        min_px=min_px,
+        tile=tile,
+        overlap=overlap,
+        device=str(device),
+        weights=fingerprint(*(Path(model) / name for name in MODEL_FILES)),
     )
-    return Inspected(seen.rows, seen.skipped)
+    how = dict(threshold=limit, min_px=min_px, tiling=dict(tile=tile, overlap=overlap))
+    with run_in(out, plan, overwrite=overwrite) as run:
+        tables = ["defects.csv", "report.html"] + ["settings.toml"] * bool(again)
+        run.claim([name for f in todo for name in _files(f.name)] + tables)
+        for line in run.going_on(todo):
+            say(line)
+        look = partial(_inspect, run, net, seen, **how)
+        skipped = for_each(source, todo, look, desc="looking", say=say)
+        seen.rows.sort(key=lambda r: -r["score"])
+        write_table(out / "defects.csv", seen.rows, _columns(pixel_nm))
+        odd, n = _odd(net, seen, rate is not None), len(seen.areas)
+        for note in odd:
+            say(f"note: {note}")
+        promised = {} if rate is None else {"promised rate": rate}
+        settings = {
+            "model": Path(model).name,
+            "threshold": limit,
+            **promised,
+            "pixel size (nm)": pixel_nm,
+            "training steps": net.about.get("steps"),
+        }
+        write_findings(
+            out / "report.html",
+            f"Inspection of {source.name}",
+            seen.rows,
+            _shots(net, out, seen),
+            limit,
+            n,
+            settings,
+            system_facts(),
+            [_promise(rate, n), *odd, *left_out(skipped)],
+            again() if again else "",
+        )
+    return Inspected(seen.rows, skipped)

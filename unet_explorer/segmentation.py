@@ -5,23 +5,25 @@
 # %% auto #0
 __all__ = ['PUBLISHED', 'Parts', 'Threshold', 'Judged', 'judge', 'train_and_report', 'summary', 'Segmented', 'segment_folder']
 
-# %% ../nbs/52_segmentation.ipynb #059ce7bd
+# %% ../nbs/52_segmentation.ipynb #75328352
+import hashlib
 import json
+import os
 import re
 from collections.abc import Callable
-from contextlib import contextmanager
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Annotated, NamedTuple
 
-import numpy as np
 import torch
 
 from unet_explorer.contracts import (
     Count,
     FilePath,
     InputError,
+    MODEL_FILES,
     Interrupted,
     Positive,
     Rule,
@@ -41,10 +43,11 @@ from .folders import for_each, is_grey, output_folder, pictures_in, write_table
 from .files import open_image
 from .headers import pixel_size_nm
 from .images import save_mask, save_overlay
-from .machine import Device, system_facts
+from .machine import Device, best_device, system_facts
 from .measure import measure_mask
 from .metrics import evaluate
 from .report import left_out, write_segmented
+from .runs import Run, array_on_disk, fingerprint, run_in
 from .tiles import tile_spans, to_mask
 
 # %% ../nbs/52_segmentation.ipynb #2cae0a8b
@@ -382,7 +385,7 @@ def summary(
             lines.append(f"  beside it: {b['name']}, mean Dice {b['value']:.3f}{better}")
     return "\n".join(lines)
 
-# %% ../nbs/52_segmentation.ipynb #8a18ee6b
+# %% ../nbs/52_segmentation.ipynb #16e4ca60
 Threshold = number("a probability above 0 and below 1, such as 0.5", lambda v: 0 < v < 1)
 
 
@@ -392,20 +395,6 @@ class Segmented(NamedTuple):
     names: list  # of the masks written, without suffix
     skipped: list  # a line for each picture that could not be used
     classes: list  # a dict for each class of each picture: area, share, objects
-
-
-@contextmanager
-def _probability_file(path, shape, wanted):
-    "Where probabilities `(k h w)` go, written as they come; nothing if they are not wanted."
-    if not wanted:
-        yield None
-        return
-    import tifffile
-
-    with write_atomic(path) as tmp:
-        file = tifffile.memmap(tmp, shape=shape, dtype=np.float32, photometric="minisblack")
-        yield file
-        file.flush()
 
 
 def _run(segmenter, picture, threshold, tiling, probabilities):
@@ -421,25 +410,35 @@ def _run(segmenter, picture, threshold, tiling, probabilities):
     return mask
 
 
-def _segment_one(job, found):
-    "Mask, overlay, probabilities if wanted, and the lines in the tables, of one picture."
-    picture, out = open_image(found.path, page=found.page), job.out
+def _files(name, probabilities):
+    "What is written of a picture, below the folder of the results."
+    tiff = [f"probabilities/{name}.tif"] * probabilities
+    return [*tiff, f"masks/{name}.png", f"overlays/{name}.png"]
+
+
+def _measured(job, found):
+    "Write mask, overlay, and probabilities if wanted; what goes into the tables, of one picture."
+    picture, out, name = open_image(found.path, page=found.page), job.run.out, found.name
     in_file = pixel_size_nm(found.path)
     nm = job.pixel_nm or in_file or job.about.get("pixel_nm")
-    job.in_files |= {in_file} if in_file else set()
-    h, w = picture.shape[-2:]
-    shape = (job.segmenter.config["n_classes"], h, w)
-    path = out / "probabilities" / f"{found.name}.tif"
-    with _probability_file(path, shape, job.probabilities) as file:
+    shape = (job.segmenter.config["n_classes"], *picture.shape[-2:])
+    path = out / "probabilities" / f"{name}.tif"
+    with array_on_disk(path, shape) if job.probabilities else nullcontext() as file:
         mask = _run(job.segmenter, picture, job.threshold, job.tiling, file)
-    save_mask(out / "masks" / f"{found.name}.png", mask)
+    save_mask(out / "masks" / f"{name}.png", mask)
     names = dict(classes=job.classes, pixel_nm=nm)
-    save_overlay(out / "overlays" / f"{found.name}.png", picture, mask, **names)
+    save_overlay(out / "overlays" / f"{name}.png", picture, mask, **names)
     lines, pieces = measure_mask(mask, **names, min_px=job.min_px)
-    job.lines += [dict(image=found.name) | line for line in lines]
-    job.pieces += [dict(image=found.name) | piece for piece in pieces]
-    job.names.append(found.name)
-    job.sizes.add(nm)
+    return dict(lines=lines, pieces=pieces, pixel_nm=nm, in_file=in_file)
+
+
+def _segment_one(job, found):
+    "Segment a picture, unless an earlier start of this run has done it."
+    facts = job.run.earlier(found)
+    if facts is None:
+        files = _files(found.name, job.probabilities)
+        facts = job.run.keep(found, files, **_measured(job, found))
+    job.add(found.name, **facts)
 
 
 @dataclass
@@ -447,7 +446,7 @@ class _Job:
     "What is the same for all pictures of a folder, and what has been found so far."
 
     segmenter: Segmenter
-    out: Path
+    run: Run
     threshold: float
     tiling: dict
     probabilities: bool
@@ -463,6 +462,13 @@ class _Job:
         self.about = self.segmenter.model.about
         k = max(2, self.segmenter.config["n_classes"])
         self.classes = list(self.about.get("classes") or (f"class {i}" for i in range(k)))
+
+    def add(self, name, lines, pieces, pixel_nm, in_file):
+        self.names.append(name)
+        self.lines += [dict(image=name) | line for line in lines]
+        self.pieces += [dict(image=name) | piece for piece in pieces]
+        self.sizes.add(pixel_nm)
+        self.in_files |= {in_file} if in_file else set()
 
 
 def _sizes(sizes, said):
@@ -490,7 +496,7 @@ def _rounded(rows):
 
     return [{k: short(v) for k, v in row.items()} for row in rows]
 
-# %% ../nbs/52_segmentation.ipynb #fed55360
+# %% ../nbs/52_segmentation.ipynb #823e71cf
 def _square_micrometres(lines):
     "The area of a class in all pictures; None unless the pixel size of each is known."
     areas = [line.get("area_nm2") for line in lines]
@@ -518,6 +524,59 @@ def _in_all(lines):
     return rows
 
 
+def _weights(model):
+    "What tells a model from others."
+    if not isinstance(model, EffUNet):
+        return fingerprint(*(Path(model) / name for name in MODEL_FILES))
+    code = hashlib.sha256(json.dumps([model.config, model.about], default=str).encode())
+    for name, tensor in model.state_dict().items():
+        code.update(name.encode())
+        code.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
+    return code.hexdigest()[:16]
+
+
+def _segmenter(run, model, todo, device, threshold):
+    "The model, ready; in the backend that an earlier start of this run had chosen."
+    backend = run.chosen.get("backend", "auto")
+    segmenter = Segmenter(model, pixels=_pixels(todo), device=device, backend=backend)
+    k = segmenter.config["n_classes"]
+    if k > 1 and threshold != 0.5:
+        raise InputError(
+            f"threshold={threshold}; it is for models of two classes: of {k} the largest "
+            "probability wins"
+        )
+    if segmenter.model.about.get("task") == "anomaly":
+        raise InputError(f"{model}: a model of fit_folder, which goes with find_folder")
+    run.choose(backend=segmenter.backend)
+    return segmenter
+
+
+def _about_folder(job, todo):
+    "What is odd about the pictures, for whoever reads the result."
+    notes = []
+    masks = [f.name for f in todo if called_like_a_mask(f.name)]
+    if masks:
+        notes.append(f"{len(masks)} files are called like masks (first: {masks[0]})")
+    nm = job.pixel_nm
+    odd = {found for found in job.in_files if nm and abs(found / nm - 1) > 0.02}
+    if odd:
+        notes.append(f"pixel_nm={nm:g} was used, but files say {min(odd):.4g} nm")
+    return notes
+
+
+def _how_segmented(job):
+    "What was set, by names a reader understands."
+    segmenter = job.segmenter
+    said = {
+        "trained on": job.about.get("data"),
+        "threshold": job.threshold if segmenter.config["n_classes"] == 1 else None,
+        "smallest object (px)": job.min_px,
+        "pixel size (nm)": _sizes(job.sizes, job.pixel_nm),
+        "computed in": f"{segmenter.backend} on {next(segmenter.model.parameters()).device}",
+    }
+    return {name: v for name, v in said.items() if v is not None}
+
+# %% ../nbs/52_segmentation.ipynb #63544585
 @checked
 def segment_folder(
     source: FilePath,  # an image, or a folder of them with subfolders
@@ -536,52 +595,47 @@ def segment_folder(
     say=print,  # called with a line for each picture that is skipped
 ) -> Segmented:  # names of the masks, what was skipped, and how much there is of each class
     """Masks, overlays, tables and a report for new pictures of any size, each page of a stack by
-    itself. Raises `InputError` if nothing can be done at all."""
-    source = Path(source)
-    read = [source] if isinstance(model, EffUNet) else [source, Path(model)]
-    out = output_folder(out, *read, overwrite=overwrite)
+    itself. What was stopped, by whatever, goes on with the same call. Raises `InputError` if
+    nothing can be done at all, `Interrupted` for Ctrl-C."""
+    source, given = Path(source), isinstance(model, EffUNet)
+    out = output_folder(
+        out, *([source] if given else [source, Path(model)]), overwrite=overwrite, goes_on=True
+    )
     todo = pictures_in(source, without=out)
-    masks = [f.name for f in todo if called_like_a_mask(f.name)]
-    notes = []
-    if masks:
-        notes.append(f"{len(masks)} files are called like masks (first: {masks[0]})")
+    tiling = dict(tile=tile, overlap=overlap)
+    device = device or (next(model.parameters()).device if given else best_device())
     if tile is not None:
         tile_spans(tile + 1, tile, overlap, 32)  # refused before anything is made
-    segmenter = Segmenter(model, pixels=_pixels(todo), device=device)
-    k = segmenter.config["n_classes"]
-    if k > 1 and threshold != 0.5:
-        raise InputError(
-            f"threshold={threshold}; it is for models of two classes: of {k} the largest "
-            "probability wins"
-        )
-    if segmenter.model.about.get("task") == "anomaly":
-        raise InputError(f"{model}: a model of fit_folder, which goes with find_folder")
-    tiling = dict(tile=tile, overlap=overlap)
-    job = _Job(segmenter, out, threshold, tiling, probabilities, min_px, pixel_nm)
-    skipped = for_each(source, todo, partial(_segment_one, job), desc="segmenting", say=say)
-    odd = {nm for nm in job.in_files if pixel_nm and abs(nm / pixel_nm - 1) > 0.02}
-    if odd:
-        notes.append(f"pixel_nm={pixel_nm:g} was used, but files say {min(odd):.4g} nm")
-    for note in notes:
-        say(f"note: {note}")
-    write_table(out / "classes.csv", _rounded(job.lines), ["image", "class"])
-    write_table(out / "objects.csv", _rounded(job.pieces), ["image", "class"])
-    settings = {
-        "model": "as given" if isinstance(model, EffUNet) else Path(model).name,
-        "trained on": job.about.get("data"),
-        "threshold": threshold if segmenter.config["n_classes"] == 1 else None,
-        "smallest object (px)": min_px,
-        "pixel size (nm)": _sizes(job.sizes, pixel_nm),
-        "computed in": f"{segmenter.backend} on {next(segmenter.model.parameters()).device}",
-    }
-    write_segmented(
-        out / "report.html",
-        f"Segmentation of {source.name}",
-        _in_all(job.lines),
-        [(name, out / "overlays" / f"{name}.png") for name in job.names],
-        {name: v for name, v in settings.items() if v is not None},
-        system_facts(),
-        notes + left_out(skipped),
-        again() if again else "",
+    how = dict(threshold=threshold, probabilities=probabilities, min_px=min_px, pixel_nm=pixel_nm)
+    plan = dict(
+        command="segment_folder",
+        source=os.path.abspath(source),
+        **how,
+        **tiling,
+        device=str(device),
+        weights=_weights(model),
     )
+    with run_in(out, plan, overwrite=overwrite) as run:
+        tables = ["classes.csv", "objects.csv", "report.html"] + ["settings.toml"] * bool(again)
+        run.claim([name for f in todo for name in _files(f.name, probabilities)] + tables)
+        job = _Job(_segmenter(run, model, todo, device, threshold), run, **how, tiling=tiling)
+        for line in run.going_on(todo):
+            say(line)
+        skipped = for_each(source, todo, partial(_segment_one, job), desc="segmenting", say=say)
+        notes = _about_folder(job, todo)
+        for note in notes:
+            say(f"note: {note}")
+        write_table(out / "classes.csv", _rounded(job.lines), ["image", "class"])
+        write_table(out / "objects.csv", _rounded(job.pieces), ["image", "class"])
+        about = {"model": "as given" if given else Path(model).name} | _how_segmented(job)
+        write_segmented(
+            out / "report.html",
+            f"Segmentation of {source.name}",
+            _in_all(job.lines),
+            [(name, out / "overlays" / f"{name}.png") for name in job.names],
+            about,
+            system_facts(),
+            notes + left_out(skipped),
+            again() if again else "",
+        )
     return Segmented(job.names, skipped, job.lines)

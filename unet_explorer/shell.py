@@ -7,7 +7,7 @@ __all__ = ['EITHER', 'SAID_ANEW', 'LISTS', 'LACKS', 'LESS', 'option', 'parameter
            'call', 'in_options', 'again', 'settings_in', 'check_settings', 'write_settings', 'lack_of', 'ending',
            'heard_or_not']
 
-# %% ../nbs/54_shell.ipynb #9e8056df
+# %% ../nbs/54_shell.ipynb #df5afc69
 import argparse
 import inspect
 import os
@@ -23,7 +23,7 @@ from unet_explorer.contracts import (
     check_value,
     first_line,
     number_in,
-    plain,
+    printable,
     rule_of,
     shown,
 )
@@ -339,7 +339,7 @@ def lack_of(
             return line.format(error=first_line(error), less=less)
     return None
 
-# %% ../nbs/54_shell.ipynb #89f6f00d
+# %% ../nbs/54_shell.ipynb #d72b0104
 def ending(
     error,  # that a command raised
     stopped,  # whether it was asked to end
@@ -351,14 +351,14 @@ def ending(
     again."""
     if stopped or isinstance(error, KeyboardInterrupt):
         said = str(error) if isinstance(error, KeyboardInterrupt) else ""
-        return plain(said) or "interrupted", 130
+        return printable(said) or "interrupted", 130
     if isinstance(error, InputError):
         return in_options(str(error), names, phrases), 2
     lacking = lack_of(error, names)
     if lacking:
-        return plain(lacking), 2
+        return printable(lacking), 2
     if isinstance(error, OSError):
-        return plain(f"{error.filename or 'system'}: {error.strerror or first_line(error)}"), 2
+        return printable(f"{error.filename or 'system'}: {error.strerror or first_line(error)}"), 2
     raise error
 
 # %% ../nbs/54_shell.ipynb #2fd31c0d
