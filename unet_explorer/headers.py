@@ -6,9 +6,10 @@
 __all__ = ['SIZES_NM', 'MAKERS', 'SQUARE', 'MOST', 'DRAWN', 'RECORDED', 'ALONE', 'TOGETHER', 'AT_MOST', 'SAMPLE', 'Sides',
            'pixel_sides_nm', 'pixel_size_nm', 'not_square', 'Bar', 'Bars', 'specimen', 'without_bar']
 
-# %% ../nbs/04_headers.ipynb #ca8bb643
+# %% ../nbs/04_headers.ipynb #dd2b52dc
 import re
 import unicodedata
+import warnings
 from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
@@ -260,15 +261,20 @@ def _of_axes(axes):
     y, x = (_number(a.get("scale")) * _unit_in_nm(a.get("units")) for a in axes)
     yield _sides(abs(y), abs(x), "nm")
 
-# %% ../nbs/04_headers.ipynb #6f6e39ee
+# %% ../nbs/04_headers.ipynb #958651f8
 def _width(path):
     "The columns of a picture file; None if it cannot be opened."
     from PIL import Image
 
     try:
-        with Image.open(path, formats=("PNG", "JPEG", "BMP", "TIFF")) as f:
-            return f.width
-    except Exception:
+        if Path(path).suffix.lower() in TIFF:
+            with opened_tiff(path) as tif:
+                return tif.pages[0].imagewidth
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with Image.open(path, formats=("PNG", "JPEG", "BMP")) as f:
+                return f.width
+    except Exception:  # what decoders raise has no common base class
         return None
 
 
