@@ -6,7 +6,7 @@
 __all__ = ['ImageTensor', 'MaskTensor', 'AUGMENTATIONS', 'Augmentation', 'SomePictures', 'Channels', 'Table', 'ListOfPairs',
            'pad_to', 'augment', 'Pictures', 'Pairs', 'Rows', 'as_fastai', 'Crops', 'WholePictures', 'dataloaders']
 
-# %% ../nbs/22_batches.ipynb #55228823
+# %% ../nbs/22_batches.ipynb #6f196b49
 from typing import Annotated, Protocol
 
 import numpy as np
@@ -21,6 +21,7 @@ from unet_explorer.contracts import (
     Whole,
     checked,
     instance,
+    shown,
 )
 from .data import sample
 from .images import IGNORE, to_image
@@ -222,7 +223,7 @@ def as_fastai(
 
     return (TensorImageBW if len(image) == 1 else TensorImage)(image), TensorMask(mask)
 
-# %% ../nbs/22_batches.ipynb #b58d3f29
+# %% ../nbs/22_batches.ipynb #2de06e61
 class Crops:
     """`n` random crops per epoch, augmented: image `(c size size)`, mask `(size size)`.
     The stream of crops depends on `seed` alone. Raises `InputError` for what cannot be."""
@@ -247,6 +248,22 @@ class Crops:
     ):
         "Begin the stream of crops of `seed` again."
         self.seed, self.rng, self.worker = seed, np.random.default_rng(seed), None
+
+    def state(self) -> dict:  # what JSON can hold
+        "Where the stream of crops is now, for `go_on`."
+        return dict(seed=self.seed, numbers=self.rng.bit_generator.state)
+
+    @checked
+    def go_on(
+        self,
+        state: dict,  # from `state()`
+    ):
+        "Go on where the stream of crops was. Raises `InputError` for what `state` never gave."
+        try:
+            self.restart(state["seed"])
+            self.rng.bit_generator.state = state["numbers"]
+        except (KeyError, TypeError, ValueError):
+            raise InputError(f"go_on: state={shown(state)}; give what state() returned") from None
 
     def __len__(self):
         return self.n
