@@ -432,6 +432,18 @@ def found_boxes():
     return [dict(boxes=some_boxes(), scores=torch.tensor([0.5]), labels=torch.tensor([0]))]
 
 
+def keep_in(folder):
+    from unet_explorer.train import Keep
+
+    return Keep(folder)
+
+
+def a_checkpoint():
+    keep = keep_in(a_folder())
+    keep.write({})
+    return keep.folder
+
+
 BY_NAME = {  # a required parameter of this name gets what its maker gives
     "image": picture,
     "picture": picture,
@@ -517,6 +529,13 @@ BY_CALL = {  # what one function needs besides
     "Crops.crop": dict(pictures=some_pictures),
     "WholePictures": dict(pictures=some_pictures),
     "Crops.restart": dict(seed=same(1)),
+    "Crops.go_on": dict(
+        state=lambda: dict(seed=0, numbers=np.random.default_rng(1).bit_generator.state)
+    ),
+    "pictures_said": dict(names=same(["a", "b"]), some=lambda: [picture()]),
+    "kept_in": dict(out=a_checkpoint),
+    "Keep": dict(folder=a_folder),
+    "Keep.write": dict(state=dict),
     "dataloaders": dict(ds=dataset, size=same(32), bs=same(2), batches=same(1)),
     "Rule": dict(words=same("anything"), holds=same(bool)),
     "rule_of": dict(kind=same(int)),

@@ -11,7 +11,6 @@ import pytest
 import torch
 from fastai.callback.core import Callback
 
-from unet_explorer import train
 from unet_explorer.batches import dataloaders
 from unet_explorer.contracts import InputError
 from unet_explorer.data import load
@@ -29,12 +28,10 @@ def ds():
 
 
 @pytest.fixture(autouse=True)
-def one_thread(monkeypatch):
-    "Sums in another order end in other bits. And a checkpoint after each step."
+def one_thread():
+    "Sums in another order end in other bits."
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
-    monkeypatch.setattr(train, "EVERY", 0)
-    monkeypatch.setattr(train, "COST", math.inf)
     yield
     torch.set_num_threads(threads)
 
@@ -77,7 +74,7 @@ def ends(ds, folder=None, stop=None, resume=False, seed=3, **how):
     learn = made(ds, **how)
     if stop:
         learn.add_cb(StopAt(*stop))
-    keep = Keep(folder, resume) if folder else None
+    keep = Keep(folder, resume, every=0) if folder else None
     done = fit(learn, steps=STEPS, epochs=EPOCHS, seed=seed, bar=False, keep=keep)
     rates = [learn.recorder.lrs, getattr(learn.recorder, "hps", None)]
     return {k: v for k, v in done.items() if k != "seconds"}, learn.model.state_dict(), rates

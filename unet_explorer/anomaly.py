@@ -6,7 +6,7 @@
 __all__ = ['FEWEST', 'Features', 'LOSSES', 'Detector', 'conformal', 'check_clean', 'contrast', 'averages_kept', 'Contrast',
            'fit_normal', 'anomaly_map', 'pick_threshold', 'align', 'PerPlace']
 
-# %% ../nbs/31_anomaly.ipynb #53f5757c
+# %% ../nbs/31_anomaly.ipynb #6feaf95c
 import math
 from contextlib import contextmanager
 from functools import partial
@@ -40,7 +40,7 @@ from unet_explorer.contracts import (
 from .images import IGNORE, check_image, check_mask
 from .implant import Implanted, implant
 from .metrics import as_array
-from .train import Model, Training, fit, learner
+from .train import BEFORE_THE_FIRST_EPOCH, Keep, Model, Training, fit, learner
 
 # %% ../nbs/31_anomaly.ipynb #5c86cca7
 @checked
@@ -293,7 +293,7 @@ def _planted(images, references, seed, sizes):
         out.append((planted if references is None else torch.cat([planted, references[i]]), label))
     return out
 
-# %% ../nbs/31_anomaly.ipynb #52d08820
+# %% ../nbs/31_anomaly.ipynb #b9d81b11
 def _loaders(clean, references, labelled, training, how, device):
     "Training crops, and fixed implants in the last tenth of the clean pictures for validation."
     from fastai.data.core import DataLoaders, TfmdDL
@@ -328,6 +328,7 @@ def fit_normal(
     loss: str = "bce",  # a key of `LOSSES`
     contrast_weight: NotNegative = 0.0,  # of the contrast of features; 0 leaves it out
     model: Model | None = None,  # None: EffUNet(lite0) with one convolution per decoder block
+    keep: instance(Keep) | None = None,  # where checkpoints go, and whether it goes on from one
     **how,  # options of `implant.Implanted`
 ) -> EffUNet:  # one logit per pixel, larger is odder; `.about["task"]` is "anomaly"
     """Train a U-Net to find what is not normal, from clean pictures. Of the options in `how`,
@@ -354,9 +355,9 @@ def fit_normal(
     dls = _loaders(clean, references, labelled, t, how, device)
     learn = learner(dls, model, loss=loss_function, lr=t.lr, precision=t.precision, seed=t.seed)
     learn.add_cb(Contrast(contrast_weight))
-    done = fit(learn, steps=t.steps, minutes=t.minutes, seed=t.seed, bar=t.bar)
+    done = fit(learn, steps=t.steps, minutes=t.minutes, seed=t.seed, bar=t.bar, keep=keep)
     if done["best_epoch"] is None:
-        raise Interrupted
+        raise Interrupted(*([BEFORE_THE_FIRST_EPOCH] if keep else []))
     model.about = dict(
         task="anomaly",
         reference=references is not None,

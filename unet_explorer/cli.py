@@ -6,7 +6,7 @@
 __all__ = ['EXPORT_SUFFIXES', 'LESSON_FILES', 'COMMANDS', 'ABOUT', 'demo', 'train', 'segment', 'defects_fit', 'defects_find',
            'export', 'lab', 'command_in', 'parser', 'main']
 
-# %% ../nbs/56_cli.ipynb #5ca6f46a
+# %% ../nbs/56_cli.ipynb #983fe7d2
 import argparse
 import shlex
 import shutil
@@ -19,17 +19,27 @@ from .contracts import Count, InputError, Number, Positive, Share
 from .contracts import checked, known, model_folder, need, printable, write_atomic
 from .options import PHRASES, colours_in, cutting, learning, meaning, names_in
 from .options import network, teaching, values_in
-from .runs import stoppable
+from .runs import check_going_on, stoppable
 from .shell import add_command, again, call, check_options, check_settings, flat
-from .shell import ending, heard_or_not, in_options, settings_in, write_settings
+from .shell import ending, heard_or_not, in_options, resumed_settings, settings_in
+from .shell import settings_of, write_settings
 
-# %% ../nbs/56_cli.ipynb #46067421
+# %% ../nbs/56_cli.ipynb #ffe46cbf
 def _training(said, minutes, **more):
     "The `Training` that was asked for; imported late, since it brings torch and fastai."
     from unet_explorer.train import Training
 
-    how = {k: v for k, v in (said | more).items() if k != "batch_size"}
+    how = {k: v for k, v in (said | more).items() if k not in ("batch_size", "resume")}
     return Training(**how, bs=said["batch_size"], bar="terminal").or_else(minutes=minutes)
+
+
+def _place(out, overwrite, resume, *inputs):
+    "The options of the folder for the results, which is tried before anything is read."
+    from unet_explorer.folders import output_folder
+
+    check_going_on(out, resume=resume, overwrite=overwrite)
+    output_folder(out, *inputs, overwrite=overwrite or resume)
+    return dict(overwrite=overwrite, resume=resume)
 
 
 def _say(ds):
@@ -65,10 +75,10 @@ def _exit_code(result):
     "Ctrl-C after the first epoch gives a result, but other programs must not take it for done."
     if result["stopped"] != "interrupted":
         return 0
-    print("interrupted: the best epoch so far was kept", file=sys.stderr)
+    print("interrupted: the best epoch so far was kept; --resume goes on", file=sys.stderr)
     return 130
 
-# %% ../nbs/56_cli.ipynb #c1175c1f
+# %% ../nbs/56_cli.ipynb #3e58280e
 @checked
 def demo(
     *,
@@ -89,18 +99,19 @@ def demo(
     given = flat(locals())
     from unet_explorer.data import SOURCES, load, meta
     from unet_explorer.effunet import check_encoder
-    from unet_explorer.folders import output_folder
 
     known("data", data, SOURCES)
     training = _training(learning, 4, **teaching)
     check_encoder(network["encoder"], network["family"])
-    output_folder(out, overwrite=overwrite)
+    place = _place(out, overwrite, learning["resume"])
     ds = load(data, fallback=True)
     print(f"{meta(ds)['title']}: {_say(ds)}")
-    repeat = again(["unet-explorer", "demo"], demo, given | dict(data=meta(ds)["name"]))
-    return _train_on(ds, out, training, dict(network, overwrite=overwrite, again=repeat))
+    given |= dict(data=meta(ds)["name"])
+    repeat = again(["unet-explorer", "demo"], demo, given)
+    how = dict(network, **place, settings=settings_of("demo", given), again=repeat)
+    return _train_on(ds, out, training, how)
 
-# %% ../nbs/56_cli.ipynb #0d48f3df
+# %% ../nbs/56_cli.ipynb #5f146b0e
 @checked
 def train(
     images,  # folder of images (PNG, JPEG, TIFF), or of both; subfolders are specimens
@@ -121,11 +132,11 @@ def train(
         unet-explorer train data/ --classes gap,metal --pixel-nm 4 --out model/
         unet-explorer train data/ --colours "255,0,0=1 0,0,255=2" --split-by folder --out model/
         unet-explorer train data/ --encoder resnet34 --family smp --loss focal+dice --out model/
-        unet-explorer train --config model/settings.toml --minutes 30 --out longer/"""
+        unet-explorer train --config model/settings.toml --minutes 30 --out longer/
+        unet-explorer train --resume --out model/"""
     given = flat(locals())
     from unet_explorer.data import load_pairs, meta, split
     from unet_explorer.effunet import check_encoder
-    from unet_explorer.folders import output_folder
 
     readers = dict(classes=names_in, values=values_in, colours=colours_in)
     said = {k: None if meaning[k] is None else read(meaning[k]) for k, read in readers.items()}
@@ -135,14 +146,15 @@ def train(
         )
     training = _training(learning, 10, **teaching)
     check_encoder(network["encoder"], network["family"])
-    output_folder(out, images, *([masks] if masks else []), overwrite=overwrite)
+    place = _place(out, overwrite, learning["resume"], images, *([masks] if masks else []))
     ds = load_pairs(images, masks, **said, **{k: meaning[k] for k in ("pixel_nm", "bar")})
     parts = split(ds, **{k: meaning[k] for k in ("valid", "test", "split_by")})
     for note in meta(parts)["notes"]:
         print(f"note: {in_options(note, given, PHRASES)}")
     print(f"{len(ds)} images, classes {', '.join(meta(ds)['classes'])}: {_say(parts)}")
     repeat = again(["unet-explorer", "train"], train, given)
-    how = dict(network, objects=meaning["objects"], overwrite=overwrite, again=repeat)
+    how = dict(network, **place, settings=settings_of("train", given), again=repeat)
+    how |= dict(objects=meaning["objects"])
     return _train_on(parts, out, training, how)
 
 # %% ../nbs/56_cli.ipynb #6233c38e
@@ -190,7 +202,7 @@ def segment(
     print(f"wrote {out}/report.html, classes.csv, objects.csv, masks/, overlays/{more}")
     return 1 if done.skipped else 0
 
-# %% ../nbs/56_cli.ipynb #6b356383
+# %% ../nbs/56_cli.ipynb #643613f1
 @checked
 def defects_fit(
     clean,  # folder of clean pictures of one size and magnification
@@ -207,11 +219,14 @@ def defects_fit(
 
         unet-explorer defects fit clean/ --out normal/
         unet-explorer defects fit clean/ --fpr 0.01 --minutes 20 --out normal/"""
-    repeat = again(["unet-explorer", "defects", "fit"], defects_fit, flat(locals()))
+    given = flat(locals())
     from unet_explorer.inspection import fit_folder
 
+    repeat = again(["unet-explorer", "defects", "fit"], defects_fit, given)
+    place = _place(out, overwrite, learning["resume"], clean)
     training = _training(learning, 8)
-    how = dict(fpr=fpr, pixel_nm=pixel_nm, overwrite=overwrite, again=repeat)
+    how = dict(place, settings=settings_of("defects fit", given), again=repeat)
+    how |= dict(fpr=fpr, pixel_nm=pixel_nm)
     result = fit_folder(clean, out, training, **how)
     _keep_settings(out, result["command"])
     n, held = (len(result["data"][k]) for k in ("train", "threshold"))
@@ -339,7 +354,7 @@ def lab(
     ]
     return subprocess.run(command).returncode
 
-# %% ../nbs/56_cli.ipynb #ed8cae67
+# %% ../nbs/56_cli.ipynb #9d45d9c5
 COMMANDS = {
     "demo": demo,
     "train": train,
@@ -385,7 +400,8 @@ def parser(
     typed = command_in(argv)
     preset = {}
     if typed:
-        preset = check_settings(settings_in(argv), typed, COMMANDS[typed], argv)
+        said = settings_in(argv) or resumed_settings(argv)
+        preset = check_settings(said, typed, COMMANDS[typed], argv)
     for name, function in COMMANDS.items():
         where, own = (verbs if " " in name else top), (preset if name == typed else {})
         command = add_command(where, name.split()[-1], function, own)

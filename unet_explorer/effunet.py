@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['IMAGENET', 'DECODER', 'ENCODERS', 'FORMAT', 'LARGEST', 'DecoderBlock', 'TimmEncoder', 'SmpEncoder', 'check_encoder',
-           'EffUNet', 'save', 'restore']
+           'EffUNet', 'write_tensors', 'save', 'restore']
 
 # %% ../nbs/21_effunet.ipynb #9d5aad2d
 import json
@@ -436,7 +436,26 @@ class EffUNet(nn.Module):
         channels = self.config["in_ch"] if self.config["in_ch"] in (1, 3) else None
         return segment_tiled(self, as_picture(image, channels), threshold)
 
-# %% ../nbs/21_effunet.ipynb #d07e7b13
+# %% ../nbs/21_effunet.ipynb #8229b704
+@checked
+def write_tensors(
+    path: FilePath,  # of the file, ending in .safetensors
+    tensors: dict,  # name: tensor, on any device
+    about: dict | None = None,  # name: text, kept in the head of the file
+):
+    """Write tensors into one file, completely or not at all.
+    Raises `InputError` where it cannot be written, such as on a disk that is full."""
+    from safetensors import SafetensorError
+    from safetensors.torch import save_file
+
+    plain = {k: v.detach().cpu().contiguous() for k, v in tensors.items()}
+    with write_atomic(path) as tmp:
+        try:
+            save_file(plain, tmp, about)
+        except SafetensorError as e:
+            raise OSError(first_line(e)) from None
+
+# %% ../nbs/21_effunet.ipynb #dc840e3d
 FORMAT = 2  # of config.json; raised when an older library could not read it
 
 
@@ -472,8 +491,6 @@ def save(
 ):
     """Write `model.safetensors` and `config.json`, each complete or not at all.
     Raises `InputError` for what JSON cannot hold, and where nothing can be written."""
-    from safetensors.torch import save_file
-
     try:
         library = version("unet-explorer")
     except PackageNotFoundError:
@@ -485,10 +502,8 @@ def save(
         text = json.dumps(config, indent=1)
     except (TypeError, ValueError) as e:
         raise InputError(f"save: about={shown(about)}; JSON cannot hold it: {first_line(e)}") from e
-    weights = {k: v.detach().cpu().contiguous() for k, v in model.state_dict().items()}
     folder = Path(folder)
-    with write_atomic(folder / "model.safetensors") as tmp:
-        save_file(weights, tmp)
+    write_tensors(folder / "model.safetensors", model.state_dict())
     with write_atomic(folder / "config.json") as tmp:
         tmp.write_text(text, encoding="utf-8")
 

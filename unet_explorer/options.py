@@ -21,7 +21,7 @@ from unet_explorer.contracts import (
     checked,
 )
 
-# %% ../nbs/55_options.ipynb #ef03b43d
+# %% ../nbs/55_options.ipynb #8e2c761d
 @checked
 def learning(
     *,
@@ -34,6 +34,7 @@ def learning(
     lr: Positive | None = None,  # highest learning rate; 0.003, defects fit 0.001
     workers: Whole = 0,  # processes that prepare crops; 0 is best on small machines
     device: str | None = None,  # cpu, cuda, mps; left out: the GPU if there is one
+    resume: bool = False,  # go on with the training that was stopped in the --out folder
 ) -> dict:  # what was said
     """how to train
 

@@ -4,10 +4,10 @@
 
 # %% auto #0
 __all__ = ['EITHER', 'SAID_ANEW', 'LISTS', 'LACKS', 'LESS', 'option', 'parameters_of', 'add_command', 'check_options', 'flat',
-           'call', 'in_options', 'again', 'settings_in', 'check_settings', 'write_settings', 'lack_of', 'ending',
-           'heard_or_not']
+           'call', 'in_options', 'again', 'settings_in', 'check_settings', 'settings_of', 'resumed_settings',
+           'write_settings', 'lack_of', 'ending', 'heard_or_not']
 
-# %% ../nbs/54_shell.ipynb #df5afc69
+# %% ../nbs/54_shell.ipynb #fe2431f4
 import argparse
 import inspect
 import os
@@ -28,6 +28,7 @@ from unet_explorer.contracts import (
     shown,
 )
 from .contracts import write_atomic
+from .runs import kept_in
 
 # %% ../nbs/54_shell.ipynb #51d2681e
 EITHER = ("minutes", "steps")  # only one of them may be said
@@ -196,8 +197,8 @@ def in_options(
 
     return re.sub(rf"(?<![\w-])({some})=(True\b|False\b)?", said, message)
 
-# %% ../nbs/54_shell.ipynb #252c5be4
-SAID_ANEW = ("out", "overwrite", "minutes", "steps", "seed", "precision")
+# %% ../nbs/54_shell.ipynb #2a1f79e1
+SAID_ANEW = ("out", "overwrite", "resume", "minutes", "steps", "seed", "precision")
 
 
 def _typed(p, value):
@@ -231,7 +232,7 @@ def again(
 
     return line
 
-# %% ../nbs/54_shell.ipynb #a0012d8a
+# %% ../nbs/54_shell.ipynb #78a0680a
 def settings_in(
     argv: list,  # what was typed
     key: str = "--config",  # the option that names the file
@@ -291,19 +292,44 @@ def check_settings(
     return settings
 
 
+def settings_of(
+    command: str,  # "train", "defects fit"
+    given: dict,  # of the options, None where nothing was said
+) -> dict:  # without those that name a place which is taken
+    "What was said to a command, to say it again."
+    here = ("out", "overwrite", "resume")
+    said = {k: v for k, v in given.items() if v is not None and k not in here}
+    return dict(command=command) | said
+
+
+def resumed_settings(
+    argv: list,  # what was typed
+) -> dict:  # {} unless it says --resume
+    """The settings of the training that a line goes on with. Raises `InputError` if there is none
+    in the folder."""
+    first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    first.add_argument("--out", nargs="?")
+    first.add_argument("--resume", action="store_true")
+    typed = first.parse_known_args(argv)[0]
+    if not typed.resume or not typed.out:
+        return {}
+    try:
+        return kept_in(typed.out)["settings"]
+    except InputError as e:
+        raise InputError(in_options(str(e), ("out", "resume", "overwrite"))) from None
+
+
 def write_settings(
     path,  # of the TOML file
     command: str,  # "train", "defects fit"
     given: dict,  # of the options, None where nothing was said
-    leave_out=("out", "overwrite"),  # that name a place which is taken
 ):
     "Write what was said to a command, for `--config`."
     import tomli_w
 
-    said = {k: v for k, v in given.items() if v is not None and k not in leave_out}
     head = f"# unet-explorer {command} --config {Path(path).name} --out FOLDER\n"
     with write_atomic(path) as tmp:
-        tmp.write_text(head + tomli_w.dumps(dict(command=command) | said), encoding="utf-8")
+        tmp.write_text(head + tomli_w.dumps(settings_of(command, given)), encoding="utf-8")
 
 # %% ../nbs/54_shell.ipynb #c26b76eb
 LACKS = [  # a pattern in the text of an error, and what to say; "{}": options that ask for less
@@ -339,7 +365,7 @@ def lack_of(
             return line.format(error=first_line(error), less=less)
     return None
 
-# %% ../nbs/54_shell.ipynb #d72b0104
+# %% ../nbs/54_shell.ipynb #dd6af81d
 def ending(
     error,  # that a command raised
     stopped,  # whether it was asked to end
@@ -351,7 +377,7 @@ def ending(
     again."""
     if stopped or isinstance(error, KeyboardInterrupt):
         said = str(error) if isinstance(error, KeyboardInterrupt) else ""
-        return printable(said) or "interrupted", 130
+        return in_options(printable(said), names, phrases) or "interrupted", 130
     if isinstance(error, InputError):
         return in_options(str(error), names, phrases), 2
     lacking = lack_of(error, names)
