@@ -2,8 +2,6 @@
 thread. Stopped in the middle of an epoch, at its end, in validation, while a checkpoint is written,
 by Ctrl-C, TERM or KILL, by a disk that is full."""
 
-import json
-import math
 import random
 
 import numpy as np
@@ -12,10 +10,9 @@ import torch
 from fastai.callback.core import Callback
 
 from unet_explorer.batches import dataloaders
-from unet_explorer.contracts import InputError
 from unet_explorer.data import load
 from unet_explorer.effunet import EffUNet
-from unet_explorer.runs import CHECKPOINT, kept_in
+from unet_explorer.runs import CHECKPOINT
 from unet_explorer.train import Keep, fit, learner
 
 TINY = dict(decoder=(16, 16, 8, 8), convs=1, pretrained=False)

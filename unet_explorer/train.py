@@ -5,10 +5,10 @@
 # %% auto #0
 __all__ = ['PIXEL_LOSSES', 'SEG_LOSSES', 'LossName', 'Model', 'MOMENT', 'Folder', 'BEFORE_THE_FIRST_EPOCH', 'COST', 'Precision',
            'Loaders', 'Loss', 'Bar', 'OurLearner', 'AnyModel', 'Call', 'SegLoss', 'MeanDice', 'ChannelsLast', 'measure',
-           'OnTime', 'KeepBest', 'OneBar', 'Resumable', 'pictures_said', 'Keep', 'learner', 'fit', 'history',
-           'Training', 'predict_all', 'simple_baseline', 'fit_batches']
+           'OnTime', 'KeepBest', 'OneBar', 'pictures_said', 'Keep', 'learner', 'fit', 'history', 'Training',
+           'predict_all', 'simple_baseline', 'fit_batches']
 
-# %% ../nbs/24_train.ipynb #7989808d
+# %% ../nbs/24_train.ipynb #79f6f590
 import copy
 import json
 import math
@@ -60,6 +60,7 @@ from unet_explorer.contracts import (
     instance,
     known,
     rule_of,
+    shown,
     whole,
 )
 from .images import IGNORE, check_mask
@@ -383,8 +384,8 @@ class OneBar(Callback):
     def after_fit(self):
         self.bar.close()
 
-# %% ../nbs/24_train.ipynb #f14f11d4
-class Resumable(Learner):
+# %% ../nbs/24_train.ipynb #1641c0cc
+class _Resumable(Learner):
     """fastai's `Learner`, which may begin in the middle: at an epoch, and behind some of its
     batches. Those are drawn again, so that the crops after them are the same, but not computed."""
 
@@ -475,7 +476,7 @@ def _put_back(learn, state):
         learn.on_time.up = state["up"]
     _set_chance(learn, state["chance"])
 
-# %% ../nbs/24_train.ipynb #b3a5bbc9
+# %% ../nbs/24_train.ipynb #7ae6a343
 def _apart(value, tensors):
     "`value` as JSON can hold it; its tensors go into the dict `tensors`."
     if torch.is_tensor(value):
@@ -504,7 +505,9 @@ def pictures_said(
     some: list,  # tensors of a few of them
 ) -> str:  # "24 pictures (1a2b3c4d)"
     "A short text that is another one for other pictures. Raises `InputError` for what is no list."
-    crc = zlib.crc32(json.dumps(names).encode())
+    if not all(map(torch.is_tensor, some)):
+        raise InputError(f"fingerprint: some={shown(some)}; they must be tensors")
+    crc = zlib.crc32(json.dumps(names, default=str).encode())
     for tensor in some:
         crc = zlib.crc32(tensor.contiguous().numpy().tobytes(), crc)
     return f"{len(names)} pictures ({crc:08x})"
@@ -527,6 +530,7 @@ class Keep:
         for field in fields(self):
             check_value("Keep", field.name, getattr(self, field.name), rule_of(field.type))
 
+    @checked
     def write(
         self,
         state: dict,  # numbers, texts and tensors, in dicts and lists
@@ -629,7 +633,7 @@ class _Checkpoints(Callback):
         every = self.keep.every
         self.due = now + max(every, (now - start) / COST) if every else now
 
-# %% ../nbs/24_train.ipynb #2901d5a9
+# %% ../nbs/24_train.ipynb #e58004c7
 Precision = Annotated[
     str, Rule("'auto', 'fp32' or 'bf16'", lambda v: v in ("auto", "fp32", "bf16"))
 ]
@@ -675,7 +679,7 @@ def learner(
     k, seconds = model.config["n_classes"], {}
     if precision == "auto" and has_bf16(dls.device):
         seconds = measure(model, getattr(source, "size", 256), dls.train.bs, dls.device)
-    learn = Resumable(
+    learn = _Resumable(
         dls,
         model,
         loss if callable(loss) else SegLoss(k, **SEG_LOSSES[loss]),
