@@ -1,21 +1,24 @@
 "What the numbers in masks mean: every suspicious folder is refused or noted, and cures cure."
 
 import ast
-import datasets
+import json
+import math
 import re
 import shlex
 from unicodedata import normalize
 
+import datasets
 import numpy as np
 import pytest
 import tifffile
 import torch
+from conftest import ROOT
 from PIL import Image
 
 from unet_explorer import cli
-from unet_explorer.contracts import InputError
+from unet_explorer.contracts import InputError, as_json
 from unet_explorer.data import load, load_pairs, meta, pair_files, sample
-from unet_explorer.metrics import opens_shorts
+from unet_explorer.metrics import as_table, evaluate, opens_shorts
 from unet_explorer.options import PHRASES, colours_in, names_in, values_in
 from unet_explorer.shell import in_options
 from unet_explorer.train import SegLoss
@@ -440,6 +443,41 @@ def test_ignored_pixels_change_no_loss_and_alone_they_give_none(k, pixels):
     nothing = loss(x, torch.full_like(y, 255))
     nothing.backward()
     assert nothing == 0 and not x.grad.any()
+
+
+def test_no_nan_is_written_as_json(tmp_path):
+    value = {"iou": [0.5, math.nan, np.float64("-inf")], "of": ("a", None, True, 2)}
+    text = as_json(value)
+    assert json.loads(text, parse_constant=pytest.fail) == {
+        "iou": [0.5, None, None],
+        "of": ["a", None, True, 2],
+    }
+    assert "JSON cannot hold it" in complaint(as_json, {"a": {1, 2}})
+    for room in (ROOT / "unet_explorer").glob("*.py"):
+        code = room.read_text(encoding="utf-8")
+        if room.stem in ("segmentation", "inspection", "effunet", "deploy"):
+            assert "text(json.dumps(" not in code and "as_json(" in code, room.name
+
+
+def test_a_part_that_is_ignored_gives_none_not_nan():
+    mask = np.full(SIZE, 255)
+    scores = evaluate([np.zeros(SIZE, int)], [mask], ["gap", "metal"], objects="gap")
+    assert as_json(scores) == json.dumps(scores, allow_nan=False), "no NaN was in it"
+    assert scores["mean_iou"] is None and scores["n_pixels"] == 0
+    assert (as_table(scores).loc["metal"] == "n/a").sum() >= 2
+
+
+def test_what_is_not_looked_at_is_told(tmp_path):
+    d = folder(tmp_path, [mixed([0, 1])] * 2)
+    with tifffile.TiffWriter(d / "images/2.tif") as tif:
+        tif.write(mixed([5, 9]), photometric="minisblack")
+        tif.write(mixed([5, 9])[::4, ::4], photometric="minisblack")
+    write(d / "masks/2.png", mixed([0, 1]))
+    (d / "masks/3.czi").write_bytes(b"x")
+    for folders in ([d], [d / "images", d / "masks"]):
+        notes = " ".join(meta(load_pairs(*folders))["notes"])
+        assert "1 .czi file is not read" in notes and "is left out" in notes
+        assert "2.tif" in notes and str(tmp_path) not in notes
 
 
 def test_opens_and_shorts_where_there_is_no_metal():

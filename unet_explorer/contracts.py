@@ -6,12 +6,13 @@
 __all__ = ['Whole', 'Count', 'Seed', 'Number', 'Positive', 'NotNegative', 'Share', 'Rate', 'Probability', 'HeightWidth',
            'FilePath', 'BARS', 'BarRows', 'MODEL_FILES', 'JOURNAL', 'printable', 'InputError', 'NotWritten', 'Rule',
            'whole', 'number', 'instance', 'rule_of', 'number_in', 'check_value', 'shown', 'checked', 'check_whole',
-           'known', 'first_line', 'need', 'model_folder', 'Interrupted', 'write_atomic']
+           'known', 'first_line', 'need', 'model_folder', 'Interrupted', 'write_atomic', 'as_json']
 
-# %% ../nbs/01_contracts.ipynb #24ad7396
+# %% ../nbs/01_contracts.ipynb #cd07718f
 import functools
 import importlib
 import inspect
+import json
 import math
 import os
 import sys
@@ -341,3 +342,22 @@ def write_atomic(
         ) from None
     finally:
         Path(tmp).unlink(missing_ok=True)
+
+# %% ../nbs/01_contracts.ipynb #5cc385a3
+def _finite(value):
+    if isinstance(value, dict):
+        return {k: _finite(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(v) for v in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def as_json(
+    value,  # dicts, lists, texts, numbers, True, False and None
+    indent: int | None = None,  # blanks before what lies within; None: all on one line
+) -> str:  # that every program can read
+    """JSON in which NaN and infinity are `null`. Raises `InputError` for what JSON cannot hold."""
+    try:
+        return json.dumps(_finite(value), indent=indent, allow_nan=False)
+    except (TypeError, ValueError, RecursionError) as e:
+        raise InputError(f"{shown(value)}; JSON cannot hold it: {first_line(e)}") from None

@@ -6,7 +6,7 @@
 __all__ = ['SOURCES', 'LESSON_DATA', 'MANY', 'Source', 'catalogue', 'cache_dir', 'fetch', 'diagnose_masks', 'colours_to_classes',
            'meta', 'sample', 'called_like_a_mask', 'Pair', 'pair_files', 'load_pairs', 'load', 'split']
 
-# %% ../nbs/12_data.ipynb #0c259a6b
+# %% ../nbs/12_data.ipynb #8e770ade
 import inspect
 import json
 import os
@@ -41,7 +41,7 @@ from unet_explorer.contracts import (
     shown,
     whole,
 )
-from .folders import Found, natural_key, page_name, pictures_in
+from .folders import Found, natural_key, not_looked_at, page_name, pictures_in
 from .files import is_plain, load_mask, load_stored, open_image
 from .headers import Bar, Bars, specimen
 from .images import IGNORE, SUFFIXES, to_image
@@ -1176,7 +1176,20 @@ class _Masks:
         listed = [*map(str, new), *["greys"] * over, *["..."] * (len(new) < len(found))]
         return [f"class 0, as their colours are not named: {share} ({', '.join(listed)})"]
 
-# %% ../nbs/12_data.ipynb #d723fd64
+# %% ../nbs/12_data.ipynb #eb12c00b
+def _not_looked_at(pairs, images, masks):
+    "A note for each kind of file, or picture inside a file, that was left out."
+    ours, theirs = ([f for f, _ in pairs], [m for _, m in pairs])
+    if masks is None or Path(masks).resolve() == Path(images).resolve():
+        there = {images: [*ours, *theirs]}
+    else:
+        there = {images: ours, masks: theirs}
+    lines = [
+        line.replace(f"{Path(at)}/", "") for at in there for line in not_looked_at(at, there[at])
+    ]
+    return list(dict.fromkeys(lines))
+
+
 @checked
 def load_pairs(
     images: FilePath,  # folder of images, or of images and masks
@@ -1201,7 +1214,7 @@ def load_pairs(
         numbers = doctor.read(stored, mask.path, size, image.path)
         rows.append((cell, numbers, group, image.name))
     mapping, more, classes = doctor.meaning()
-    notes += bars.notes()
+    notes += [*bars.notes(), *_not_looked_at(pairs, images, masks)]
     about = dict(name=Path(images).resolve().name, title="your own files", pixel_nm=pixel_nm)
     about |= dict(classes=classes, licence="", citation="", homepage="", notes=notes + more, **how)
     return _dataset(_renumbered(rows, mapping), **about)

@@ -5,9 +5,8 @@
 # %% auto #0
 __all__ = ['Module', 'EXPORTS', 'BACKENDS', 'WORTH_MEASURING', 'fused', 'to_onnx', 'to_pt2', 'Segmenter']
 
-# %% ../nbs/51_deploy.ipynb #aad3c675
+# %% ../nbs/51_deploy.ipynb #d3ce5a7f
 import copy
-import json
 import time
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from unet_explorer.contracts import (
     HeightWidth,
     InputError,
     Probability,
+    as_json,
     check_value,
     checked,
     instance,
@@ -53,7 +53,7 @@ def fused(
                 seq[i], seq[i + 1] = fuse_conv_bn_eval(seq[i], seq[i + 1]), nn.Identity()
     return twin.requires_grad_(False)
 
-# %% ../nbs/51_deploy.ipynb #1c99bb35
+# %% ../nbs/51_deploy.ipynb #3ad54247
 class _Core(nn.Module):
     "The part of the model that is a plain graph."
 
@@ -93,11 +93,11 @@ def to_onnx(
             dynamic_axes={"image": free, "logits": free},
         )
         graph = onnx.load(str(tmp))
-        onnx.helper.set_model_props(graph, {"about": json.dumps(model.about)})
+        onnx.helper.set_model_props(graph, {"about": as_json(model.about)})
         onnx.save(graph, str(tmp))
     return Path(path)
 
-# %% ../nbs/51_deploy.ipynb #4b11b941
+# %% ../nbs/51_deploy.ipynb #0dba0756
 @checked
 def to_pt2(
     model: Module,  # an `EffUNet`; left untouched
@@ -119,7 +119,7 @@ def to_pt2(
     with write_atomic(Path(path)) as tmp, warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")
         graph = export(_Core(fused(model).cpu()).eval(), (x,), dynamic_shapes=free)
-        save(graph, str(tmp), extra_files={"about.json": json.dumps(model.about)})
+        save(graph, str(tmp), extra_files={"about.json": as_json(model.about)})
     return Path(path)
 
 

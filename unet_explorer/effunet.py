@@ -6,7 +6,7 @@
 __all__ = ['IMAGENET', 'DECODER', 'ENCODERS', 'FORMAT', 'LARGEST', 'DecoderBlock', 'TimmEncoder', 'SmpEncoder', 'check_encoder',
            'EffUNet', 'write_tensors', 'save', 'restore']
 
-# %% ../nbs/21_effunet.ipynb #9d5aad2d
+# %% ../nbs/21_effunet.ipynb #6a48ee3e
 import json
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -28,6 +28,7 @@ from unet_explorer.contracts import (
     Seed,
     Share,
     Whole,
+    as_json,
     check_value,
     checked,
     first_line,
@@ -455,7 +456,7 @@ def write_tensors(
         except SafetensorError as e:
             raise OSError(first_line(e)) from None
 
-# %% ../nbs/21_effunet.ipynb #dc840e3d
+# %% ../nbs/21_effunet.ipynb #f590a99d
 FORMAT = 2  # of config.json; raised when an older library could not read it
 
 
@@ -499,7 +500,7 @@ def save(
     _check_about("save", about)
     config = dict(format=FORMAT, library=library, model=model.config, about=about)
     try:
-        text = json.dumps(config, indent=1)
+        text = as_json(config, indent=1)
     except (TypeError, ValueError) as e:
         raise InputError(f"save: about={shown(about)}; JSON cannot hold it: {first_line(e)}") from e
     folder = Path(folder)

@@ -5,8 +5,7 @@
 # %% auto #0
 __all__ = ['SAME_NM', 'alarms', 'read_clean', 'two_heaps', 'fit_folder', 'Inspected', 'find_folder']
 
-# %% ../nbs/53_inspection.ipynb #0de18dc7
-import json
+# %% ../nbs/53_inspection.ipynb #7fc32786
 import math
 import os
 from collections.abc import Callable
@@ -29,6 +28,7 @@ from unet_explorer.contracts import (
     Positive,
     Share,
     Whole,
+    as_json,
     checked,
     instance,
     model_folder,
@@ -137,7 +137,7 @@ def two_heaps(
         )
     return max(need, min(n // 3, 200))
 
-# %% ../nbs/53_inspection.ipynb #90d9272b
+# %% ../nbs/53_inspection.ipynb #d310395f
 def _look(picture):
     "Brightness and noise of the middle of a picture `(c h w)`, 1024 pixels wide at most."
     rows, cols = (slice(max(0, n // 2 - 512), n // 2 + 512) for n in picture.shape[-2:])
@@ -205,7 +205,7 @@ def _fitted_and_kept(clean, held, training, fpr, pixel_nm, keep, how, again):
         classes=["clean", "defect"],
     )
     with write_atomic(keep.folder / "metrics.json") as tmp:
-        tmp.write_text(json.dumps(result, indent=1), encoding="utf-8")
+        tmp.write_text(as_json(result, indent=1), encoding="utf-8")
     return result
 
 

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['PUBLISHED', 'Parts', 'Threshold', 'Judged', 'judge', 'train_and_report', 'summary', 'Segmented', 'segment_folder']
 
-# %% ../nbs/52_segmentation.ipynb #00aba5a6
+# %% ../nbs/52_segmentation.ipynb #21dcf843
 import hashlib
 import json
 import os
@@ -28,6 +28,7 @@ from unet_explorer.contracts import (
     Positive,
     Rule,
     Whole,
+    as_json,
     check_value,
     checked,
     instance,
@@ -239,7 +240,7 @@ def _notes(about, done, held_out):
         )
     return notes
 
-# %% ../nbs/52_segmentation.ipynb #3c1487fe
+# %% ../nbs/52_segmentation.ipynb #593eddb8
 def _keep(out, model, about, done, part, preds):
     "The model, and the predicted masks of the pictures of `part`."
     save(model, out, **about, epoch=done["best_epoch"], valid_dice=done["valid_dice"])
@@ -271,7 +272,7 @@ def _write(out, result, title, samples):
     from unet_explorer.report import write_report
 
     with write_atomic(out / "metrics.json") as tmp:
-        tmp.write_text(json.dumps(result, indent=1), encoding="utf-8")
+        tmp.write_text(as_json(result, indent=1), encoding="utf-8")
     write_report(
         out / "report.html",
         title,
