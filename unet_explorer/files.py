@@ -316,7 +316,7 @@ def _as_numbers(s):
     plain = s.kind in (*_PLAIN, "PALETTE")
     return turned(s.numbers, s.orientation) if plain else _as_picture(s)
 
-# %% ../nbs/03_files.ipynb #d8790a58
+# %% ../nbs/03_files.ipynb #971eb947
 _PILLOW = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".bmp": "BMP"}
 _KINDS = {"P": "PALETTE", "CMYK": "SEPARATED", "YCbCr": "YCBCR", "RGB": "RGB", "RGBA": "RGB"}
 _ONE_AT_A_TIME = threading.Lock()
@@ -327,13 +327,15 @@ def _by_its_name(path):
     "The file, opened by the one format that its name promises. How large is our own question."
     from PIL import Image
 
-    with _readable(path), _ONE_AT_A_TIME:
-        limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
-        try:
-            with Image.open(path, formats=[_PILLOW[path.suffix.lower()]]) as f:
-                yield f
-        finally:
-            Image.MAX_IMAGE_PIXELS = limit
+    with _readable(path):
+        with _ONE_AT_A_TIME:
+            limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+            try:
+                f = Image.open(path, formats=[_PILLOW[path.suffix.lower()]])
+            finally:
+                Image.MAX_IMAGE_PIXELS = limit
+        with f:
+            yield f
 
 # %% ../nbs/03_files.ipynb #af4a87dd
 def _orientation(f):
@@ -439,7 +441,7 @@ def _listening():
         log.propagate = spreads
         log.setLevel(level)
 
-# %% ../nbs/03_files.ipynb #1b059300
+# %% ../nbs/03_files.ipynb #40f0a748
 def _complain(path, said, n):
     "Raise `InputError` if tifffile said that something is broken."
     broken = [line for line in said if any(word in line for word in _BROKEN)]
@@ -448,15 +450,17 @@ def _complain(path, said, n):
 
 
 @contextmanager
-def _opened(path, **as_what):
+def _opened(path, walked=False, **as_what):
     "A `tifffile.TiffFile`, and the list of what tifffile says of it."
     import tifffile
 
     path = _door(path, TIFF)
     with _readable(path), _listening() as said:
-        _walk(path)
+        if not walked:
+            _walk(path)
         with tifffile.TiffFile(path, _multifile=False, **as_what) as tif:
-            _complain(path, said, len(tif.pages))
+            if not walked:
+                _complain(path, said, len(tif.pages))
             yield tif, said
 
 
@@ -470,7 +474,7 @@ def opened_tiff(
     with _opened(path) as (tif, _):
         yield tif
 
-# %% ../nbs/03_files.ipynb #bef64d7d
+# %% ../nbs/03_files.ipynb #7a95d742
 class _Plane(NamedTuple):
     "Where one picture of a TIFF lies."
 
@@ -479,14 +483,14 @@ class _Plane(NamedTuple):
     unit: int  # the how many-th page of the series
     depth: int  # which layer of the page
     sample: int | None  # which sample of the page is meant; None: all, as colours
-    at: int | None  # the byte where a page without a directory of its own begins
+    at: int | None  # the byte where it begins, if it has no directory of its own; -1: not known
 
 
 class _Layout(NamedTuple):
     "The pictures of a TIFF, and what is left out."
 
     planes: list  # of `_Plane`
-    size: tuple  # (h, w) as stored
+    size: tuple  # (h, w) as shown
     notes: list
     plain: bool  # whether the descriptions inside were of no use
 
@@ -516,7 +520,7 @@ def _together(page):
     alpha = n == colours + 1 and page.extrasamples[:1] in ((1,), (2,))
     return n if alpha or colours > 1 else 1
 
-# %% ../nbs/03_files.ipynb #52c914ce
+# %% ../nbs/03_files.ipynb #12aaf428
 def _units(series):
     "Yields `(page, how many-th, byte)` for each page of a series, also of one with one directory."
     page = series.keyframe
@@ -526,7 +530,7 @@ def _units(series):
     else:
         at = series.dataoffset
         for i in range(n):
-            yield page, i, None if at is None else at + i * page.nbytes
+            yield page, i, -1 if at is None else at + i * page.nbytes
 
 
 def _planes_of(k, series):
@@ -537,6 +541,11 @@ def _planes_of(k, series):
         for depth in range(page.imagedepth):
             for sample in range(own):
                 yield _Plane(index, k, unit, depth, sample if own > 1 else None, at)
+
+
+def _said_orientation(page):
+    said = page.tags.valueof(274, 1)
+    return said if said in _TURNS else 1
 
 
 def _alike(series):
@@ -569,7 +578,7 @@ def _notes(tif, groups, best):
         notes.append("its samples are no colours: each is read as a picture of its own")
     return notes
 
-# %% ../nbs/03_files.ipynb #58b6821f
+# %% ../nbs/03_files.ipynb #c9ceafd9
 def _lay_out(path, **as_what):
     with _opened(path, **as_what) as (tif, said):
         series = list(tif.series)
@@ -586,7 +595,9 @@ def _lay_out(path, **as_what):
         planes = groups[best]
         if all(s.kind == "generic" for s in series) and all(p.page is not None for p in planes):
             planes = sorted(planes, key=lambda p: (np.atleast_1d(p.page).tolist(), p[1:5]))
-        return _Layout(planes, best[:2], _notes(tif, groups, best), bool(as_what))
+        first = series[planes[0].series].keyframe
+        size = best[:2] if _said_orientation(first) < 5 else best[1::-1]
+        return _Layout(planes, size, _notes(tif, groups, best), bool(as_what))
 
 
 @lru_cache(maxsize=256)
@@ -604,7 +615,7 @@ def _layout(path):
     about = os.stat(path)
     return _layout_at(path, about.st_mtime_ns, about.st_size)
 
-# %% ../nbs/03_files.ipynb #5431b9d6
+# %% ../nbs/03_files.ipynb #185ac749
 def _check_segments(path, page):
     "Raise `InputError` for strips or tiles that are not there, before they are asked for."
     offsets, counts = page.dataoffsets, page.databytecounts
@@ -624,11 +635,11 @@ def _mapped(path, tif, page, at):
 
 def _pixels_of(path, tif, page, plane):
     "The numbers of a page, mapped into memory if they are stored as they are."
-    if plane.at is not None:
+    own = plane.at is None
+    if not own and plane.at >= 0:
         return _mapped(path, tif, page, plane.at)
-    if page.is_memmappable:
+    if own and page.is_memmappable:
         return _mapped(path, tif, page, page.dataoffsets[0])
-    own = plane.page is not None and len(tif.series[plane.series].pages) > plane.unit
     source = page if own else tif.series[plane.series]
     n = int(np.prod(source.shape, dtype=object)) * page.dtype.itemsize
     _check_room(path, page.imagewidth, page.imagelength, n)
@@ -662,14 +673,14 @@ def _page_at(tif, index):
         page = page.pages[i]
     return page if page.keyframe is page else page.aspage()
 
-# %% ../nbs/03_files.ipynb #686942e7
+# %% ../nbs/03_files.ipynb #e89aa465
 def _read_tiff(path, n):
     "Picture `n` of a TIFF."
     layout = _layout(path)
     plane = layout.planes[n]
     if plane.page is None:
         raise InputError(f"{path}: page {n} is named by its description, but is not in the file")
-    with _opened(path, **(_NO_DESCRIPTION if layout.plain else {})) as (tif, _):
+    with _opened(path, True, **(_NO_DESCRIPTION if layout.plain else {})) as (tif, _):
         page = _page_at(tif, plane.page)
         a = _one_picture(page, _pixels_of(path, tif, page, plane), plane)
         kind, bits = _meaning(page), page.bitspersample
@@ -677,9 +688,8 @@ def _read_tiff(path, n):
         if a.ndim == 3 and a.shape[-1] > colours + 1 > 1:
             a = a[..., :colours]
         palette = _colour_map(page) if kind == "PALETTE" else None
-        said = page.tags.valueof(274, 1)
-        said = said if said in _TURNS else 1
-        return _Stored(a, kind, bits if isinstance(bits, int) else 0, palette, said)
+        bits = bits if isinstance(bits, int) else 0
+        return _Stored(a, kind, bits, palette, _said_orientation(page))
 
 # %% ../nbs/03_files.ipynb #3a4260b4
 class EmSignal(NamedTuple):
@@ -748,7 +758,7 @@ def _frames(f):
     n = getattr(f, "n_frames", 1) - 1
     return [f"{n} more picture{'s are' if n > 1 else ' is'} left out"] if n > 0 else []
 
-# %% ../nbs/03_files.ipynb #931ded76
+# %% ../nbs/03_files.ipynb #59f2b33d
 @checked
 def is_plain(
     path: FilePath,  # image file
@@ -776,14 +786,12 @@ def contents(
         n, h, w = signal.pixels.shape[:3]
         return Contents(n, h, w, signal.notes)
     if suffix in TIFF:
-        planes, (h, w), notes, _ = _layout(path)
-        with _opened(path) as (tif, _):
-            said = tif.pages.first.tags.valueof(274, 1)
-        n = len(planes)
-    else:
-        with _by_its_name(path) as f:
-            n, (w, h), said, notes = 1, f.size, _orientation(f), _frames(f)
-    return Contents(n, *((w, h) if said in (5, 6, 7, 8) else (h, w)), list(notes))
+        with _readable(path):
+            planes, (h, w), notes, _ = _layout(path)
+        return Contents(len(planes), h, w, list(notes))
+    with _by_its_name(path) as f:
+        w, h = f.size if _orientation(f) < 5 else f.size[::-1]
+        return Contents(1, h, w, _frames(f))
 
 
 def n_pages(
