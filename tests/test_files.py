@@ -722,6 +722,18 @@ def test_an_mrc_file_is_a_stack(tmp_path, kind):
     assert n_pages(one) == 1 and np.array_equal(numbers(one), a[0])
 
 
+def test_an_mrc_file_that_declares_too_much_is_refused_at_once(tmp_path):
+    pytest.importorskip("rsciio")
+    path = mrc(tmp_path / "a.mrc", RNG.integers(0, 900, (3, 20, 30)).astype(np.int16))
+    whole = path.read_bytes()
+    for sides in ((2**31 - 1, 5, 5), (30, 20, 10**8), (0, 20, 3), (-4, 20, 3)):
+        path.write_bytes(struct.pack("<3i", *sides) + whole[12:])
+        with bounded(seconds=2):
+            assert "cut short" in complaint(contents, path)
+    path.write_bytes(whole[:-1])
+    assert "cut short" in complaint(load_image, path, page=0)
+
+
 @pytest.mark.parametrize("plugin, suffix", [("hspy", ".hspy"), ("emd", ".emd")])
 def test_what_rosettasciio_writes_is_read(tmp_path, plugin, suffix):
     rsciio = pytest.importorskip("rsciio")

@@ -720,7 +720,25 @@ def _em_pictures(path, signals):
     notes = [f"{left} other signal{'s are' if left > 1 else ' is'} left out"] if left else []
     return EmSignal(data.reshape(-1, *data.shape[-2:]), [axes[i] for i in order[-2:]], notes)
 
-# %% ../nbs/03_files.ipynb #766fe75c
+# %% ../nbs/03_files.ipynb #9b503b43
+_MRC = {0: 1, 1: 2, 2: 4, 3: 4, 4: 8, 6: 2, 12: 2, 16: 3, 101: 0.5}  # mode -> bytes of a number
+
+
+def _check_mrc(path):
+    "Raise `InputError` unless an MRC file is as large as its header says."
+    with open(path, "rb") as f:
+        start = f.read(16).ljust(16, b"\0")
+    for order in "<>":
+        *sides, mode = struct.unpack(order + "4i", start)
+        n = int(np.prod(sides, dtype=object) * _MRC.get(mode, 0))
+        if min(sides) > 0 and 0 < n <= path.stat().st_size - 1024:
+            return
+    raise InputError(
+        f"{path}: cut short, or no MRC file: it does not hold what its header declares; "
+        "copy or export it again"
+    )
+
+
 @checked
 def em_signal(
     path: FilePath,  # .dm3, .dm4, .emd, .mrc, .ser or .hspy
@@ -729,6 +747,8 @@ def em_signal(
     width the scale and its units. Raises `InputError` for a damaged file."""
     path = _door(path, tuple(EM))
     reader = need(f"rsciio.{EM[path.suffix.lower()]}", "em")
+    if path.suffix.lower() == ".mrc":
+        _check_mrc(path)
     with _readable(path), _listening():
         signals = reader.file_reader(str(path), lazy=True)
         return _em_pictures(path, signals)
