@@ -583,6 +583,7 @@ BY_CALL = {  # what one function needs besides
     "beats_of": dict(logits=a_line),
     "beat_mask": dict(beats=same([3])),
     "beat_counts": dict(found=same([3]), beats=same([4])),
+    "remarks": dict(source=a_folder, todo=list),
     "printable": dict(text=same("a\n")),
     "run_in": dict(plan=same(dict(threshold=0.5))),
     "array_on_disk": dict(path=same("map.tif"), shape=same((4, 4))),

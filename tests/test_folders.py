@@ -47,7 +47,7 @@ def test_natural_order_hidden_files_and_results_left_out(stick):
 def test_every_job_reads_the_same_folder_alike(stick, tmp_path_factory):
     masks = tmp_path_factory.mktemp("masks")
     for name in names(stick, without=stick / "out"):
-        save_mask(masks / f"{name}.png", torch.zeros(4, 4, dtype=torch.long))
+        save_mask(masks / f"{name}.png", torch.eye(4, dtype=torch.long))
     for p in (stick / "out" / "masks").iterdir():
         p.unlink()
     assert load_pairs(stick, masks)["name"] == names(stick)

@@ -4,9 +4,10 @@
 
 # %% auto #0
 __all__ = ['MASK_SUFFIXES', 'LONGEST', 'SAME', 'LINE_EVERY', 'RESULTS', 'natural_key', 'files_in', 'Found', 'page_name',
-           'pictures_in', 'is_grey', 'grey_if_grey', 'not_looked_at', 'for_each', 'output_folder', 'write_table']
+           'pictures_in', 'is_grey', 'grey_if_grey', 'not_looked_at', 'remarks', 'for_each', 'output_folder',
+           'write_table']
 
-# %% ../nbs/05_folders.ipynb #94e81eee
+# %% ../nbs/05_folders.ipynb #a5799366
 import hashlib
 import os
 import re
@@ -27,6 +28,7 @@ from unet_explorer.contracts import (
     NotWritten,
     Whole,
     checked,
+    first_line,
     printable,
     shown,
     write_atomic,
@@ -213,7 +215,7 @@ def grey_if_grey(
     "One channel, unless the channels really differ. Raises `InputError` as `is_grey`."
     return image[:1] if is_grey(image) else image
 
-# %% ../nbs/05_folders.ipynb #4f1fdd1b
+# %% ../nbs/05_folders.ipynb #a27921fa
 def _notes(path):
     try:
         return contents(path).notes
@@ -238,8 +240,40 @@ def not_looked_at(
         lines.append(f"{paths[0]}{others}: {note}")
     return lines
 
-# %% ../nbs/05_folders.ipynb #99c4ebc5
+
+def _kept_name(found):
+    "Whether a picture's results have its name, with or without suffix."
+    *above, last = found.name.split("/")
+    kept = {page_name(name, found.page) for name in (found.path.stem, found.path.name)}
+    return last in kept and set(above) <= set(found.path.parts)
+
+
+@checked
+def remarks(
+    source: FilePath,  # what was asked for: a folder, or one file
+    todo: list,  # of `Found`: what `pictures_in(source)` found
+) -> list[str]:  # a line each, for whoever reads the results
+    "What is not read, and whose results have another name. Raises `InputError` as `not_looked_at`."
+    lines, other = not_looked_at(source, todo), [f for f in todo if not _kept_name(f)]
+    if other:
+        called = f"{_cut(str(other[0].path), 60)}... is called {_cut(other[0].name, 60)}..."
+        lines.append(f"{len(other)} names cannot stay as they are (the first: {called})")
+    return [printable(line) for line in lines]
+
+# %% ../nbs/05_folders.ipynb #9f4ff665
 LINE_EVERY = 30  # seconds, where there is no terminal to show a bar
+
+
+def _as_input(error, found):
+    "What a picture has raised, as a line; a lack of memory is one, any other fault is ours."
+    if isinstance(error, InputError):
+        return error
+    if re.search("memory|allocate", f"{type(error).__name__} {error}", re.IGNORECASE):
+        return InputError(
+            f"{found.name}: does not fit into memory ({first_line(error)}); use a smaller tile, or "
+            "close other programs"
+        )
+    raise error
 
 
 @checked
@@ -255,7 +289,7 @@ def for_each(
     Raises `InputError` if none could be used, `NotWritten` where nothing more can be written."""
     from tqdm import tqdm
 
-    for line in not_looked_at(source, todo):
+    for line in remarks(source, todo):
         say(line)
     skipped, alone = [], Path(source).is_file()
     bar = tqdm(todo, desc=desc, unit="picture", disable=None)
@@ -268,9 +302,10 @@ def for_each(
             do(found)
         except NotWritten:
             raise
-        except InputError as e:
+        except (InputError, MemoryError, RuntimeError) as error:
+            e = _as_input(error, found)
             if alone:
-                raise
+                raise e from None
             skipped.append(str(e))
             say(f"skipped: {e}")
     if todo and len(skipped) == len(todo):
