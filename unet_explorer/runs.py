@@ -27,7 +27,7 @@ from unet_explorer.contracts import (
     write_atomic,
 )
 
-# %% ../nbs/06_runs.ipynb #803d43bb
+# %% ../nbs/06_runs.ipynb #6c314e10
 LOCK = ".unet-explorer.lock"
 _PART = re.compile(r"\.part-[a-z0-9_]{8}(\.\w+)?")  # what `write_atomic` calls what is half-written
 
@@ -86,9 +86,8 @@ def alone_in(
         _sweep(out)
         yield out
     finally:
-        if new and [p.name for p in out.iterdir()] == [LOCK]:
-            with suppress(OSError):  # where what is open cannot be removed
-                (out / LOCK).unlink()
+        with suppress(OSError):  # where what is open cannot be removed
+            (out / LOCK).unlink()
         lock.release()
         for p in new:
             with suppress(OSError):  # it holds something
