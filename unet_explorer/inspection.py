@@ -5,8 +5,7 @@
 # %% auto #0
 __all__ = ['SAME_NM', 'alarms', 'read_clean', 'two_heaps', 'fit_folder', 'Inspected', 'find_folder']
 
-# %% ../nbs/53_inspection.ipynb #14ef8d69
-import json
+# %% ../nbs/53_inspection.ipynb #bf4a7148
 import math
 import os
 from collections.abc import Callable
@@ -29,6 +28,7 @@ from unet_explorer.contracts import (
     Positive,
     Share,
     Whole,
+    as_json,
     checked,
     instance,
     model_folder,
@@ -43,9 +43,9 @@ from .images import SCREEN, save_mask, save_overlay
 from .implant import noise_level
 from .machine import Device, best_device, system_facts
 from .report import left_out, write_findings
-from .runs import array_on_disk, fingerprint, run_in
+from .runs import alone_in, array_on_disk, check_going_on, fingerprint, run_in
 from .tiles import map_tiled, tile_spans
-from .train import Training
+from .train import Keep, Training, pictures_said
 
 # %% ../nbs/53_inspection.ipynb #53edf1ab
 def _alarm(piece, pixel_nm):
@@ -137,7 +137,7 @@ def two_heaps(
         )
     return max(need, min(n // 3, 200))
 
-# %% ../nbs/53_inspection.ipynb #767c80a4
+# %% ../nbs/53_inspection.ipynb #d310395f
 def _look(picture):
     "Brightness and noise of the middle of a picture `(c h w)`, 1024 pixels wide at most."
     rows, cols = (slice(max(0, n // 2 - 512), n // 2 + 512) for n in picture.shape[-2:])
@@ -167,26 +167,17 @@ def _crop_size(size, image):
     return size
 
 
-@checked
-def fit_folder(
-    clean: FilePath,  # folder of clean pictures
-    out: FilePath,  # folder for the model
-    training: instance(Training) | None = None,  # None in it: eight minutes, crops of 128 pixels
-    *,
-    fpr: Share = 0.05,  # promised share of clean pictures with an alarm
-    pixel_nm: Positive | None = None,  # size of a pixel in nm; None: as the files say
-    overwrite: bool = False,  # replace an earlier result
-    again: Callable | None = None,  # from what was done to the words that do it again
-    **how,  # options of `fit_normal`
-) -> dict:  # what stands in metrics.json
-    """Learn what is normal from a folder, and write model.safetensors, config.json and
-    metrics.json. Raises `InputError` for unusable pictures."""
-    out = output_folder(out, clean, overwrite=overwrite)
-    names, images, pixel_nm = read_clean(clean, pixel_nm)
-    held = two_heaps(len(images), fpr)
-    training = training or Training(bar="terminal")
-    training = training.or_else(minutes=8, size=_crop_size(training.size, images[0]))
-    model = fit_normal(images[:-held], training, **how)
+def _keep(out, clean, training, how, resume, settings):
+    "Where checkpoints go, and what must be the same to go on."
+    plain = {k: v for k, v in how.items() if isinstance(v, (bool, int, float, str, tuple))}
+    plan = training.plan() | plain | dict(clean=pictures_said(*clean))
+    return Keep(out, resume, plan, settings)
+
+
+def _fitted_and_kept(clean, held, training, fpr, pixel_nm, keep, how, again):
+    "Train, find the threshold, write; what stands in metrics.json."
+    names, images = clean
+    model = fit_normal(images[:-held], training, keep=keep, **how)
     threshold = pick_threshold(model, images[-held:], fpr)
     done = dict(planned=model.about["steps"], precision=training.precision)
     result = dict(
@@ -205,7 +196,7 @@ def fit_folder(
     )
     save(
         model,
-        out,
+        keep.folder,
         threshold=threshold,
         fpr=fpr,
         pixel_nm=pixel_nm,
@@ -213,8 +204,40 @@ def fit_folder(
         shape=list(images[0].shape[1:]),
         classes=["clean", "defect"],
     )
-    with write_atomic(out / "metrics.json") as tmp:
-        tmp.write_text(json.dumps(result, indent=1), encoding="utf-8")
+    with write_atomic(keep.folder / "metrics.json") as tmp:
+        tmp.write_text(as_json(result, indent=1), encoding="utf-8")
+    return result
+
+
+@checked
+def fit_folder(
+    clean: FilePath,  # folder of clean pictures
+    out: FilePath,  # folder for the model
+    training: instance(Training) | None = None,  # None in it: eight minutes, crops of 128 pixels
+    *,
+    fpr: Share = 0.05,  # promised share of clean pictures with an alarm
+    pixel_nm: Positive | None = None,  # size of a pixel in nm; None: as the files say
+    overwrite: bool = False,  # replace an earlier result
+    resume: bool = False,  # go on with the training that was stopped in `out`
+    settings: dict | None = None,  # what was typed, kept for who goes on
+    again: Callable | None = None,  # from what was done to the words that do it again
+    **how,  # options of `fit_normal`
+) -> dict:  # what stands in metrics.json
+    """Learn what is normal from a folder, and write model.safetensors, config.json and
+    metrics.json. Until they are written, `checkpoint.safetensors` holds what `resume` needs.
+    Raises `InputError` for unusable pictures."""
+    check_going_on(out, resume=resume, overwrite=overwrite)
+    out = output_folder(out, clean, overwrite=overwrite or resume)
+    names, images, pixel_nm = read_clean(clean, pixel_nm)
+    held = two_heaps(len(images), fpr)
+    training = training or Training(bar="terminal")
+    training = training.or_else(minutes=8, size=_crop_size(training.size, images[0]))
+    seen = (names, images[: min(8, len(images))])
+    keep = _keep(out, seen, training, dict(how, fpr=fpr), resume, settings)
+    with alone_in(out):
+        result = _fitted_and_kept((names, images), held, training, fpr, pixel_nm, keep, how, again)
+        if result["stopped"] != "interrupted":
+            keep.done()
     return result
 
 # %% ../nbs/53_inspection.ipynb #8cd2b4e7

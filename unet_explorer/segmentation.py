@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['PUBLISHED', 'Parts', 'Threshold', 'Judged', 'judge', 'train_and_report', 'summary', 'Segmented', 'segment_folder']
 
-# %% ../nbs/52_segmentation.ipynb #6eb14852
+# %% ../nbs/52_segmentation.ipynb #f35c24a6
 import hashlib
 import json
 import os
@@ -28,6 +28,7 @@ from unet_explorer.contracts import (
     Positive,
     Rule,
     Whole,
+    as_json,
     check_value,
     checked,
     instance,
@@ -54,7 +55,7 @@ from .machine import Device, best_device, system_facts
 from .measure import measure_mask
 from .metrics import evaluate
 from .report import left_out, write_segmented
-from .runs import Run, array_on_disk, fingerprint, run_in
+from .runs import Run, alone_in, array_on_disk, check_going_on, fingerprint, run_in
 from .tiles import tile_spans, to_mask
 
 # %% ../nbs/52_segmentation.ipynb #2cae0a8b
@@ -246,7 +247,7 @@ def _notes(about, done, held_out):
         )
     return notes
 
-# %% ../nbs/52_segmentation.ipynb #3c1487fe
+# %% ../nbs/52_segmentation.ipynb #593eddb8
 def _keep(out, model, about, done, part, preds):
     "The model, and the predicted masks of the pictures of `part`."
     save(model, out, **about, epoch=done["best_epoch"], valid_dice=done["valid_dice"])
@@ -278,7 +279,7 @@ def _write(out, result, title, samples):
     from unet_explorer.report import write_report
 
     with write_atomic(out / "metrics.json") as tmp:
-        tmp.write_text(json.dumps(result, indent=1), encoding="utf-8")
+        tmp.write_text(as_json(result, indent=1), encoding="utf-8")
     write_report(
         out / "report.html",
         title,
@@ -293,7 +294,7 @@ def _write(out, result, title, samples):
         baselines=result["baselines"],
     )
 
-# %% ../nbs/52_segmentation.ipynb #d1862637
+# %% ../nbs/52_segmentation.ipynb #56975ef6
 def _to_repeat(done):
     "What `fit` did, with the steps that give it again: where the clock ended it, those it made."
     return done | dict(planned=done["steps"]) if done["stopped"] == "time is up" else done
@@ -307,35 +308,29 @@ def _in_python(training, done, network):
     return f"train_and_report(ds, out, {how}, {', '.join(said)})"
 
 
-@checked
-def train_and_report(
-    ds: Parts,  # with train, valid, and test; without a test, valid is scored
-    out,  # folder for the results
-    training=None,  # a `train.Training`; None in it: ten minutes, 4 crops of 256 pixels a step
-    *,
-    encoder: str = "lite0",  # EfficientNet variant, a key of `scaling.VARIANTS`; or of `family`
-    family: str = "own",  # where the encoder comes from, a key of `effunet.ENCODERS`
-    pretrained: bool = True,  # begin with weights learned on ImageNet
-    objects: str | None = None,  # class whose pieces Rand F compares; None: as `judge` says
-    overwrite: bool = False,  # replace an earlier result
-    again: Callable | None = None,  # from what `fit` did to the words that do it again
-) -> dict:  # what stands in metrics.json
-    """Train, measure on held-out pictures, and write model, masks, metrics.json and report.html.
-    Raises `InputError` for unusable input, `Interrupted` if Ctrl-C came before any result."""
-    from unet_explorer.train import Training, fit
+def _seen(ds):
+    "Which pictures take part, in words that change with them."
+    from unet_explorer.train import pictures_said
 
-    check_value("train_and_report", "training", training, rule_of(instance(Training) | None))
-    check_encoder(encoder, family)
-    network = dict(encoder=encoder, family=family, pretrained=pretrained)
-    _objects(list(meta(ds)["classes"]), objects)
-    out = output_folder(out, overwrite=overwrite)
-    usual = dict(minutes=10, size=256, bs=4, lr=3e-3, loss="ce+dice")
-    training = (training or Training(bar="terminal")).or_else(**usual)
-    learn = _learner(ds, out, training, network)
+    some = {k: [t for i in range(min(8, len(v))) for t in sample(v, i)] for k, v in ds.items()}
+    return {k: pictures_said(list(v["name"]), some[k]) for k, v in ds.items()}
+
+
+def _trained(ds, training, network, keep):
+    "The learner after its training, and what `fit` did."
+    from unet_explorer.train import BEFORE_THE_FIRST_EPOCH, fit
+
+    learn = _learner(ds, keep.folder, training, network)
     length = dict(steps=training.steps, minutes=training.minutes)
-    done = fit(learn, **length, seed=training.seed, bar=training.bar)
+    done = fit(learn, **length, seed=training.seed, bar=training.bar, keep=keep)
     if done["best_epoch"] is None:
-        raise Interrupted()
+        raise Interrupted(BEFORE_THE_FIRST_EPOCH)
+    return learn, done
+
+
+def _results(ds, training, network, keep, objects, again):
+    "Train, judge and write."
+    out, (learn, done) = keep.folder, _trained(ds, training, network, keep)
     repeat, held_out = _to_repeat(done), "test" if "test" in ds else "valid"
     judged = judge(learn.model, ds, held_out, objects)
     result = dict(
@@ -355,6 +350,42 @@ def train_and_report(
     )
     _keep(out, learn.model, _what_it_means(ds), done, ds[held_out], judged.preds)
     _write(out, result, f"Segmentation of {meta(ds)['name']}", _samples(ds[held_out], judged))
+    return result
+
+
+@checked
+def train_and_report(
+    ds: Parts,  # with train, valid, and test; without a test, valid is scored
+    out,  # folder for the results
+    training=None,  # a `train.Training`; None in it: ten minutes, 4 crops of 256 pixels a step
+    *,
+    encoder: str = "lite0",  # EfficientNet variant, a key of `scaling.VARIANTS`; or of `family`
+    family: str = "own",  # where the encoder comes from, a key of `effunet.ENCODERS`
+    pretrained: bool = True,  # begin with weights learned on ImageNet
+    objects: str | None = None,  # class whose pieces Rand F compares; None: as `judge` says
+    overwrite: bool = False,  # replace an earlier result
+    resume: bool = False,  # go on with the training that was stopped in `out`
+    settings: dict | None = None,  # what was typed, kept for who goes on
+    again: Callable | None = None,  # from what `fit` did to the words that do it again
+) -> dict:  # what stands in metrics.json
+    """Train, measure on held-out pictures, and write model, masks, metrics.json and report.html.
+    Until they are written, `checkpoint.safetensors` holds what `resume` needs. Raises `InputError`
+    for unusable input, `Interrupted` if Ctrl-C came before any result."""
+    from unet_explorer.train import Keep, Training
+
+    check_value("train_and_report", "training", training, rule_of(instance(Training) | None))
+    check_encoder(encoder, family)
+    network = dict(encoder=encoder, family=family, pretrained=pretrained)
+    _objects(list(meta(ds)["classes"]), objects)
+    check_going_on(out, resume=resume, overwrite=overwrite)
+    out = output_folder(out, overwrite=overwrite or resume)
+    usual = dict(minutes=10, size=256, bs=4, lr=3e-3, loss="ce+dice")
+    training = (training or Training(bar="terminal")).or_else(**usual)
+    keep = Keep(out, resume, training.plan() | network | _seen(ds), settings)
+    with alone_in(out):
+        result = _results(ds, training, network, keep, objects, again)
+        if result["stopped"] != "interrupted":
+            keep.done()
     return result
 
 # %% ../nbs/52_segmentation.ipynb #847f92d9
