@@ -546,6 +546,7 @@ BY_CALL = {  # what one function needs besides
     "check_whole": dict(who=same("f"), values=same(dict(n=1))),
     "known": dict(what=same("pet"), name=same("cat"), table=same({"cat": 1})),
     "first_line": dict(error=same(ValueError("no"))),
+    "as_json": dict(value=same({"iou": [0.5, None]})),
     "model_folder": dict(folder=a_model_folder),
     "need": dict(package=same("json")),
     "fetch": dict(name=same("isbi2012")),
