@@ -13,10 +13,12 @@ import pytest
 import torch
 from conftest import ROOT
 
-from unet_explorer import cli, effunet
+from unet_explorer import cli, data, effunet
+from unet_explorer.batches import augment
 from unet_explorer.contracts import InputError, Number, check_value, model_folder, rule_of, shown
 from unet_explorer.effunet import EffUNet, restore, save
 from unet_explorer.layout import read_svg
+from unet_explorer.train import check_room
 
 SMALL = dict(decoder=(16, 16, 8, 8), convs=1, pretrained=False)
 
@@ -42,8 +44,8 @@ def saved(tmp_path_factory):
 
 @pytest.fixture
 def model(saved, tmp_path):
-    for name, data in saved.items():
-        (tmp_path / name).write_bytes(data)
+    for name, content in saved.items():
+        (tmp_path / name).write_bytes(content)
     return tmp_path
 
 
@@ -191,8 +193,8 @@ def test_a_list_of_tensors_that_lies(model, saved, shape, no_memory):
     path = model / "model.safetensors"
     path.write_bytes(head_of(saved["model.safetensors"], lie))
     refused(restore, model, says="damaged")
-    for data in (b"", b"\xff" * 8, struct.pack("<Q", 2**62) + b"{}", b"\0" * 100):
-        path.write_bytes(data)
+    for content in (b"", b"\xff" * 8, struct.pack("<Q", 2**62) + b"{}", b"\0" * 100):
+        path.write_bytes(content)
         refused(restore, model, says="damaged")
 
 
@@ -375,6 +377,71 @@ def test_a_terminal_without_our_letters(tmp_path):
     words = [*PROGRAM, "lab", "f\xe4\N{SNOWMAN}", "--no-start"]
     p = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, env=env)
     assert p.returncode == 0 and p.stderr == "" and r"f\xe4\u2603" in p.stdout
+
+
+def test_a_crop_that_no_memory_holds():
+    model = EffUNet(**SMALL)
+    for size, bs in ((10**6, 4), (32, 10**9), (10**18, 10**18)):
+        assert "GB are free" in refused(check_room, model, size, bs, says=f"size={size}, bs={bs}")
+    check_room(model, 64, 4)
+
+
+@pytest.mark.parametrize("words", [["--size", 10**6], ["--size", 32, "--batch-size", 10**9]])
+def test_the_line_for_it(words, tmp_path, capsys):
+    start = ["demo", "--data", "simulated", "--steps", 1, "--no-pretrained"]
+    assert cli.main([*start, "--out", tmp_path / "out", *words]) == 2
+    (line,) = capsys.readouterr().err.strip().split("\n")[-1:]
+    assert "--batch-size" in line and "GB are free" in line and "=" not in line
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 2), (2, 2), (1, 300)])
+def test_augmentation_of_the_smallest_pictures(shape):
+    rng = np.random.default_rng(0)
+    for _ in range(60):  # the blur comes in a fifth of the cases
+        image, mask = augment(torch.rand(1, *shape), torch.zeros(shape).long(), rng)
+        assert image.shape[1:] == mask.shape and image.isfinite().all()
+
+
+# --- what is fetched ---
+
+
+@pytest.mark.parametrize("how", ["flipped", "empty", "cut", "folder"])
+def test_a_damaged_file_in_the_cache_is_named(how, tmp_path, monkeypatch):
+    name = min(data._registry("isbi2012"))
+    path = tmp_path / "isbi2012" / name
+    path.parent.mkdir(parents=True)
+    path.mkdir() if how == "folder" else path.write_bytes(b"" if how == "empty" else b"II*\0")
+    monkeypatch.setenv("UNET_EXPLORER_DATA", str(tmp_path))
+
+    def no_network(*args, **how):
+        raise ConnectionError("no network")
+
+    monkeypatch.setattr("pooch.core.stream_download", no_network)
+    monkeypatch.setattr(data, "natural_key", lambda f: (f != name, f))
+    line = refused(data.fetch, "isbi2012", says="is damaged")
+    assert str(path) in line and "delete it" in line
+    refused(data.load, "isbi2012", fallback=True, says="is damaged")
+
+
+def test_a_data_set_of_the_hub_at_a_revision(monkeypatch):
+    asked = []
+
+    def spy(name, **how):
+        asked.append((name, how))
+        raise OSError("no network")
+
+    monkeypatch.setattr("datasets.load_dataset", spy)
+    for name in ("hf://org/name@1a2b3c", "hf://org/name"):
+        refused(data.load, name, says="cannot be loaded")
+    assert asked == [("org/name", dict(revision="1a2b3c")), ("org/name", {})]
+
+
+def test_weights_of_smp_are_pinned_by_their_revision():
+    from segmentation_models_pytorch.encoders import encoders
+
+    for name in ("resnet34", "mobilenet_v2", "efficientnet-b0", "vgg16"):
+        settings = encoders[name]["pretrained_settings"]["imagenet"]
+        assert re.fullmatch("[0-9a-f]{40}", settings["revision"]), name
 
 
 # --- workflows ---

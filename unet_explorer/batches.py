@@ -73,13 +73,15 @@ def _expose(image, rng):
     gamma = float(np.exp(rng.uniform(-0.2, 0.2)))
     return ((image - 0.5) * contrast + 0.5 + brightness).clamp(0, 1) ** gamma
 
-# %% ../nbs/22_batches.ipynb #6b94ecc0
+# %% ../nbs/22_batches.ipynb #e8177ef6
 def _degrade(image, rng):
     "Sometimes a little blur, sometimes a little noise."
     if rng.random() < 0.2:
         from torchvision.transforms.functional import gaussian_blur
 
-        image = gaussian_blur(image, 5, float(rng.uniform(0.3, 1.2)))
+        sigma = float(rng.uniform(0.3, 1.2))
+        if min(image.shape[-2:]) > 2:  # a side of 1 or 2 pixels has nothing to mirror
+            image = gaussian_blur(image, 5, sigma)
     if rng.random() < 0.3:
         noise = rng.standard_normal(image.shape, dtype=np.float32) * float(rng.uniform(0, 0.06))
         image = image + torch.from_numpy(noise)

@@ -232,13 +232,23 @@ def _shipped(source):
             )
     return files
 
-# %% ../nbs/12_data.ipynb #48abadc8
+# %% ../nbs/12_data.ipynb #39b9bb07
 def cache_dir() -> Path:  # an absolute path
     "Where downloads are kept: `UNET_EXPLORER_DATA` if set, else the user's cache folder."
     import pooch
 
     folder = os.environ.get("UNET_EXPLORER_DATA") or pooch.os_cache("unet-explorer")
     return Path(folder).expanduser().resolve()
+
+
+def _is_whole(path, checksum):
+    "Whether there is such a file, and it is the one that was published."
+    import pooch
+
+    try:
+        return path.is_file() and pooch.file_hash(path) == checksum
+    except OSError:  # may not be read
+        return False
 
 
 @checked
@@ -271,6 +281,12 @@ def fetch(
     except ValueError as e:  # pooch: the checksum does not fit
         raise InputError(f"{name}: {first_line(e)}; delete {folder} and try again") from None
     except (OSError, RuntimeError) as e:  # requests' errors are OSErrors
+        for f in registry:
+            if (folder / f).exists() and not _is_whole(folder / f, registry[f]):
+                raise InputError(
+                    f"{name}: {folder / f} is damaged, and cannot be downloaded again "
+                    f"({type(e).__name__}); delete it, and connect to the network once"
+                ) from None
         raise InputError(
             f"{name}: not in the cache ({folder}) and cannot be downloaded ({type(e).__name__}); "
             "connect to the network once, point UNET_EXPLORER_DATA at a folder that holds it, "
@@ -1235,7 +1251,7 @@ def _columns(ds, repo):
         )
     return images[0], masks[0]
 
-# %% ../nbs/12_data.ipynb #7bc0af4d
+# %% ../nbs/12_data.ipynb #b82ab9d0
 def _rows_of(part, ds, repo):
     "`(i, row, image, mask)` of the rows of a part that have a mask."
     image_column, mask_column = _columns(ds, repo)
@@ -1295,7 +1311,8 @@ def _load_hub(
     meaning = dict(classes=classes, values=values, colours=colours)
     _Masks(**meaning)  # complains before anything is fetched
     try:
-        found = load_dataset(repo)
+        name, _, revision = repo.partition("@")
+        found = load_dataset(name, **(dict(revision=revision) if revision else {}))
     except Exception as e:  # the hub's errors share no base class
         raise InputError(
             f"hf://{repo}: cannot be loaded ({first_line(e)}); check the name and the network"
@@ -1304,7 +1321,7 @@ def _load_hub(
         found[part] = ds.select(np.linspace(0, len(ds) - 1, min(rows, len(ds))).astype(int))
     return _adopt(found, repo, pixel_nm, **meaning)
 
-# %% ../nbs/12_data.ipynb #a6591cdc
+# %% ../nbs/12_data.ipynb #5e1a6262
 def _options(f, given):
     "The options of `f` after its first `given` parameters."
     return list(inspect.signature(f).parameters)[given:]
@@ -1334,8 +1351,10 @@ def _load_known(source, fallback, options):
     _check_options(source.name, options, _options(source.read, 1))
     try:
         files = fetch(source.name) if source.url or source.package else {}
-    except InputError:
+    except InputError as e:
         if not fallback or os.environ.get("UNET_EXPLORER_REQUIRE_DATA") == "1":
+            raise
+        if "is damaged" in str(e):  # not a matter of the network: one file is to be deleted
             raise
         why = "is not installed" if source.package else "is not in the cache and no network"
         print(f"{source.name} {why}: using simulated images instead")
@@ -1347,7 +1366,7 @@ def _load_known(source, fallback, options):
     parts = source.read(files, **options)
     return DatasetDict({part: _dataset(rows, **about, notes=[]) for part, rows in parts.items()})
 
-# %% ../nbs/12_data.ipynb #da2a87d9
+# %% ../nbs/12_data.ipynb #f90ccd5c
 @checked
 def load(
     source: FilePath,  # "isbi2012", "simulated", ..., a folder, or "hf://org/name", see the table
@@ -1359,7 +1378,7 @@ def load(
     A folder holds images/ and masks/, or specimens that do, or x.png beside x_mask.png.
     "ic_layout" has the options per_layer, size, seed; folders and the hub those of `load_pairs`
     (classes, values, colours, pixel_nm; folders also bar) and of `split` (valid, test, split_by).
-    The hub has rows, at most so many of each part.
+    The hub has rows, at most so many of each part, and takes "@REVISION".
     Raises `InputError` for anything it cannot find or read."""
     source = str(source)
     if source in SOURCES:

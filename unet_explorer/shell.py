@@ -331,7 +331,7 @@ def write_settings(
     with write_atomic(path) as tmp:
         tmp.write_text(head + tomli_w.dumps(settings_of(command, given)), encoding="utf-8")
 
-# %% ../nbs/54_shell.ipynb #c26b76eb
+# %% ../nbs/54_shell.ipynb #bbb39b77
 LACKS = [  # a pattern in the text of an error, and what to say; "{}": options that ask for less
     (
         "out of memory|not enough memory|n.t allocate memory|unable to allocate|MemoryError"
@@ -346,6 +346,7 @@ LACKS = [  # a pattern in the text of an error, and what to say; "{}": options t
         "DataLoader worker|shared memory",
         "a process that prepares crops has ended ({error}); use --workers 0, or free some memory",
     ),
+    ("OverflowError|without overflow", "a number is too large ({error}); use a smaller one"),
     ("too many open files", "too many files are open ({error}); raise the limit: ulimit -n 4096"),
     ("read-only file system|input/output error", "the disk refuses ({error}); use another one"),
 ]
