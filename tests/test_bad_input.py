@@ -664,6 +664,7 @@ BY_CALL = {  # what one function needs besides
     "Picture.rows": dict(rows=same(slice(0, 4))),
     "Bars": dict(found=list),
     "Bars.of": dict(path=a_file, picture=a_stored_picture),
+    "Bars.remember": dict(bar=a_bar),
     "specimen": dict(picture=a_stored_picture, bar=a_bar),
     "without_bar": dict(bar=a_bar),
     "load_mask": dict(path=a_mask),

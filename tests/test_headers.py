@@ -19,7 +19,12 @@ from unet_explorer.data import load, load_pairs, meta, sample
 from unet_explorer.files import open_image
 from unet_explorer.headers import Bar, Bars, not_square, pixel_sides_nm, pixel_size_nm
 from unet_explorer.headers import specimen, without_bar
+from unet_explorer.effunet import EffUNet
 from unet_explorer.images import IGNORE, Picture
+from unet_explorer.files import load_mask
+from unet_explorer.inspection import find_folder, fit_folder
+from unet_explorer.segmentation import segment_folder
+from unet_explorer.train import Training
 from unet_explorer.simulate import simulate
 
 rng = np.random.default_rng(0)
@@ -573,3 +578,62 @@ def test_training_never_sees_the_bar(tmp_path, whole):
         assert sample(by_hand, 0)[0].shape[1] == len(both) - 40
     with pytest.raises(InputError, match="bar='off'"):
         load_pairs(tmp_path / "images", tmp_path / "masks", bar="off")
+
+
+@pytest.fixture(scope="module")
+def barred_folder(tmp_path_factory):
+    "Pictures with a bar, which has the same rows in all; and its rows."
+    folder = tmp_path_factory.mktemp("barred")
+    both = [barred(a, "JEOL") for a in specimens(12, (160, 256))]
+    a_folder(folder, [a for a, _ in both])
+    return folder, both[0][1]
+
+
+def test_segment_leaves_the_bar_out(tmp_path, barred_folder):
+    folder, n = barred_folder
+    one = tmp_path / "one"
+    one.mkdir()
+    for k in (0, 1):
+        (one / f"{k}.png").write_bytes((folder / f"{k}.png").read_bytes())
+    net = EffUNet(decoder=(8, 8, 8, 8), convs=1, pretrained=False)
+    said = []
+    done = segment_folder(one, net, tmp_path / "out", probabilities=True, say=said.append)
+    mask = load_mask(tmp_path / "out/masks/0.png")
+    assert mask.shape == (160 + n, 256)
+    assert (mask[160:] == IGNORE).all() and not (mask[:160] == IGNORE).any()
+    p = tifffile.imread(tmp_path / "out/probabilities/0.tif")
+    assert p.shape[-2:] == mask.shape and (p[..., 160:, :] == 0).all()
+    for name in ("0", "1"):
+        own = [line for line in done.classes if line["image"] == name]
+        assert sum(line["area_px"] for line in own) == 160 * 256
+        assert sum(line["share"] for line in own) == pytest.approx(1)
+    note = f"info bar: {n} rows at the bottom of 2 pictures are no specimen (found)"
+    assert any(note in line for line in said)
+    assert note in (tmp_path / "out/report.html").read_text(encoding="utf-8")
+    # the specimen is judged as if there had never been a bar
+    alone = a_folder(tmp_path / "alone", specimens(1, (160, 256)))
+    segment_folder(alone[0].path, net, tmp_path / "out2", say=said.append)
+    assert torch.equal(load_mask(tmp_path / "out2/masks/0.png"), mask[:160])
+    segment_folder(one, net, tmp_path / "kept", bar="keep", say=said.append)
+    assert not (load_mask(tmp_path / "kept/masks/0.png") == IGNORE).any()
+
+
+def test_no_alarm_in_the_bar(tmp_path, barred_folder):
+    folder, n = barred_folder
+    how = Training(steps=2, size=64, bs=2, precision="fp32", bar=False)
+    done = fit_folder(folder, tmp_path / "model", how, fpr=0.2)
+    assert f"info bar: {n} rows at the bottom of 12 pictures" in done["notes"][0]
+    said = []
+    new = tmp_path / "new"
+    new.mkdir()
+    (new / "0.png").write_bytes((folder / "0.png").read_bytes())
+    low = dict(threshold=-1000.0, say=said.append)  # everything is an alarm
+    alarms = find_folder(new, tmp_path / "model", tmp_path / "found", **low).alarms
+    assert sum(row["area_px"] for row in alarms) == 160 * 256
+    mask = load_mask(tmp_path / "found/masks/0.png")
+    assert (mask[160:] == IGNORE).all() and (mask[:160] == 1).all()
+    assert tifffile.imread(tmp_path / "found/maps/0.tif").shape == mask.shape
+    assert any("are no specimen (found)" in line for line in said)
+    assert not any("times as large" in line for line in said)
+    find_folder(new, tmp_path / "model", tmp_path / "kept", bar="keep", **low)
+    assert (load_mask(tmp_path / "kept/masks/0.png") == 1).all()

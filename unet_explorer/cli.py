@@ -6,7 +6,7 @@
 __all__ = ['EXPORT_SUFFIXES', 'LESSON_FILES', 'COMMANDS', 'ABOUT', 'demo', 'train', 'segment', 'defects_fit', 'defects_find',
            'export', 'lab', 'command_in', 'parser', 'main']
 
-# %% ../nbs/56_cli.ipynb #983fe7d2
+# %% ../nbs/56_cli.ipynb #786c836d
 import argparse
 import shlex
 import shutil
@@ -15,7 +15,7 @@ import sys
 import warnings
 from pathlib import Path
 
-from .contracts import Count, InputError, Number, Positive, Share
+from .contracts import BarRows, Count, InputError, Number, Positive, Share
 from .contracts import checked, known, model_folder, need, printable, write_atomic
 from .options import PHRASES, colours_in, cutting, learning, meaning, names_in
 from .options import network, teaching, values_in
@@ -157,12 +157,12 @@ def train(
     how |= dict(objects=meaning["objects"])
     return _train_on(parts, out, training, how)
 
-# %% ../nbs/56_cli.ipynb #6233c38e
+# %% ../nbs/56_cli.ipynb #b7c4abe7
 def _aside(line):
     "A line about the run, beside a progress bar."
     from tqdm import tqdm
 
-    names = ["tile", "overlap", "classes", "pixel_nm", "threshold", "page"]
+    names = ["bar", "tile", "overlap", "classes", "pixel_nm", "threshold", "page"]
     tqdm.write(
         printable(f"unet-explorer: {in_options(line, names[:-1], PHRASES)}"), file=sys.stderr
     )
@@ -202,13 +202,14 @@ def segment(
     print(f"wrote {out}/report.html, classes.csv, objects.csv, masks/, overlays/{more}")
     return 1 if done.skipped else 0
 
-# %% ../nbs/56_cli.ipynb #643613f1
+# %% ../nbs/56_cli.ipynb #58d35154
 @checked
 def defects_fit(
     clean,  # folder of clean pictures of one size and magnification
     *,
     out: str,  # folder for the model
     fpr: Share = 0.05,  # promised share of clean pictures that raise an alarm
+    bar: BarRows = "auto",  # info bar: auto, keep, or rows at the bottom that are no specimen
     pixel_nm: Positive | None = None,  # size of a pixel in nm; left out: as the files say
     overwrite: bool = False,  # replace an earlier result in the --out folder
     learning: learning,  # how to train
@@ -226,8 +227,10 @@ def defects_fit(
     place = _place(out, overwrite, learning["resume"], clean)
     training = _training(learning, 8)
     how = dict(place, settings=settings_of("defects fit", given), again=repeat)
-    how |= dict(fpr=fpr, pixel_nm=pixel_nm)
+    how |= dict(fpr=fpr, pixel_nm=pixel_nm, bar=bar)
     result = fit_folder(clean, out, training, **how)
+    for note in result["notes"]:
+        print(f"note: {in_options(note, given, PHRASES)}")
     _keep_settings(out, result["command"])
     n, held = (len(result["data"][k]) for k in ("train", "threshold"))
     rate = f"{result['threshold']:.3f}, for alarms in {fpr:.1%} of clean pictures at most"

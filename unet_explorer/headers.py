@@ -290,7 +290,7 @@ def pixel_sides_nm(
     said = _of_tiff(path) if suffix in TIFF else None
     return said or _first(_of_beside(path, _width(path)))
 
-# %% ../nbs/04_headers.ipynb #a73641bd
+# %% ../nbs/04_headers.ipynb #e5a09340
 SQUARE = 0.02  # sides that differ by less, relatively, are the same
 
 
@@ -301,18 +301,31 @@ def pixel_size_nm(
     """The pixel size that the maker of the microscope wrote into the file or beside it.
     Raises `InputError` for a damaged file."""
     sides = pixel_sides_nm(path)
-    square = sides and abs(sides.height / sides.width - 1) <= SQUARE
-    return sides.width if square else None
+    return sides.width if sides and _one(sides) else None
+
+
+def _one(sides):
+    "Whether nothing is known against one size."
+    return not sides or abs(sides.height / sides.width - 1) <= SQUARE
+
+
+def _sides_if_read(path):
+    "The sides of a pixel; None also for a file that cannot be read, which its reader will say."
+    try:
+        return pixel_sides_nm(path)
+    except InputError as e:
+        if Path(path).exists():
+            return None
+        raise InputError(str(e)) from None
 
 
 @checked
 def not_square(
     paths: list,  # of image files
 ) -> list[str]:  # a line, or none
-    """A note if files say that their pixels are no squares.
-    Raises `InputError` for a damaged file."""
-    odd = [(p, pixel_sides_nm(p)) for p in paths if pixel_size_nm(p) is None]
-    odd = [(p, sides) for p, sides in odd if sides]
+    """A note if files say that their pixels are no squares; damaged files say nothing.
+    Raises `InputError` for what are no paths."""
+    odd = [(p, sides) for p, sides in ((p, _sides_if_read(p)) for p in paths) if not _one(sides)]
     if not odd:
         return []
     path, sides = odd[0]
@@ -464,7 +477,7 @@ def _strip(a, whole):
     exact, about = ((np.abs(strip - paper) <= k * near).sum() for k in (1, 4))
     return (rows, _letters(strip, paper, (high - low) / 4)) if exact > 0.6 * about else (0, 0)
 
-# %% ../nbs/04_headers.ipynb #8fe86ebe
+# %% ../nbs/04_headers.ipynb #6cdda42d
 AT_MOST = 2**25  # pixels; a larger picture is no single shot, and is searched for no bar
 SAMPLE = 9  # pictures of a folder that are looked at before the first is judged
 
@@ -527,11 +540,19 @@ class Bars:
         picture: instance(Picture),  # what was read from it, whole
     ) -> Bar:  # the rows to leave out
         "Where the specimen of one picture is. Raises `InputError` if nothing would be left of it."
-        found = self._of(path, picture)
-        if not (found.top or found.bottom):
+        return self.remember(self._of(path, picture))
+
+    def remember(
+        self,
+        bar,  # a `Bar`, or what was stored of one
+    ) -> Bar:  # the same
+        "Count a bar among those that were cut. Raises `InputError` for what is none."
+        if not isinstance(bar, (list, tuple)) or len(bar) != 3:
+            raise InputError(f"bar={shown(bar)}; it must be a Bar, as Bars.of gives it")
+        if not (bar[0] or bar[1]):
             return Bar()
-        self.told.append(found)
-        return found
+        self.told.append(Bar(*bar))
+        return self.told[-1]
 
     def _of(self, path, picture):
         height, width = picture.shape[-2:]

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['SAME_NM', 'alarms', 'read_clean', 'two_heaps', 'fit_folder', 'Inspected', 'find_folder']
 
-# %% ../nbs/53_inspection.ipynb #bf4a7148
+# %% ../nbs/53_inspection.ipynb #238f3939
 import math
 import os
 from collections.abc import Callable
@@ -21,6 +21,7 @@ import torch
 from .anomaly import FEWEST, anomaly_map, check_clean, fit_normal, pick_threshold
 from unet_explorer.contracts import (
     MODEL_FILES,
+    BarRows,
     Count,
     FilePath,
     InputError,
@@ -37,8 +38,8 @@ from unet_explorer.contracts import (
 from .effunet import restore, save
 from .folders import for_each, grey_if_grey, output_folder, pictures_in
 from .folders import remarks, write_table
-from .files import load_image, open_image
-from .headers import pixel_size_nm
+from .files import open_image
+from .headers import Bar, Bars, not_square, pixel_size_nm, specimen, without_bar
 from .images import SCREEN, save_mask, save_overlay
 from .implant import noise_level
 from .machine import Device, best_device, system_facts
@@ -83,7 +84,7 @@ def alarms(
     large = (p for p in regionprops(pieces, m) if p.area >= min_px)
     return sorted((_alarm(p, pixel_nm) for p in large), key=lambda r: -r["score"])
 
-# %% ../nbs/53_inspection.ipynb #3702ec12
+# %% ../nbs/53_inspection.ipynb #4ffca77a
 SAME_NM = 0.02  # pixel sizes that differ by less, relatively, are the same
 
 
@@ -101,10 +102,18 @@ def _one_magnification(found, pixel_nm):
     return wanted
 
 
+def _specimen_of(found, bars):
+    "A picture without its info bar, as a tensor `(c h w)`."
+    picture = open_image(found.path, page=found.page)
+    return specimen(picture, bars.of(found.path, picture))[:]
+
+
 @checked
 def read_clean(
     folder,  # of clean pictures
     pixel_nm: Positive | None = None,  # size of a pixel in nm; None: as the files say, if they do
+    bar: BarRows = "auto",  # info bar: "auto", "keep", or rows at the bottom that are no specimen
+    say: Callable = print,  # called with a line about what is no specimen
 ):  # list of names, list of tensors `(c h w)`, pixel size in nm or None
     """Read and check clean pictures. Raises `InputError` for too few, unequal sizes or pixel
     sizes, and pictures with nothing on them."""
@@ -114,7 +123,10 @@ def read_clean(
             f"{folder}: {len(found)} clean pictures; at least {FEWEST} are needed, "
             "and 50 or more are better"
         )
-    images = [grey_if_grey(load_image(f.path, page=f.page)) for f in found]
+    bars = Bars(found, bar)
+    images = [grey_if_grey(_specimen_of(f, bars)) for f in found]
+    for note in (*bars.notes(), *not_square([f.path for f in found])):
+        say(note)
     if len({len(i) for i in images}) > 1:
         images = [i if len(i) == 3 else i.expand(3, -1, -1).clone() for i in images]
     names = [f.name for f in found]
@@ -137,7 +149,7 @@ def two_heaps(
         )
     return max(need, min(n // 3, 200))
 
-# %% ../nbs/53_inspection.ipynb #d310395f
+# %% ../nbs/53_inspection.ipynb #52ff5035
 def _look(picture):
     "Brightness and noise of the middle of a picture `(c h w)`, 1024 pixels wide at most."
     rows, cols = (slice(max(0, n // 2 - 512), n // 2 + 512) for n in picture.shape[-2:])
@@ -217,6 +229,7 @@ def fit_folder(
     *,
     fpr: Share = 0.05,  # promised share of clean pictures with an alarm
     pixel_nm: Positive | None = None,  # size of a pixel in nm; None: as the files say
+    bar: BarRows = "auto",  # info bar: "auto", "keep", or rows at the bottom that are no specimen
     overwrite: bool = False,  # replace an earlier result
     resume: bool = False,  # go on with the training that was stopped in `out`
     settings: dict | None = None,  # what was typed, kept for who goes on
@@ -228,7 +241,8 @@ def fit_folder(
     Raises `InputError` for unusable pictures."""
     check_going_on(out, resume=resume, overwrite=overwrite)
     out = output_folder(out, clean, overwrite=overwrite or resume)
-    names, images, pixel_nm = read_clean(clean, pixel_nm)
+    notes = []
+    names, images, pixel_nm = read_clean(clean, pixel_nm, bar, notes.append)
     held = two_heaps(len(images), fpr)
     training = training or Training(bar="terminal")
     training = training.or_else(minutes=8, size=_crop_size(training.size, images[0]))
@@ -238,7 +252,7 @@ def fit_folder(
         result = _fitted_and_kept((names, images), held, training, fpr, pixel_nm, keep, how, again)
         if result["stopped"] != "interrupted":
             keep.done()
-    return result
+    return result | dict(notes=notes)
 
 # %% ../nbs/53_inspection.ipynb #8cd2b4e7
 def _fitted(folder):
@@ -280,7 +294,7 @@ def _usable(found, channels, pixel_nm):
         )
     return picture
 
-# %% ../nbs/53_inspection.ipynb #a357f228
+# %% ../nbs/53_inspection.ipynb #dbbff572
 @dataclass
 class _Seen:
     "What an inspection has seen so far."
@@ -290,7 +304,7 @@ class _Seen:
     looks: list = field(default_factory=list)  # brightness and noise
     areas: list = field(default_factory=list)  # pixels
 
-    def add(self, found, rows, look, area):
+    def add(self, found, rows, look, area, bar):
         self.rows += [dict(image=found.name) | r for r in rows]
         self.looks.append(look)
         self.areas.append(area)
@@ -378,7 +392,7 @@ def _promise(rate, n):
         f"of these {n}, if all were clean and taken like the training pictures."
     )
 
-# %% ../nbs/53_inspection.ipynb #f3f9b702
+# %% ../nbs/53_inspection.ipynb #3bd66250
 class Inspected(NamedTuple):
     "What an inspection found."
 
@@ -391,25 +405,41 @@ def _files(name):
     return [f"maps/{name}.tif", f"masks/{name}.png", f"overlays/{name}.png"]
 
 
-def _inspected(net, found, threshold, min_px, out, tiling):
+def _alarms_inside(m, bar, threshold, pixel_nm, min_px):
+    "The alarms of a map outside the info bar, and the mask; in the bar the map gets its least."
+    inside = m[bar.rows(len(m))]
+    rows = alarms(inside, threshold, pixel_nm, min_px)
+    for row in rows:
+        row["y"] = round(row["y"] + bar.top, 1)
+    if bar != Bar():
+        m[: bar.top] = m[len(m) - bar.bottom :] = inside.min()
+    return rows, without_bar(torch.from_numpy(np.asarray(m > threshold, np.uint8)), bar)
+
+
+def _inspected(net, found, threshold, min_px, out, tiling, bars):
     "Write map, mask and overlay of one picture; its alarms, its look and its pixels."
     pixel_nm = net.about.get("pixel_nm")
     picture = _usable(found, net.config["in_ch"], pixel_nm)
+    bar = bars.of(found.path, picture)
+    seen = specimen(picture, bar)
     with _map_file(out / "maps" / f"{found.name}.tif", *picture.shape[-2:]) as m:
-        map_tiled(partial(anomaly_map, net), picture, out=m, **tiling)
-        rows = alarms(m, threshold, pixel_nm, min_px)
-        mask = torch.from_numpy(np.asarray(m > threshold, np.uint8))
+        map_tiled(partial(anomaly_map, net), seen, out=m[bar.rows(len(m))], **tiling)
+        rows, mask = _alarms_inside(m, bar, threshold, pixel_nm, min_px)
     save_mask(out / "masks" / f"{found.name}.png", mask)
     names = dict(classes=["normal", "alarm"], pixel_nm=pixel_nm)
     save_overlay(out / "overlays" / f"{found.name}.png", picture, mask, **names)
-    return dict(rows=rows, look=_look(picture), area=mask.numel())
+    area = seen.shape[-2] * seen.shape[-1]
+    return dict(rows=rows, look=_look(seen), area=area, bar=bar)
 
 
-def _inspect(run, net, seen, found, **how):
+def _inspect(run, net, seen, bars, found, **how):
     "Inspect a picture, unless an earlier start of this run has done it."
     facts = run.earlier(found)
     if facts is None:
-        facts = run.keep(found, _files(found.name), **_inspected(net, found, out=run.out, **how))
+        facts = _inspected(net, found, out=run.out, bars=bars, **how)
+        facts = run.keep(found, _files(found.name), **facts)
+    else:
+        bars.remember(facts["bar"])
     seen.add(found, **facts)
 
 
@@ -419,7 +449,7 @@ def _odd(net, seen, promised):
     found = _odd_look(look, _median_look(seen.looks), promised)
     return found + _odd_sizes(shape, seen.areas, promised)
 
-# %% ../nbs/53_inspection.ipynb #94c29335
+# %% ../nbs/53_inspection.ipynb #523cf869
 @checked
 def find_folder(
     source: FilePath,  # an image, or a folder of them
@@ -428,6 +458,7 @@ def find_folder(
     *,
     threshold: Number | None = None,  # None: the model's own, with its promised rate
     min_px: Count = 1,  # smaller alarms are dropped
+    bar: BarRows = "auto",  # info bar: "auto", "keep", or rows at the bottom that are no specimen
     tile: Count | None = None,  # side of a tile in pixels; None: what fits into the memory
     overlap: Whole = 64,  # pixels that neighbouring tiles share
     device: Device = None,  # "cpu", "cuda", "mps"; None: the GPU if there is one
@@ -452,6 +483,7 @@ def find_folder(
         min_px=min_px,
         tile=tile,
         overlap=overlap,
+        bar=str(bar),
         device=str(device),
         weights=fingerprint(*(Path(model) / name for name in MODEL_FILES)),
     )
@@ -461,11 +493,12 @@ def find_folder(
         run.claim([name for f in todo for name in _files(f.name)] + tables)
         for line in run.going_on(todo):
             say(line)
-        look = partial(_inspect, run, net, seen, **how)
+        bars = Bars(todo, bar)
+        look = partial(_inspect, run, net, seen, bars, **how)
         skipped = for_each(source, todo, look, desc="looking", say=say)
         seen.rows.sort(key=lambda r: -r["score"])
         write_table(out / "defects.csv", seen.rows, _columns(pixel_nm))
-        odd, n = _odd(net, seen, rate is not None), len(seen.areas)
+        odd, n = _odd(net, seen, rate is not None) + bars.notes(), len(seen.areas)
         for note in odd:
             say(f"note: {note}")
         promised = {} if rate is None else {"promised rate": rate}

@@ -21,7 +21,7 @@ from unet_explorer.contracts import (
     checked,
 )
 
-# %% ../nbs/55_options.ipynb #8e2c761d
+# %% ../nbs/55_options.ipynb #7629cf1c
 @checked
 def learning(
     *,
@@ -89,11 +89,12 @@ def meaning(
 @checked
 def cutting(
     *,
+    bar: BarRows = "auto",  # info bar: auto, keep, or rows at the bottom that are no specimen
     tile: Count | None = None,  # side of a tile in pixels; left out: what fits into the memory
     overlap: Whole = 64,  # pixels that neighbouring tiles share
     device: str | None = None,  # cpu, cuda, mps; left out: the GPU if there is one
 ) -> dict:  # what was said
-    """large pictures
+    """what is looked at, in which pieces
 
     Raises `InputError` for what cannot be."""
     return locals()

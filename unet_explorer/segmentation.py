@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['PUBLISHED', 'Parts', 'Threshold', 'Judged', 'judge', 'train_and_report', 'summary', 'Segmented', 'segment_folder']
 
-# %% ../nbs/52_segmentation.ipynb #f35c24a6
+# %% ../nbs/52_segmentation.ipynb #59464eb7
 import hashlib
 import json
 import os
@@ -20,6 +20,7 @@ from typing import Annotated, NamedTuple
 import torch
 
 from unet_explorer.contracts import (
+    BarRows,
     Count,
     FilePath,
     InputError,
@@ -49,7 +50,7 @@ from unet_explorer.folders import (
     write_table,
 )
 from .files import open_image
-from .headers import pixel_size_nm
+from .headers import Bars, not_square, pixel_size_nm, specimen, without_bar
 from .images import save_mask, save_overlay
 from .machine import Device, best_device, system_facts
 from .measure import measure_mask
@@ -423,7 +424,7 @@ def summary(
             lines.append(f"  beside it: {b['name']}, mean Dice {b['value']:.3f}{better}")
     return "\n".join(lines)
 
-# %% ../nbs/52_segmentation.ipynb #16e4ca60
+# %% ../nbs/52_segmentation.ipynb #66fd90c8
 Threshold = number("a probability above 0 and below 1, such as 0.5", lambda v: 0 < v < 1)
 
 
@@ -435,17 +436,18 @@ class Segmented(NamedTuple):
     classes: list  # a dict for each class of each picture: area, share, objects
 
 
-def _run(segmenter, picture, threshold, tiling, probabilities):
-    "The mask `(h w)`, band by band; into `probabilities` go those of each class."
+def _run(segmenter, picture, bar, threshold, tiling, probabilities):
+    """The mask `(h w)`, band by band, 255 where an info bar is; into `probabilities` go those of
+    each class."""
     h, w = picture.shape[-2:]
-    k = segmenter.config["n_classes"]
+    k, inside = segmenter.config["n_classes"], bar.rows(h)
     mask = torch.empty(h, w, dtype=torch.uint8 if k <= 256 else torch.int32)
-    for rows, logits in segmenter.bands(picture, **tiling):
-        mask[rows] = to_mask(logits[None], threshold)[0].to(mask.dtype)
+    for rows, logits in segmenter.bands(specimen(picture, bar), **tiling):
+        mask[inside][rows] = to_mask(logits[None], threshold)[0].to(mask.dtype)
         if probabilities is not None:
             p = logits.sigmoid() if k == 1 else logits.softmax(0)
-            probabilities[:, rows] = p.numpy()
-    return mask
+            probabilities[:, inside][:, rows] = p.numpy()
+    return without_bar(mask, bar)
 
 
 def _files(name, probabilities):
@@ -457,17 +459,17 @@ def _files(name, probabilities):
 def _measured(job, found):
     "Write mask, overlay, and probabilities if wanted; what goes into the tables, of one picture."
     picture, out, name = open_image(found.path, page=found.page), job.run.out, found.name
-    in_file = pixel_size_nm(found.path)
+    in_file, bar = pixel_size_nm(found.path), job.bars.of(found.path, picture)
     nm = job.pixel_nm or in_file or job.about.get("pixel_nm")
     shape = (job.segmenter.config["n_classes"], *picture.shape[-2:])
     path = out / "probabilities" / f"{name}.tif"
     with array_on_disk(path, shape) if job.probabilities else nullcontext() as file:
-        mask = _run(job.segmenter, picture, job.threshold, job.tiling, file)
+        mask = _run(job.segmenter, picture, bar, job.threshold, job.tiling, file)
     save_mask(out / "masks" / f"{name}.png", mask)
     names = dict(classes=job.classes, pixel_nm=nm)
     save_overlay(out / "overlays" / f"{name}.png", picture, mask, **names)
     lines, pieces = measure_mask(mask, **names, min_px=job.min_px)
-    return dict(lines=lines, pieces=pieces, pixel_nm=nm, in_file=in_file)
+    return dict(lines=lines, pieces=pieces, pixel_nm=nm, in_file=in_file, bar=bar)
 
 
 def _segment_one(job, found):
@@ -476,6 +478,8 @@ def _segment_one(job, found):
     if facts is None:
         files = _files(found.name, job.probabilities)
         facts = job.run.keep(found, files, **_measured(job, found))
+    else:
+        job.bars.remember(facts["bar"])
     job.add(found.name, **facts)
 
 
@@ -490,6 +494,7 @@ class _Job:
     probabilities: bool
     min_px: int
     pixel_nm: float | None
+    bars: Bars
     names: list = field(default_factory=list)
     lines: list = field(default_factory=list)
     pieces: list = field(default_factory=list)
@@ -501,7 +506,7 @@ class _Job:
         k = max(2, self.segmenter.config["n_classes"])
         self.classes = list(self.about.get("classes") or (f"class {i}" for i in range(k)))
 
-    def add(self, name, lines, pieces, pixel_nm, in_file):
+    def add(self, name, lines, pieces, pixel_nm, in_file, bar):
         self.names.append(name)
         self.lines += [dict(image=name) | line for line in lines]
         self.pieces += [dict(image=name) | piece for piece in pieces]
@@ -534,7 +539,7 @@ def _rounded(rows):
 
     return [{k: short(v) for k, v in row.items()} for row in rows]
 
-# %% ../nbs/52_segmentation.ipynb #823e71cf
+# %% ../nbs/52_segmentation.ipynb #4b14473d
 def _square_micrometres(lines):
     "The area of a class in all pictures; None unless the pixel size of each is known."
     areas = [line.get("area_nm2") for line in lines]
@@ -599,7 +604,8 @@ def _about_folder(job, todo):
     odd = {found for found in job.in_files if nm and abs(found / nm - 1) > 0.02}
     if odd:
         notes.append(f"pixel_nm={nm:g} was used, but files say {min(odd):.4g} nm")
-    return notes
+    paths = list(dict.fromkeys(f.path for f in todo))
+    return notes + job.bars.notes() + ([] if nm else not_square(paths))
 
 
 def _how_segmented(job):
@@ -614,7 +620,7 @@ def _how_segmented(job):
     }
     return {name: v for name, v in said.items() if v is not None}
 
-# %% ../nbs/52_segmentation.ipynb #5e34807f
+# %% ../nbs/52_segmentation.ipynb #0a68ff9b
 @checked
 def segment_folder(
     source: FilePath,  # an image, or a folder of them with subfolders
@@ -625,6 +631,7 @@ def segment_folder(
     probabilities: bool = False,  # write those of each class, as TIFF `(k h w)`
     pixel_nm: Positive | None = None,  # side of a pixel in nm; None: as file or model say
     min_px: Count = 1,  # smaller objects are not counted; they stay in the mask
+    bar: BarRows = "auto",  # info bar: "auto", "keep", or rows at the bottom that are no specimen
     tile: Count | None = None,  # side of a tile in pixels; None: what fits into the memory
     overlap: Whole = 64,  # pixels that neighbouring tiles share
     device: Device = None,  # "cpu", "cuda", "mps"; None: the GPU if there is one
@@ -650,13 +657,15 @@ def segment_folder(
         source=os.path.abspath(source),
         **how,
         **tiling,
+        bar=str(bar),
         device=str(device),
         weights=_weights(model),
     )
     with run_in(out, plan, overwrite=overwrite) as run:
         tables = ["classes.csv", "objects.csv", "report.html"] + ["settings.toml"] * bool(again)
         run.claim([name for f in todo for name in _files(f.name, probabilities)] + tables)
-        job = _Job(_segmenter(run, model, todo, device, threshold), run, **how, tiling=tiling)
+        ready = _segmenter(run, model, todo, device, threshold)
+        job = _Job(ready, run, **how, tiling=tiling, bars=Bars(todo, bar))
         for line in run.going_on(todo):
             say(line)
         skipped = for_each(source, todo, partial(_segment_one, job), desc="segmenting", say=say)
