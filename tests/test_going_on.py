@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 import traceback
+from pathlib import Path
 
 import pytest
 import torch
@@ -147,6 +148,19 @@ def test_killed_at_twenty_moments(room, tmp_path, job, name):
         assert not [p for p in out.rglob(".part-*")]
         same(out, room / f"whole-{job}")
     assert goings_on > 1, "some moments must fall between the first picture and the last"
+
+
+def test_the_program_says_1_where_one_was_skipped(room, tmp_path):
+    "The installed script itself; a name with ESC is shown as what it is."
+    program = Path(sys.executable).parent / "unet-explorer"
+    if not program.exists():
+        pytest.skip("the program is not installed beside this Python")
+    save_image(tmp_path / "in" / "a.png", torch.rand(1, 33, 33))
+    (tmp_path / "in" / "b\x1b[2J.png").write_bytes(b"no picture")
+    typed = [program, "segment", tmp_path / "in", "--model", room / "segment"]
+    done = subprocess.run([*typed, "--out", tmp_path / "out"], capture_output=True, text=True)
+    assert done.returncode == 1 and "1 of 2 images segmented" in done.stdout, done.stderr
+    assert "b\\x1b[2J.png" in done.stderr and "\x1b" not in done.stderr + done.stdout
 
 
 def stop_at(monkeypatch, job, name, error=KeyboardInterrupt):
