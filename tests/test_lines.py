@@ -339,7 +339,7 @@ def with_config(box, place, done):
     return tried(box, place, argv, toml or "\n")
 
 
-@lines(150, derandomize=True)
+@lines(100, derandomize=True)
 def test_an_odd_line_ends_in_a_line(box, place, argv):
     assert tried(box, place, argv) == []
 

@@ -414,7 +414,7 @@ def parser(
         command.add_argument("--config", metavar="FILE", help=said)
     return p
 
-# %% ../nbs/56_cli.ipynb #588d430c
+# %% ../nbs/56_cli.ipynb #3b3d5a4e
 def _typed(argv):
     "The function of the command and its arguments; argparse ends the program for what it cannot."
     name = command_in(argv)
@@ -424,7 +424,7 @@ def _typed(argv):
     given = vars(given)
     run, command = given.pop("run"), given.pop("command")
     if rest:
-        command.error(f"not understood: {' '.join(rest)}")
+        command.error(printable(f"not understood: {' '.join(rest)}"))
     del given["config"]
     return run, given
 
