@@ -52,7 +52,9 @@ SECONDS = dict(
     test_cli=100, test_docs=90, test_browser=60, test_quarto=25, test_scaling=30, test_widgets=25
 )
 SECONDS |= dict(anomaly=44, explain=42, implant=40, upsample=31, mosaics=27, train=20, baselines=16)
-SECONDS |= dict(test_inspection=25, test_efficientnet=25, test_train=22, test_simulate=18)
+SECONDS |= dict(
+    test_resume=60, test_inspection=25, test_efficientnet=25, test_train=22, test_simulate=18
+)
 SECONDS |= dict(signals=70, text=70, scenes=75, classify_detect=75, superres=35)
 SECONDS |= dict(segmentation=19, efficientnet=18, circuits=16, inspection=15, unet=13, effunet=13)
 SECONDS |= dict(

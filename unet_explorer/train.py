@@ -502,7 +502,7 @@ def _put_back(learn, state):
         learn.on_time.up = state["up"]
     _set_chance(learn, state["chance"])
 
-# %% ../nbs/24_train.ipynb #7ae6a343
+# %% ../nbs/24_train.ipynb #58bfd430
 def _apart(value, tensors):
     "`value` as JSON can hold it; its tensors go into the dict `tensors`."
     if torch.is_tensor(value):
@@ -537,6 +537,10 @@ def pictures_said(
     for tensor in some:
         crc = zlib.crc32(tensor.contiguous().numpy().tobytes(), crc)
     return f"{len(names)} pictures ({crc:08x})"
+
+
+def _pairs(values, keys):
+    return ", ".join(f"{k}={values[k]}" for k in keys if values.get(k) is not None) or "less said"
 
 
 @dataclass(frozen=True)
@@ -580,12 +584,13 @@ class Keep:
         if not self.resume:
             return {}
         kept = kept_in(self.folder)
-        for key, now in json.loads(json.dumps(self.plan or {})).items():
-            if now != kept["plan"].get(key):
-                raise InputError(
-                    f"{key}={now}; the training in {self.folder} began with "
-                    f"{key}={kept['plan'].get(key)}: say the same, or overwrite=True to begin again"
-                )
+        now, then = json.loads(json.dumps(self.plan or {})), kept["plan"]
+        other = [key for key in now if now[key] != then.get(key)]
+        if other:
+            raise InputError(
+                f"{_pairs(now, other)}; the training in {self.folder} began with "
+                f"{_pairs(then, other)}: say the same, or overwrite=True to begin again"
+            )
         path = Path(self.folder) / CHECKPOINT
         try:
             return _together(kept["state"], load_file(path))
