@@ -758,6 +758,7 @@ BY_CALL = {  # what one function needs besides
     "reach": dict(model=net, limit=same(512)),
     "mosaic": dict(grid=lambda: [[a_file()]]),
     "measure": dict(size=same(32), bs=same(2), steps=same(1)),
+    "check_room": dict(size=same(32), bs=same(2)),
     "learner": dict(model=model, precision=same("fp32")),
     "fit": dict(steps=same(1), bar=same(False)),
     "history": dict(learn=fitted),
