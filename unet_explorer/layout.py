@@ -215,7 +215,7 @@ def _polygon(d, source):
         )
     return list(zip(numbers[::2], numbers[1::2]))
 
-# %% ../nbs/08_layout.ipynb #d740c25a
+# %% ../nbs/08_layout.ipynb #c5d7584b
 MOST_PIXELS = 2**28  # pixels of a drawing, on two maps of a byte each; and bytes of its file
 _IGNORED = ("svg", "g", "title", "desc", "metadata", "defs", "style")  # draw nothing themselves
 
@@ -265,8 +265,8 @@ def _svg_size(root, scale, source):
     w, h = (max(1.0, float(v) * scale) for v in box.groups())
     if w * h > MOST_PIXELS:
         raise InputError(
-            f"{source}: {w:.3g}x{h:.3g} pixels at scale={scale:g}, but {MOST_PIXELS:,} in all at most; "
-            f"use scale={scale * (MOST_PIXELS / w / h) ** 0.5:.1g}, or check the viewBox"
+            f"{source}: {w:.3g}x{h:.3g} pixels at scale={scale:g}, but at most "
+            f"{MOST_PIXELS:,} in all; use scale={scale * (MOST_PIXELS / w / h) ** 0.5:.1g}, or check the viewBox"
         )
     return round(w), round(h)
 

@@ -187,7 +187,7 @@ class MeanDice(Metric):
     def name(self):
         return "dice"
 
-# %% ../nbs/24_train.ipynb #da7d6c9f
+# %% ../nbs/24_train.ipynb #0dc394f5
 KEPT = 4  # at least so many times the bytes of all stages are in use while a model trains
 
 
@@ -204,7 +204,7 @@ def check_room(
         need = KEPT * bs * shape_ledger(model, size, size).bytes
     except InputError:
         return
-    cuda = torch.device(device).type == "cuda"
+    cuda = torch.device(device or "cpu").type == "cuda"
     room = torch.cuda.mem_get_info(device)[0] if cuda else free_memory()
     if need > room:
         raise InputError(
