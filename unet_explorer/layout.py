@@ -215,7 +215,7 @@ def _polygon(d, source):
         )
     return list(zip(numbers[::2], numbers[1::2]))
 
-# %% ../nbs/08_layout.ipynb #c5d7584b
+# %% ../nbs/08_layout.ipynb #541725ac
 MOST_PIXELS = 2**28  # pixels of a drawing, on two maps of a byte each; and bytes of its file
 _IGNORED = ("svg", "g", "title", "desc", "metadata", "defs", "style")  # draw nothing themselves
 
@@ -266,7 +266,8 @@ def _svg_size(root, scale, source):
     if w * h > MOST_PIXELS:
         raise InputError(
             f"{source}: {w:.3g}x{h:.3g} pixels at scale={scale:g}, but at most "
-            f"{MOST_PIXELS:,} in all; use scale={scale * (MOST_PIXELS / w / h) ** 0.5:.1g}, or check the viewBox"
+            f"{MOST_PIXELS:,} in all; use scale={scale * (MOST_PIXELS / w / h) ** 0.5:.1g}, "
+            "or check the viewBox"
         )
     return round(w), round(h)
 
