@@ -111,7 +111,7 @@ def demo(
     how = dict(network, **place, settings=settings_of("demo", given), again=repeat)
     return _train_on(ds, out, training, how)
 
-# %% ../nbs/56_cli.ipynb #5f146b0e
+# %% ../nbs/56_cli.ipynb #b2faea6b
 @checked
 def train(
     images,  # folder of images (PNG, JPEG, TIFF), or of both; subfolders are specimens
@@ -132,8 +132,7 @@ def train(
         unet-explorer train data/ --classes gap,metal --pixel-nm 4 --out model/
         unet-explorer train data/ --colours "255,0,0=1 0,0,255=2" --split-by folder --out model/
         unet-explorer train data/ --encoder resnet34 --family smp --loss focal+dice --out model/
-        unet-explorer train --config model/settings.toml --minutes 30 --out longer/
-        unet-explorer train --resume --out model/"""
+        unet-explorer train --config model/settings.toml --minutes 30 --out longer/"""
     given = flat(locals())
     from unet_explorer.data import load_pairs, meta, split
     from unet_explorer.effunet import check_encoder
