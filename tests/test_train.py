@@ -256,7 +256,7 @@ def test_half_precision_ends_with_the_training(ds, how):
                 raise KeyboardInterrupt
 
     learn = small(ds, precision="bf16")
-    learn.seconds_per_step = {"bf16": 0.001}
+    learn.seconds_per_step, learn.spent = {"bf16": 0.001}, 0.0
     if how == "interrupt":
         learn.add_cb(Stop())
     length = dict(minutes=1 / 60) if how == "time" else dict(steps=8)
