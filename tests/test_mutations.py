@@ -14,10 +14,10 @@ import torch
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from mutate import changes, cut, healthy, mutated
+from mutate import H, W, changes, cut, healthy, mutated
 from sandbox import Sandbox
 from unet_explorer.contracts import InputError
-from unet_explorer.files import load_image, load_mask, n_pages, open_image
+from unet_explorer.files import contents, load_image, load_mask, n_pages, open_image
 from unet_explorer.folders import pictures_in
 from unet_explorer.headers import pixel_size_nm
 
@@ -164,6 +164,17 @@ def _is_fine():
 @pytest.mark.parametrize("name", FILES)
 def test_a_healthy_file_has_no_faults(box, folder, name):
     assert tried(box, folder, name, FILES[name]) == []
+
+
+def test_a_png_is_not_decoded_to_learn_what_is_in_it(tmp_path, monkeypatch):
+    from PIL import ImageFile
+
+    path, turned = tmp_path / "grey.png", tmp_path / "turned.png"
+    path.write_bytes(FILES["grey.png"])
+    turned.write_bytes(FILES["turned.png"])
+    monkeypatch.setattr(ImageFile.ImageFile, "load", lambda *_: pytest.fail("decoded"))
+    assert contents(path)[:3] == (1, H, W)
+    assert contents(turned)[:3] == (1, W, H)
 
 
 def broken_files(examples, **how):

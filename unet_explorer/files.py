@@ -337,11 +337,25 @@ def _by_its_name(path):
         with f:
             yield f
 
-# %% ../nbs/03_files.ipynb #af4a87dd
+# %% ../nbs/03_files.ipynb #02eb54e1
+def _has_exif(path):
+    "Whether a PNG has a chunk of EXIF; Pillow would read all pixels to find out."
+    with open(path, "rb") as f:
+        head = f.read(16)[8:]
+        while len(head) == 8 and head[4:] != b"eXIf":
+            f.seek(int.from_bytes(head[:4], "big") + 4, os.SEEK_CUR)
+            head = f.read(8)
+    return len(head) == 8
+
+
 def _orientation(f):
     "The EXIF orientation of a Pillow image; 1 where it says nothing that is defined."
     from PIL import ExifTags
 
+    if f.format == "PNG" and "exif" not in f.info:
+        if not _has_exif(f.filename):
+            return 1
+        _check_room(f.filename, f.width, f.height, f.width * f.height * len(f.getbands()))
     try:
         said = f.getexif().get(ExifTags.Base.Orientation, 1)
     except Exception:  # a damaged EXIF block says nothing; the pixels beside it may be whole
@@ -362,17 +376,17 @@ def _read_16_bit_png(path):
 
     return imagecodecs.png_decode(path.read_bytes())
 
-# %% ../nbs/03_files.ipynb #af24922e
+# %% ../nbs/03_files.ipynb #4fc23897
 def _read_by_pillow(path):
     with _by_its_name(path) as f:
         depth = _png_depth(path)
         wide = 2 if depth == 16 or f.mode.startswith("I;16") else 4 if f.mode in "IF" else 1
         _check_room(path, f.width, f.height, f.width * f.height * len(f.getbands()) * wide)
         kind, orientation = _KINDS.get(f.mode, "MINISBLACK"), _orientation(f)
-        if depth == 16:
+        if depth == 16 and not f.mode.startswith("I"):
             return _Stored(_read_16_bit_png(path), kind, orientation=orientation)
         f.load()
-        a = np.asarray(f)
+        a = np.asarray(f).astype(np.uint16) if depth == 16 else np.asarray(f)
         if depth < 8 and f.mode == "L":  # Pillow has brought 0 to 15 to 0 to 255
             return _Stored(a // (255 // (2**depth - 1)), kind, depth, orientation=orientation)
         palette = None
@@ -494,7 +508,7 @@ class _Layout(NamedTuple):
     notes: list
     plain: bool  # whether the descriptions inside were of no use
 
-# %% ../nbs/03_files.ipynb #9af60746
+# %% ../nbs/03_files.ipynb #912132b1
 _NO_DESCRIPTION = {f"is_{k}": False for k in ("ome", "imagej", "shaped", "mmstack", "ndtiff")}
 _OWN_COLOURS = ("JPEG", "OJPEG", "WEBP", "JPEGXL", "JPEG2000", "APERIO_JP2000_YCBC")
 _COLOURS = {"RGB": 3, "YCBCR": 3, "CIELAB": 3, "SEPARATED": 4}
@@ -504,7 +518,7 @@ def _meaning(page):
     "TIFF's name for what the numbers mean; what is missing is meant as libtiff means it."
     if 262 not in page.tags:
         return "RGB" if page.samplesperpixel >= 3 else "MINISBLACK"
-    name = getattr(page.photometric, "name", f"kind {page.photometric}")
+    name = getattr(page.photometric, "name", f"kind {shown(page.photometric)}")
     return "RGB" if name == "YCBCR" and _compression(page) in _OWN_COLOURS else name
 
 
@@ -520,7 +534,7 @@ def _together(page):
     alpha = n == colours + 1 and page.extrasamples[:1] in ((1,), (2,))
     return n if alpha or colours > 1 else 1
 
-# %% ../nbs/03_files.ipynb #12aaf428
+# %% ../nbs/03_files.ipynb #6d3c367f
 def _units(series):
     "Yields `(page, how many-th, byte)` for each page of a series, also of one with one directory."
     page = series.keyframe
@@ -533,9 +547,17 @@ def _units(series):
             yield page, i, -1 if at is None else at + i * page.nbytes
 
 
+_MOST_PLANES = 2**16  # in one page: the number of samples is one of 16 bits
+
+
 def _planes_of(k, series):
     page = series.keyframe
     own = page.samplesperpixel // _together(page)
+    if own * page.imagedepth > _MOST_PLANES or 0 in (page.imagewidth, page.imagelength):
+        raise ValueError(
+            f"it declares {page.imagewidth}x{page.imagelength} pixels, {page.imagedepth} layers "
+            f"and {page.samplesperpixel} samples in a page"
+        )
     for p, unit, at in _units(series):
         index = None if p is None else p.index
         for depth in range(page.imagedepth):
