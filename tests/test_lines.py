@@ -24,7 +24,7 @@ from PIL import Image
 
 import unet_explorer.anomaly
 import unet_explorer.report
-import unet_explorer.train  # noqa: F401
+import unet_explorer.train  # noqa: F401  (what a line may import is there before the fork)
 from mutate import changes, mutated
 from sandbox import Sandbox
 from unet_explorer import cli, data, deploy, inspection, segmentation
