@@ -266,12 +266,20 @@ def test_white_is_zero_in_every_depth(tmp_path):
     assert numbers(four).tolist() == [[255, 0, 238, 17]]
     twelve = tiny_tiff(tmp_path / "12.tif", 2, 1, bytes([0x00, 0x1F, 0xFF]), bits=12, kind=0)
     assert numbers(twelve).tolist() == [[4094, 0]]
-    a = RNG.random((4, 5)).astype(np.float32)
-    tifffile.imwrite(tmp_path / "f.tif", a, photometric="miniswhite")
-    assert np.allclose(numbers(tmp_path / "f.tif"), a.max() + a.min() - a)
     signed = RNG.integers(-99, 99, (4, 5)).astype(np.int16)
     tifffile.imwrite(tmp_path / "i.tif", signed, photometric="miniswhite")
     assert np.array_equal(numbers(tmp_path / "i.tif"), -1 - signed)
+
+
+@pytest.mark.parametrize("kind", ["float16", "float32", "float64"])
+@pytest.mark.parametrize("top", [0.7, 1, 60])
+def test_white_is_zero_of_floats_does_not_depend_on_the_picture(tmp_path, kind, top):
+    a = np.array([[0.0, 0.25, 0.5, top]], kind)
+    tifffile.imwrite(tmp_path / "f.tif", a, photometric="miniswhite")
+    seen = numbers(tmp_path / "f.tif")
+    assert seen.dtype == a.dtype and seen[0, :3].tolist() == [1.0, 0.75, 0.5]
+    x = load_image(tmp_path / "f.tif")[0, 0].tolist()
+    assert x == sorted(x, reverse=True) and 0 <= x[-1] < x[0] <= 1
 
 
 def test_white_is_zero_in_a_mask(tmp_path):
@@ -280,6 +288,11 @@ def test_white_is_zero_in_a_mask(tmp_path):
     assert load_mask(tmp_path / "two.tif").tolist() == [[255, 0, 0]]
     tifffile.imwrite(tmp_path / "many.tif", two // 100, photometric="miniswhite")
     assert "white is zero" in complaint(load_mask, tmp_path / "many.tif")
+    tifffile.imwrite(tmp_path / "f.tif", np.float32([[0, 1, 1]]), photometric="miniswhite")
+    assert load_mask(tmp_path / "f.tif").tolist() == [[1, 0, 0]]
+    for other in (np.float32([[0, 1, 2]]), np.int16([[0, 1, 1]])):
+        tifffile.imwrite(tmp_path / "o.tif", other, photometric="miniswhite")
+        assert "white is zero" in complaint(load_mask, tmp_path / "o.tif")
 
 
 @pytest.mark.parametrize("bits", [1, 2, 4, 6, 8, 10, 12, 14, 16])
@@ -527,6 +540,19 @@ def test_what_is_declared_is_asked_before_memory_is(tmp_path, packed):
     if packed != 1:
         assert "declares 1000000x1000000 pixels" in said["open_image"]
         assert "UNET_EXPLORER_MAX_GB" in said["open_image"]
+
+
+def test_what_is_mapped_into_memory_declares_no_more_than_the_file_holds(tmp_path):
+    path = tmp_path / "a.tif"
+    whole = tiny_tiff(path, 3, 2, bytes([0, 10, 20, 30, 40, 250])).read_bytes()
+    sides = [struct.pack("<HHII", tag, 4, 1, n) for tag, n in ((256, 3), (257, 2))]
+    assert all(whole.count(side) == 1 for side in sides)
+    for n, expected in ((10**6, "declares 1000000x1000000 pixels (931 GB)"), (9, "cut short")):
+        changed = whole
+        for tag, side in zip((256, 257), sides):
+            changed = changed.replace(side, struct.pack("<HHII", tag, 4, 1, n))
+        path.write_bytes(changed)
+        assert expected in complaint(open_image, path)
 
 
 def test_a_png_that_declares_too_much(tmp_path):

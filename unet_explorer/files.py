@@ -35,7 +35,7 @@ from unet_explorer.contracts import (
 )
 from .images import SUFFIXES, TIFF, Picture
 
-# %% ../nbs/03_files.ipynb #bb0549ad
+# %% ../nbs/03_files.ipynb #6bfda46d
 EM = {  # suffix -> the plugin of rosettasciio that reads it
     ".dm3": "digitalmicrograph",
     ".dm4": "digitalmicrograph",
@@ -50,12 +50,12 @@ UNREAD = (  # pictures, or holders of pictures, that are never read
     ".heic .heif .avif .webp .gif .jp2 .j2k .jpx .jxl .psd .xcf .pgm .ppm .tga .exr .fits"
 ).split()
 
-
+# %% ../nbs/03_files.ipynb #c56d038f
 def readable() -> tuple[str, ...]:  # with dots, in small letters
     "The suffixes of the files that can be read here; those of `EM` if rosettasciio is installed."
     return (*SUFFIXES, *(EM if find_spec("rsciio") else ()))
 
-
+# %% ../nbs/03_files.ipynb #8f711428
 @checked
 def not_read(
     paths: list,  # paths of files
@@ -74,7 +74,7 @@ def not_read(
         for suffix, n in sorted(found.items())
     ]
 
-# %% ../nbs/03_files.ipynb #66421507
+# %% ../nbs/03_files.ipynb #6d12aab8
 _SIGNS = {  # the first bytes of a file -> what it is, and what it should be called
     b"\x89PNG": ("a PNG", (".png",)),
     b"\xff\xd8\xff": ("a JPEG", (".jpg", ".jpeg")),
@@ -97,7 +97,7 @@ _SIGNS = {  # the first bytes of a file -> what it is, and what it should be cal
     b"version https://git-lfs": ("a pointer of Git LFS, not the picture; run git lfs pull", None),
 }
 
-
+# %% ../nbs/03_files.ipynb #d06737b9
 def _check_sign(path):
     "Raise `InputError` if the first bytes of a file say that its name promises another format."
     with open(path, "rb") as f:
@@ -180,17 +180,23 @@ def _own_limit():
         raise InputError(f"{MAX_GB}={shown(said)}; it must be a number of GB above 0, such as 64")
     return limit
 
-# %% ../nbs/03_files.ipynb #e6d71b65
-def _check_room(path, width, height, n):
-    "Raise `InputError` unless `n` bytes for a picture can be had, before they are asked for."
-    import psutil
-
-    size, limit = os.stat(path).st_size, _own_limit()
-    if limit is None and n > max(ALWAYS, UNFOLD * size):
+# %% ../nbs/03_files.ipynb #39557864
+def _check_declared(path, width, height, n):
+    "Raise `InputError` if no file of this size can hold `n` bytes, however well they are packed."
+    size = os.stat(path).st_size
+    if _own_limit() is None and n > max(ALWAYS, UNFOLD * size):
         raise InputError(
             f"{path}: declares {width}x{height} pixels ({_amount(n)}) in {_amount(size)}, "
             f"more than a picture is ever packed; if you trust it, raise the limit: {MAX_GB}=64"
         )
+
+
+def _check_room(path, width, height, n):
+    "Raise `InputError` unless `n` bytes for a picture can be had, before they are asked for."
+    import psutil
+
+    _check_declared(path, width, height, n)
+    limit = _own_limit()
     free = psutil.virtual_memory().available if limit is None else limit
     if n > free:
         raise InputError(
@@ -226,7 +232,7 @@ def turned(
     "An array turned and mirrored as its file asks. Raises `InputError` for other orientations."
     return _TURNS[orientation](a)
 
-# %% ../nbs/03_files.ipynb #dd119818
+# %% ../nbs/03_files.ipynb #f6b9ffdf
 class _Stored(NamedTuple):
     "Pixels as they lie in a file, and how they are meant."
 
@@ -242,15 +248,13 @@ class _Stored(NamedTuple):
         dtype = self.numbers.dtype
         return 2 ** (self.bits or 8 * dtype.itemsize) - 1 if dtype.kind == "u" else None
 
-
+# %% ../nbs/03_files.ipynb #328d3070
 def _white_is_zero(s):
-    "The negative of what is stored, about the middle of its type."
+    "The negative of what is stored. It depends on the type alone: floats `a` become `1 - a`."
     a = s.numbers
-    if a.dtype.kind == "b":
-        return ~a
     if a.dtype.kind == "u":
         return a.dtype.type(s.top) - a
-    return ~a if a.dtype.kind == "i" else a.max() + a.min() - a
+    return ~a if a.dtype.kind in "bi" else 1 - a
 
 # %% ../nbs/03_files.ipynb #a5adb322
 def _by_palette(s):
@@ -285,7 +289,7 @@ def _by_pillow(s, mode):
         return np.asarray(ImageCms.profileToProfile(picture, lab, srgb, outputMode="RGB"))
     return np.asarray(picture.convert("RGB"))
 
-# %% ../nbs/03_files.ipynb #07519f9b
+# %% ../nbs/03_files.ipynb #0d4b1f67
 _AS_PICTURE = {  # what the numbers mean -> how they become grey or RGB
     "MINISWHITE": _white_is_zero,
     "PALETTE": _by_palette,
@@ -305,10 +309,16 @@ def _as_picture(s):
         a = np.round(np.arange(s.top + 1) * 255 / s.top).astype(np.uint8)[a]
     return turned(a, s.orientation)
 
+# %% ../nbs/03_files.ipynb #534a918a
+def _is_two_valued(s):
+    "Whether all numbers are black or white, so that the negative is a mask, too."
+    signed = s.numbers.dtype.kind == "i"
+    return not signed and bool(np.isin(s.numbers, (0, s.top or 1)).all())
+
 
 def _as_numbers(s):
     "What is stored as class numbers, turned as it is shown: of a palette the numbers themselves."
-    if s.kind == "MINISWHITE" and s.top and not np.isin(s.numbers, (0, s.top)).all():
+    if s.kind == "MINISWHITE" and not _is_two_valued(s):
         raise InputError(
             "says that white is zero, which means nothing for class numbers; "
             "save it with 'black is zero'"
@@ -337,7 +347,7 @@ def _by_its_name(path):
         with f:
             yield f
 
-# %% ../nbs/03_files.ipynb #02eb54e1
+# %% ../nbs/03_files.ipynb #64147349
 def _has_exif(path):
     "Whether a PNG has a chunk of EXIF; Pillow would read all pixels to find out."
     with open(path, "rb") as f:
@@ -362,7 +372,7 @@ def _orientation(f):
         said = 1
     return said if said in _TURNS else 1
 
-
+# %% ../nbs/03_files.ipynb #c3c15d4a
 def _png_depth(path):
     "The bits of a number in a PNG, as its header says."
     with open(path, "rb") as f:
@@ -455,14 +465,14 @@ def _listening():
         log.propagate = spreads
         log.setLevel(level)
 
-# %% ../nbs/03_files.ipynb #40f0a748
+# %% ../nbs/03_files.ipynb #76685389
 def _complain(path, said, n):
     "Raise `InputError` if tifffile said that something is broken."
     broken = [line for line in said if any(word in line for word in _BROKEN)]
     if broken:
         raise _cut_short(path, n, first_line(broken[0].split("> ")[-1]))
 
-
+# %% ../nbs/03_files.ipynb #cdf59942
 @contextmanager
 def _opened(path, walked=False, **as_what):
     "A `tifffile.TiffFile`, and the list of what tifffile says of it."
@@ -488,13 +498,13 @@ def opened_tiff(
     with _opened(path) as (tif, _):
         yield tif
 
-# %% ../nbs/03_files.ipynb #7a95d742
+# %% ../nbs/03_files.ipynb #b02ab6b6
 class _Plane(NamedTuple):
     "Where one picture of a TIFF lies."
 
     page: int | tuple | None  # the directory that describes it
     series: int  # of which series
-    unit: int  # the how many-th page of the series
+    unit: int  # the place of the page in the series, from 0
     depth: int  # which layer of the page
     sample: int | None  # which sample of the page is meant; None: all, as colours
     at: int | None  # the byte where it begins, if it has no directory of its own; -1: not known
@@ -534,9 +544,9 @@ def _together(page):
     alpha = n == colours + 1 and page.extrasamples[:1] in ((1,), (2,))
     return n if alpha or colours > 1 else 1
 
-# %% ../nbs/03_files.ipynb #6d3c367f
+# %% ../nbs/03_files.ipynb #bf9ada63
 def _units(series):
-    "Yields `(page, how many-th, byte)` for each page of a series, also of one with one directory."
+    "Yields `(page, its place, byte)` for each page of a series, also of one with one directory."
     page = series.keyframe
     n = max(1, int(np.prod(series.shape)) // max(1, int(np.prod(page.shape))))
     if len(series.pages) == n:
@@ -546,7 +556,7 @@ def _units(series):
         for i in range(n):
             yield page, i, -1 if at is None else at + i * page.nbytes
 
-
+# %% ../nbs/03_files.ipynb #b5d7cc0e
 _MOST_PLANES = 2**16  # in one page: the number of samples is one of 16 bits
 
 
@@ -564,7 +574,7 @@ def _planes_of(k, series):
             for sample in range(own):
                 yield _Plane(index, k, unit, depth, sample if own > 1 else None, at)
 
-
+# %% ../nbs/03_files.ipynb #035ab15a
 def _said_orientation(page):
     said = page.tags.valueof(274, 1)
     return said if said in _TURNS else 1
@@ -600,7 +610,7 @@ def _notes(tif, groups, best):
         notes.append("its samples are no colours: each is read as a picture of its own")
     return notes
 
-# %% ../nbs/03_files.ipynb #c9ceafd9
+# %% ../nbs/03_files.ipynb #475cbd8e
 def _lay_out(path, **as_what):
     with _opened(path, **as_what) as (tif, said):
         series = list(tif.series)
@@ -621,7 +631,7 @@ def _lay_out(path, **as_what):
         size = best[:2] if _said_orientation(first) < 5 else best[1::-1]
         return _Layout(planes, size, _notes(tif, groups, best), bool(as_what))
 
-
+# %% ../nbs/03_files.ipynb #8d7b5ef5
 @lru_cache(maxsize=256)
 def _layout_at(path, changed, size):
     try:
@@ -637,24 +647,32 @@ def _layout(path):
     about = os.stat(path)
     return _layout_at(path, about.st_mtime_ns, about.st_size)
 
-# %% ../nbs/03_files.ipynb #185ac749
+# %% ../nbs/03_files.ipynb #69e3f15d
+def _parts_missing(path):
+    return InputError(
+        f"{path}: cut short, or damaged: parts of its pixels are not there; copy or export it again"
+    )
+
+
 def _check_segments(path, page):
     "Raise `InputError` for strips or tiles that are not there, before they are asked for."
     offsets, counts = page.dataoffsets, page.databytecounts
     n = int(np.prod(page.chunked, dtype=np.int64))
     ends = max((a + b for a, b in zip(offsets, counts)), default=0)
     if n > max(1, len(offsets)) or ends > os.stat(path).st_size:
-        raise InputError(
-            f"{path}: cut short, or damaged: parts of its pixels are not there; "
-            "copy or export it again"
-        )
+        raise _parts_missing(path)
 
 
 def _mapped(path, tif, page, at):
+    "The numbers of a page where they lie in the file; `InputError` if they cannot all be there."
     dtype = np.dtype(tif.byteorder + page.dtype.char)
+    n = int(np.prod(page.shape, dtype=object)) * dtype.itemsize
+    if at + n > os.stat(path).st_size:
+        _check_declared(path, page.imagewidth, page.imagelength, n)
+        raise _parts_missing(path)
     return np.memmap(path, dtype, "r", at, page.shape)
 
-
+# %% ../nbs/03_files.ipynb #d147e61d
 def _pixels_of(path, tif, page, plane):
     "The numbers of a page, mapped into memory if they are stored as they are."
     own = plane.at is None
@@ -742,7 +760,7 @@ def _em_pictures(path, signals):
     notes = [f"{left} other signal{'s are' if left > 1 else ' is'} left out"] if left else []
     return EmSignal(data.reshape(-1, *data.shape[-2:]), [axes[i] for i in order[-2:]], notes)
 
-# %% ../nbs/03_files.ipynb #9b503b43
+# %% ../nbs/03_files.ipynb #7a815b48
 _MRC = {0: 1, 1: 2, 2: 4, 3: 4, 4: 8, 6: 2, 12: 2, 16: 3, 101: 0.5}  # mode -> bytes of a number
 
 
@@ -760,7 +778,7 @@ def _check_mrc(path):
         "copy or export it again"
     )
 
-
+# %% ../nbs/03_files.ipynb #efabde08
 @checked
 def em_signal(
     path: FilePath,  # .dm3, .dm4, .emd, .mrc, .ser or .hspy
@@ -775,7 +793,7 @@ def em_signal(
         signals = reader.file_reader(str(path), lazy=True)
         return _em_pictures(path, signals)
 
-
+# %% ../nbs/03_files.ipynb #1287d11d
 def _read_em(path, n):
     pixels = em_signal(path).pixels
     h, w = pixels.shape[1:3]
@@ -800,7 +818,7 @@ def _frames(f):
     n = getattr(f, "n_frames", 1) - 1
     return [f"{n} more picture{'s are' if n > 1 else ' is'} left out"] if n > 0 else []
 
-# %% ../nbs/03_files.ipynb #59f2b33d
+# %% ../nbs/03_files.ipynb #503fdcec
 @checked
 def is_plain(
     path: FilePath,  # image file
@@ -813,7 +831,7 @@ def is_plain(
     with _by_its_name(path) as f:
         return f.mode in ("L", "RGB") and _png_depth(path) == 8 and _orientation(f) == 1
 
-
+# %% ../nbs/03_files.ipynb #c2cb12fd
 @checked
 def contents(
     path: FilePath,  # image file
@@ -835,7 +853,7 @@ def contents(
         w, h = f.size if _orientation(f) < 5 else f.size[::-1]
         return Contents(1, h, w, _frames(f))
 
-
+# %% ../nbs/03_files.ipynb #085b422b
 def n_pages(
     path,  # image file
 ) -> int:  # pictures of one size in it: slices, times, channels
@@ -893,7 +911,7 @@ def load_image(
     "Read all of an image. Raises `InputError` as `open_image`."
     return open_image(path, channels, page, scale)[:]
 
-# %% ../nbs/03_files.ipynb #ec61fead
+# %% ../nbs/03_files.ipynb #4989ef66
 _LARGEST = 2**53  # up to here a float counts whole numbers one by one
 
 
@@ -913,7 +931,7 @@ def _one_channel(path, a):
         )
     return rgb[..., 0]
 
-
+# %% ../nbs/03_files.ipynb #788dd711
 def _check_numbers(path, a):
     "Raise `InputError` for what are no class numbers: fractions, NaN, numbers beyond counting."
     if a.dtype.kind not in "biuf":
