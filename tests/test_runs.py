@@ -5,11 +5,13 @@ import os
 import signal
 import threading
 import time
+from typing import NamedTuple
 
 import pytest
 
-from unet_explorer.contracts import InputError, NotWritten, printable, write_atomic
-from unet_explorer.runs import LOCK, alone_in, stoppable
+from unet_explorer.contracts import JOURNAL, InputError, Interrupted, NotWritten, printable
+from unet_explorer.contracts import write_atomic
+from unet_explorer.runs import LOCK, alone_in, going_on, run_in, stoppable
 from unet_explorer.shell import ending
 
 FORK = multiprocessing.get_context("fork") if hasattr(os, "fork") else None
@@ -135,3 +137,110 @@ def test_what_cannot_be_written_is_one_line_and_leaves_nothing(tmp_path):
             tmp.write_text("half")
             raise OSError(28, "No space left on device")
     assert not list(tmp_path.iterdir())
+
+
+class Page(NamedTuple):
+    path: object
+    page: int | None
+    name: str
+
+
+@pytest.fixture
+def todo(tmp_path):
+    (tmp_path / "in").mkdir()
+    for name in "abc":
+        (tmp_path / "in" / name).write_text(name)
+    return [Page(tmp_path / "in" / name, None, name) for name in "abc"]
+
+
+def walk(todo, out, stop=None, overwrite=False, **plan):
+    "Write `masks/NAME.png` for each; the names of those that were made now."
+    new = []
+    with run_in(out, plan, overwrite=overwrite) as run:
+        run.claim([f"masks/{p.name}.png" for p in todo])
+        for p in todo:
+            if run.earlier(p) is None:
+                if p.name == stop:
+                    raise KeyboardInterrupt
+                with write_atomic(out / f"masks/{p.name}.png") as tmp:
+                    tmp.write_bytes(p.path.read_bytes())
+                run.keep(p, [f"masks/{p.name}.png"])
+                new.append(p.name)
+    return "".join(new)
+
+
+def stopped(todo, out, **plan):
+    with pytest.raises(Interrupted):
+        walk(todo, out, stop=todo[-1].name, **plan)
+
+
+@pytest.mark.parametrize("which", ["in/a", "out/masks/a.png"])
+def test_same_size_and_other_content_is_another_file(tmp_path, todo, which):
+    stopped(todo, tmp_path / "out")
+    (tmp_path / which).write_text("X")
+    with run_in(tmp_path / "out", {}) as run:
+        lines = going_on(run, todo)
+    assert lines[0] == "going on: 1 of 3 pictures were done"
+    assert lines[1].startswith("done again: 1, since they, or their results, have changed")
+
+
+def test_a_changed_result_is_made_again(tmp_path, todo):
+    stopped(todo, tmp_path / "out")
+    (tmp_path / "out/masks/a.png").write_text("X")
+    assert walk(todo, tmp_path / "out") == "ac"
+    assert (tmp_path / "out/masks/a.png").read_text() == "a"
+
+
+@pytest.mark.parametrize("journal", [None, "damaged"])
+def test_only_names_of_results_are_replaced_where_no_journal_tells(tmp_path, todo, journal):
+    "A version without journals: its own names with overwrite=True, and no other."
+    out = tmp_path / "out"
+    for name in ("masks/a.png", "masks/note.txt", "a.txt"):
+        (out / name).parent.mkdir(parents=True, exist_ok=True)
+        (out / name).write_text("old")
+    (out / "settings.toml").write_text("# unet-explorer 0.1")
+    if journal:
+        (out / JOURNAL).write_text(journal)
+    for name in ("a.txt", "masks/note.txt"):
+        with pytest.raises(InputError, match="lies there already, and no run"):
+            with run_in(out, {}, overwrite=True) as run:
+                run.claim([name])
+    with pytest.raises(InputError, match="lies there already|cannot be read"):
+        walk(todo, out)
+    assert (out / "masks/a.png").read_text() == "old"
+    assert walk(todo, out, overwrite=True) == "abc"
+    assert (out / "masks/a.png").read_text() == "a"
+    assert (out / "a.txt").read_text() == (out / "masks/note.txt").read_text() == "old"
+
+
+def test_what_is_refused_loses_nothing_of_the_earlier_result(tmp_path, todo):
+    out = tmp_path / "out"
+    walk(todo, out, u=2)
+    before = (out / JOURNAL).read_bytes()
+    (out / "masks/d.png").write_text("mine")
+    (tmp_path / "in/d").write_text("d")
+    with pytest.raises(InputError, match="masks/d.png: lies there already"):
+        walk([*todo, Page(tmp_path / "in/d", None, "d")], out, overwrite=True, u=3)
+    assert {p.name for p in (out / "masks").iterdir()} == {"a.png", "b.png", "c.png", "d.png"}
+    assert (out / JOURNAL).read_bytes() == before
+
+
+def test_something_of_another_kind_is_in_the_way(tmp_path, todo):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out/masks").write_text("mine")
+    with pytest.raises(InputError, match="out/masks: is a file, but a folder is needed there"):
+        walk(todo, tmp_path / "out")
+    (tmp_path / "new/masks/b.png").mkdir(parents=True)
+    with pytest.raises(InputError, match="b.png: is a folder, but a file is needed there"):
+        walk(todo, tmp_path / "new")
+    stopped(todo, tmp_path / "other")
+    (tmp_path / "other/masks/a.png").unlink()
+    (tmp_path / "other/masks/a.png").mkdir()
+    assert walk(todo[1:], tmp_path / "other") == "c", "a is gone; what lies there is not ours"
+    assert (tmp_path / "other/masks/a.png").is_dir()
+
+
+def test_the_message_names_only_what_a_plan_has(tmp_path, todo):
+    stopped(todo, tmp_path / "out", u=1, v=2)
+    with pytest.raises(InputError, match=r"unfinished run \(no w, v=2\); go on"):
+        walk(todo, tmp_path / "out", u=1, w=3)

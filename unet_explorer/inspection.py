@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['SAME_NM', 'alarms', 'read_clean', 'two_heaps', 'fit_folder', 'Inspected', 'find_folder']
 
-# %% ../nbs/53_inspection.ipynb #238f3939
+# %% ../nbs/53_inspection.ipynb #8f37c647
 import math
 import os
 from collections.abc import Callable
@@ -44,7 +44,8 @@ from .images import SCREEN, save_mask, save_overlay
 from .implant import noise_level
 from .machine import Device, best_device, system_facts
 from .report import left_out, write_findings
-from .runs import alone_in, array_on_disk, check_going_on, fingerprint, run_in
+from .runs import alone_in, array_on_disk, check_going_on, fingerprint
+from .runs import going_on, run_in
 from .tiles import map_tiled, tile_spans
 from .train import Keep, Training, pictures_said
 
@@ -449,7 +450,7 @@ def _odd(net, seen, promised):
     found = _odd_look(look, _median_look(seen.looks), promised)
     return found + _odd_sizes(shape, seen.areas, promised)
 
-# %% ../nbs/53_inspection.ipynb #523cf869
+# %% ../nbs/53_inspection.ipynb #594b3f8e
 @checked
 def find_folder(
     source: FilePath,  # an image, or a folder of them
@@ -491,7 +492,7 @@ def find_folder(
     with run_in(out, plan, overwrite=overwrite) as run:
         tables = ["defects.csv", "report.html"] + ["settings.toml"] * bool(again)
         run.claim([name for f in todo for name in _files(f.name)] + tables)
-        for line in run.going_on(todo):
+        for line in going_on(run, todo):
             say(line)
         bars = Bars(todo, bar)
         look = partial(_inspect, run, net, seen, bars, **how)

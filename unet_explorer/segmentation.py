@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['PUBLISHED', 'Parts', 'Threshold', 'Judged', 'judge', 'train_and_report', 'summary', 'Segmented', 'segment_folder']
 
-# %% ../nbs/52_segmentation.ipynb #59464eb7
+# %% ../nbs/52_segmentation.ipynb #2fc329bb
 import hashlib
 import json
 import os
@@ -56,7 +56,8 @@ from .machine import Device, best_device, system_facts
 from .measure import measure_mask
 from .metrics import evaluate
 from .report import left_out, write_segmented
-from .runs import Run, alone_in, array_on_disk, check_going_on, fingerprint, run_in
+from .runs import Run, alone_in, array_on_disk, check_going_on, fingerprint
+from .runs import going_on, run_in
 from .tiles import tile_spans, to_mask
 
 # %% ../nbs/52_segmentation.ipynb #2cae0a8b
@@ -620,7 +621,7 @@ def _how_segmented(job):
     }
     return {name: v for name, v in said.items() if v is not None}
 
-# %% ../nbs/52_segmentation.ipynb #0a68ff9b
+# %% ../nbs/52_segmentation.ipynb #1c86037c
 @checked
 def segment_folder(
     source: FilePath,  # an image, or a folder of them with subfolders
@@ -666,7 +667,7 @@ def segment_folder(
         run.claim([name for f in todo for name in _files(f.name, probabilities)] + tables)
         ready = _segmenter(run, model, todo, device, threshold)
         job = _Job(ready, run, **how, tiling=tiling, bars=Bars(todo, bar))
-        for line in run.going_on(todo):
+        for line in going_on(run, todo):
             say(line)
         skipped = for_each(source, todo, partial(_segment_one, job), desc="segmenting", say=say)
         notes = _about_folder(job, todo)
