@@ -136,7 +136,7 @@ def test_sizes_are_those_of_rosettasciio(who, tmp_path):
     theirs = {a["name"]: a["scale"] * IN_NM[a["units"]] for a in axes}
     ours = pixel_sides_nm(path)
     assert (ours.height, ours.width) == pytest.approx(expected, rel=1e-6)
-    # RosettaSciIO 0.14 swaps width and height of what is not square, other than DigitalMicrograph's
+    # RosettaSciIO 0.15 swaps the sides in files of FEI; other makers were not tried
     assert sorted(ours) == pytest.approx(sorted(theirs.values()), rel=1e-6)
 
 

@@ -45,7 +45,7 @@ def _unit_in_nm(unit):
     word = re.sub(r"(er|re)?s?$", "", unit.lower())
     return _NM.get(unit, _WORDS.get(word, np.nan))
 
-# %% ../nbs/04_headers.ipynb #f0cbe5da
+# %% ../nbs/04_headers.ipynb #d85dbdc8
 SIZES_NM = (1e-5, 1e7)  # a side of a pixel: from an atom's nucleus to a centimetre
 
 
@@ -55,7 +55,7 @@ class Sides(NamedTuple):
     height: float  # in nm
     width: float  # in nm
 
-
+# %% ../nbs/04_headers.ipynb #9bda2050
 def _number(v):
     "A number; NaN for what is none."
     try:
@@ -103,7 +103,7 @@ def _quantity(said, key):
     "Number and unit of `(name, number, unit)`."
     return (*said.get(key, ())[1:3], np.nan, "")[:2]
 
-# %% ../nbs/04_headers.ipynb #020a2ca4
+# %% ../nbs/04_headers.ipynb #e38db056
 _DIFFRACTION = 3  # TVIPS' number of that mode
 
 
@@ -117,9 +117,9 @@ def _sis(tif):
     said = tif.pages[0].tags.valueof(33560) or tif.sis_metadata
     yield _sides(said.get("pixelsizey"), said.get("pixelsizex"))
 
-
+# %% ../nbs/04_headers.ipynb #d57c5325
 def _xml(text):
-    "An XML text as a tree. One that defines entities is refused: they may be bombs."
+    "An XML text as a tree. One that defines entities, its abbreviations, may be a bomb: refused."
     text = text.strip(" \r\n\t\x00\x01")
     if "<!DOCTYPE" in text or "<!ENTITY" in text:
         raise ValueError("no header has these")
@@ -216,7 +216,7 @@ def _of_tiff(path):
         found = (_first(read(tif)) for is_theirs, read in MAKERS.values() if is_theirs(tif))
         return next((sides for sides in found if sides), None)
 
-# %% ../nbs/04_headers.ipynb #0849679f
+# %% ../nbs/04_headers.ipynb #89ae3c87
 def _text_of(path):
     "The first 64 KiB of a small text file; empty if there is none."
     if not path.is_file():
@@ -238,7 +238,7 @@ def _beside(path):
 
 _MARKS = r"(?m)^[ \t]*(\[SemImageFile\]|PixelSizeX=|\$\$SM_MICRON_BAR\s|\$CM_FULL_SIZE\s)"
 
-
+# %% ../nbs/04_headers.ipynb #eb83d4b2
 def _declared(said):
     "Width and height of the specimen's picture, as such a text says; NaN where it does not."
     text = said.get("DataSize") or said.get("$CM_FULL_SIZE") or ""
@@ -290,7 +290,7 @@ def pixel_sides_nm(
     said = _of_tiff(path) if suffix in TIFF else None
     return said or _first(_of_beside(path, _width(path)))
 
-# %% ../nbs/04_headers.ipynb #e5a09340
+# %% ../nbs/04_headers.ipynb #dfa71f04
 SQUARE = 0.02  # sides that differ by less, relatively, are the same
 
 
@@ -303,7 +303,7 @@ def pixel_size_nm(
     sides = pixel_sides_nm(path)
     return sides.width if sides and _one(sides) else None
 
-
+# %% ../nbs/04_headers.ipynb #45de9c77
 def _one(sides):
     "Whether nothing is known against one size."
     return not sides or abs(sides.height / sides.width - 1) <= SQUARE
@@ -318,7 +318,7 @@ def _sides_if_read(path):
             return None
         raise InputError(str(e)) from None
 
-
+# %% ../nbs/04_headers.ipynb #06cd6b9c
 @checked
 def not_square(
     paths: list,  # of image files
@@ -335,7 +335,7 @@ def not_square(
         "resample them, or say pixel_nm=..."
     ]
 
-# %% ../nbs/04_headers.ipynb #253f4284
+# %% ../nbs/04_headers.ipynb #29668777
 MOST = 0.25  # of the height, at the top or at the bottom, can be an info bar
 
 
@@ -350,7 +350,7 @@ class Bar(NamedTuple):
         "The specimen of a picture of this height, as a slice."
         return slice(self.top, height - self.bottom)
 
-
+# %% ../nbs/04_headers.ipynb #0f898310
 def _beyond(size, width, height):
     "Rows below a specimen of `(width, height)`; NaN if there are none, or the width is another."
     w, h = (_number(v) for v in size)
@@ -373,7 +373,7 @@ def _strips_beside(path, width, height):
     yield _beyond(_declared(said), width, height)
     yield _number(said.get("ImageStripSize"))
 
-
+# %% ../nbs/04_headers.ipynb #3718d7a8
 def _possible(strips, height):
     "The first number of rows that can be a bar, or None. 0 is an answer, too."
     try:
@@ -388,7 +388,7 @@ def _said_bar(path, width, height):
     said = _possible(_strips_of_tiff(path, width, height), height) if tiff else None
     return _possible(_strips_beside(path, width, height), height) if said is None else said
 
-# %% ../nbs/04_headers.ipynb #ab520ac5
+# %% ../nbs/04_headers.ipynb #15272065
 def _paper(rows):
     "The commonest value of a strip."
     values, counts = np.unique(rows, return_counts=True)
@@ -399,7 +399,7 @@ def _drawn_rows(a, paper, near):
     "The share of each row that has the value of the paper, give or take `near`."
     return (np.abs(a - paper) <= near).mean(1)
 
-
+# %% ../nbs/04_headers.ipynb #1ae90183
 DRAWN, RECORDED = 0.25, 0.15  # shares of a row from which, and up to which, it is that
 
 
@@ -425,7 +425,7 @@ def _with_frame(a, rows, paper, near):
         rows += 1
     return rows
 
-
+# %% ../nbs/04_headers.ipynb #daec5c28
 def _height_of_strip(a, paper, near):
     "How many rows at the bottom are drawn on paper of that value; 0 if no edge ends them."
     h, most = len(a), int(MOST * len(a))
@@ -477,7 +477,7 @@ def _strip(a, whole):
     exact, about = ((np.abs(strip - paper) <= k * near).sum() for k in (1, 4))
     return (rows, _letters(strip, paper, (high - low) / 4)) if exact > 0.6 * about else (0, 0)
 
-# %% ../nbs/04_headers.ipynb #6cdda42d
+# %% ../nbs/04_headers.ipynb #268c77cf
 AT_MOST = 2**25  # pixels; a larger picture is no single shot, and is searched for no bar
 SAMPLE = 9  # pictures of a folder that are looked at before the first is judged
 
@@ -503,7 +503,59 @@ def _is_drawn(picture, top, bottom):
     ends = (a[:top], a[len(a) - bottom :])
     return all(np.median(_drawn_rows(e, _paper(e), near)) >= DRAWN for e in ends if len(e))
 
+# %% ../nbs/04_headers.ipynb #ce6da3ca
+def _shared_heights(found):
+    "Which heights of a bar several pictures of one size share: `{(h, w): (top, bottom)}`."
+    seen, shared = {}, {}
+    for f in found:
+        try:
+            picture = open_image(f.path, page=f.page)
+            seen.setdefault(picture.shape[-2:], []).append(_strips(picture))
+        except InputError:  # whoever reads it will say so
+            continue
+    for shape, ends in seen.items():
+        rows = [tuple(n if letters >= TOGETHER else 0 for n, letters in e) for e in ends]
+        height, times = Counter(rows).most_common(1)[0]
+        if any(height) and times >= 3 and 2 * times > len(rows):
+            shared[shape] = height
+    return shared
 
+# %% ../nbs/04_headers.ipynb #8c5bf741
+def _seen_bar(picture, shared):
+    "Rows at the top and at the bottom that are drawn; `shared`: those of other pictures."
+    top, bottom = (n if letters >= ALONE else 0 for n, letters in _strips(picture))
+    if not (top or bottom) and any(shared) and _is_drawn(picture, *shared):
+        return shared
+    return top, bottom
+
+
+def _bar_of(path, picture, bar, shared):
+    "The bar of one picture: as given, said by its header, or seen."
+    height, width = picture.shape[-2:]
+    if bar == "keep":
+        return Bar()
+    if bar != "auto":
+        if bar >= height:
+            raise InputError(f"bar={bar}: {path} has only {height} rows; give fewer")
+        return Bar(0, bar, "as given")
+    said = _said_bar(path, width, height)
+    if said is not None:
+        return Bar(0, said, "said by the header")
+    return Bar(*_seen_bar(picture, shared.get((height, width), (0, 0))), "found")
+
+# %% ../nbs/04_headers.ipynb #844d68e7
+def _in_words(how, bars):
+    "What was cut off the pictures of `bars`, all known in one way."
+    some = sorted({bar.top + bar.bottom for bar in bars})
+    rows = f"{some[0]}" + (f" to {some[-1]}" if len(some) > 1 else "")
+    tops, feet = (any(getattr(bar, end) for bar in bars) for end in ("top", "bottom"))
+    where = "top and bottom" if tops and feet else "top" if tops else "bottom"
+    return (
+        f"info bar: {rows} rows at the {where} of {len(bars)} pictures are no specimen "
+        f"({how}); bar='keep' keeps them"
+    )
+
+# %% ../nbs/04_headers.ipynb #9ccd681f
 class Bars:
     """Where the specimen of each picture of a folder begins and ends; what was cut is counted.
     Raises `InputError` for what is no way to treat a bar."""
@@ -516,22 +568,7 @@ class Bars:
     ):
         self.bar, self.told, self.shared = bar if bar in BARS else int(bar), [], {}
         if bar == "auto" and len(found) > 2:
-            self._look_around(found[:: -(-len(found) // SAMPLE)])
-
-    def _look_around(self, found):
-        "Which heights of a bar several pictures of one size share."
-        seen = {}
-        for f in found:
-            try:
-                picture = open_image(f.path, page=f.page)
-                seen.setdefault(picture.shape[-2:], []).append(_strips(picture))
-            except InputError:  # whoever reads it will say so
-                continue
-        for shape, ends in seen.items():
-            rows = [tuple(n if letters >= TOGETHER else 0 for n, letters in e) for e in ends]
-            height, times = Counter(rows).most_common(1)[0]
-            if any(height) and times >= 3 and 2 * times > len(rows):
-                self.shared[shape] = height
+            self.shared = _shared_heights(found[:: -(-len(found) // SAMPLE)])
 
     @checked
     def of(
@@ -540,7 +577,7 @@ class Bars:
         picture: instance(Picture),  # what was read from it, whole
     ) -> Bar:  # the rows to leave out
         "Where the specimen of one picture is. Raises `InputError` if nothing would be left of it."
-        return self.remember(self._of(path, picture))
+        return self.remember(_bar_of(path, picture, self.bar, self.shared))
 
     def remember(
         self,
@@ -554,39 +591,12 @@ class Bars:
         self.told.append(Bar(*bar))
         return self.told[-1]
 
-    def _of(self, path, picture):
-        height, width = picture.shape[-2:]
-        if self.bar == "keep":
-            return Bar()
-        if self.bar != "auto":
-            if self.bar >= height:
-                raise InputError(f"bar={self.bar}: {path} has only {height} rows; give fewer")
-            return Bar(0, self.bar, "as given")
-        said = _said_bar(path, width, height)
-        if said is not None:
-            return Bar(0, said, "said by the header")
-        top, bottom = (n if letters >= ALONE else 0 for n, letters in _strips(picture))
-        shared = self.shared.get((height, width), (0, 0))
-        if not (top or bottom) and any(shared) and _is_drawn(picture, *shared):
-            top, bottom = shared
-        return Bar(top, bottom, "found")
-
     def notes(self) -> list[str]:  # a line for each way in which bars became known
         "What was cut off, in words."
-        lines = []
-        for how in dict.fromkeys(bar.how for bar in self.told):
-            cut = [bar for bar in self.told if bar.how == how]
-            some = sorted({bar.top + bar.bottom for bar in cut})
-            rows = f"{some[0]}" + (f" to {some[-1]}" if len(some) > 1 else "")
-            tops, feet = (any(getattr(bar, end) for bar in cut) for end in ("top", "bottom"))
-            where = "top and bottom" if tops and feet else "top" if tops else "bottom"
-            lines.append(
-                f"info bar: {rows} rows at the {where} of {len(cut)} pictures are no specimen "
-                f"({how}); bar='keep' keeps them"
-            )
-        return lines
+        ways = dict.fromkeys(bar.how for bar in self.told)
+        return [_in_words(how, [bar for bar in self.told if bar.how == how]) for how in ways]
 
-
+# %% ../nbs/04_headers.ipynb #1b146401
 def specimen(
     picture,  # a `Picture`, an image `(c h w)` or a mask `(h w)`, whole
     bar: Bar,  # from `Bars.of`
