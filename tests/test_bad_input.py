@@ -239,6 +239,14 @@ def a_stored_picture():
     return Picture(np.ones((64, 64), np.uint8))
 
 
+def masks_read():
+    from unet_explorer.labels import Masks
+
+    masks = Masks()
+    masks.read(np.eye(4, dtype=np.uint8), "a", (4, 4), "b")
+    return masks
+
+
 def a_bar():
     from unet_explorer.headers import Bar
 
@@ -551,6 +559,12 @@ BY_CALL = {  # what one function needs besides
     "need": dict(package=same("json")),
     "fetch": dict(name=same("isbi2012")),
     "diagnose_masks": dict(values=same([0, 1])),
+    "Masks.read": dict(
+        stored=lambda: np.zeros((4, 4), np.uint8),
+        name=same("a"),
+        size=same((4, 4)),
+        image=same("b"),
+    ),
     "colours_to_classes": dict(
         rgb=lambda: np.zeros((4, 4, 3), np.uint8), colours=same({(0, 0, 0): 1})
     ),
@@ -776,6 +790,7 @@ BY_CALL = {  # what one function needs besides
     "checkerboard_score": dict(up=shuffle_up, size=same(16)),
 }
 OBJECTS = {  # whose methods are called, where the class by itself is no quick way to one
+    "Masks": masks_read,
     "EffUNet": model,
     "UNet": unet,
     "EfficientNet": efficient,
