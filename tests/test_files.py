@@ -51,6 +51,9 @@ def ifd(tags, at, after=0):
     return struct.pack("<H", len(tags)) + body + struct.pack("<I", after)
 
 
+IMOD = 1146047817
+
+
 def tiny_tiff(path, width, height, data, *, nxt=0, without=(), **change):
     "A TIFF of one strip, tag by tag: `bits=4`, `kind=0`, `packed=8`, ..."
     how = dict(bits=8, packed=1, kind=1, samples=1) | change
@@ -293,6 +296,40 @@ def test_white_is_zero_in_a_mask(tmp_path):
     for other in (np.float32([[0, 1, 2]]), np.int16([[0, 1, 1]])):
         tifffile.imwrite(tmp_path / "o.tif", other, photometric="miniswhite")
         assert "white is zero" in complaint(load_mask, tmp_path / "o.tif")
+
+
+def test_true_and_false_written_by_tifffile_are_meant_as_stored(tmp_path):
+    row = np.array([[0, 1, 1, 0, 0, 0, 0, 1]], bool)
+    tifffile.imwrite(tmp_path / "a.tif", row)
+    assert load_mask(tmp_path / "a.tif").tolist() == row.astype(int).tolist()
+    assert load_image(tmp_path / "a.tif")[0].tolist() == row.astype(float).tolist()
+    assert contents(tmp_path / "a.tif").notes == []
+
+
+@pytest.mark.parametrize("kind", [bool, np.uint8])
+def test_that_white_is_zero_is_told(tmp_path, kind):
+    row = np.array([[0, 1, 1, 0, 0, 0, 0, 1]]) * (1 if kind is bool else 255)
+    how = dict(photometric="miniswhite", software="ImageJ", metadata=None)
+    tifffile.imwrite(tmp_path / "a.tif", row.astype(kind), **how)
+    assert load_mask(tmp_path / "a.tif").tolist() == (row.max() - row).tolist()
+    assert "values={0: 1, 1: 0}" in " ".join(contents(tmp_path / "a.tif").notes)
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA"])
+def test_a_picture_in_the_alpha_channel_alone_is_refused(tmp_path, mode):
+    a = np.zeros((9, 8, len(mode)), np.uint8)
+    a[2:5, 2:5, -1] = 200
+    Image.fromarray(a).save(tmp_path / "a.png")
+    assert "lies in the alpha channel" in complaint(load_image, tmp_path / "a.png")
+    a[8, 7, 0] = 3
+    Image.fromarray(a).save(tmp_path / "b.png")
+    assert load_image(tmp_path / "b.png").shape == (len(mode) - 1, 9, 8)
+
+
+def test_files_with_another_name_for_a_known_format_are_named():
+    said = not_read(["a.jfif", "b.btf", "c.dib", "d.h5"])
+    for cure in ("rename to .jpg", "rename to .tif", "rename to .bmp", "export as TIFF"):
+        assert any(cure in line for line in said)
 
 
 @pytest.mark.parametrize("bits", [1, 2, 4, 6, 8, 10, 12, 14, 16])
@@ -746,6 +783,22 @@ def test_an_mrc_file_is_a_stack(tmp_path, kind):
     assert [axis["scale"] for axis in axes] == pytest.approx([0.5, 0.5])
     one = mrc(tmp_path / "b.mrc", a[:1])
     assert n_pages(one) == 1 and np.array_equal(numbers(one), a[0])
+
+
+@pytest.mark.parametrize("stamp, flags, signed", [(0, 0, True), (IMOD, 1, True), (IMOD, 0, False)])
+def test_bytes_of_an_mrc_file_are_signed_unless_imod_says_no(tmp_path, stamp, flags, signed):
+    pytest.importorskip("rsciio")
+    head = bytearray(1024)
+    struct.pack_into("<4i", head, 0, 4, 3, 1, 0)
+    struct.pack_into("<3i", head, 28, 4, 3, 1)
+    struct.pack_into("<3f", head, 40, 4, 3, 1)
+    struct.pack_into("<3i", head, 64, 1, 2, 3)
+    struct.pack_into("<2i", head, 152, stamp, flags)
+    head[208:216] = b"MAP \x44\x44\0\0"
+    a = np.arange(-6, 6).astype(np.int8)
+    (tmp_path / "a.mrc").write_bytes(bytes(head) + a.tobytes())
+    expected = a if signed else a.view(np.uint8)
+    assert np.array_equal(numbers(tmp_path / "a.mrc").ravel(), expected)
 
 
 def test_an_mrc_file_that_declares_too_much_is_refused_at_once(tmp_path):

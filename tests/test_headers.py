@@ -637,3 +637,12 @@ def test_no_alarm_in_the_bar(tmp_path, barred_folder):
     assert not any("times as large" in line for line in said)
     find_folder(new, tmp_path / "model", tmp_path / "kept", bar="keep", **low)
     assert (load_mask(tmp_path / "kept/masks/0.png") == 1).all()
+
+
+def test_pads_at_even_steps_in_a_dark_gap_are_no_letters():
+    r = np.random.default_rng(0)
+    a = r.normal(120, 20, (384, 512)).clip(0, 255).astype(np.uint8)
+    a[314:] = 0
+    for k in range(16):
+        a[344:358, 10 + 30 * k : 19 + 30 * k + int(r.integers(0, 5))] = 200
+    assert found(a) == Bar()

@@ -165,3 +165,17 @@ def test_a_stack_that_was_cut_off_is_not_its_first_page(tmp_path, compression, c
             read(cut)
         assert "\n" not in str(e.value) and "copy or export it again" in str(e.value)
     assert not capfd.readouterr().err
+
+
+@pytest.mark.parametrize("far", [-3.4e38, -9999, 1e30])
+def test_a_border_without_data_is_refused(far):
+    a = np.random.default_rng(0).random((50, 60)).astype(np.float32)
+    a[:3] = far
+    with pytest.raises(InputError, match="no data; crop it away"):
+        Picture(a)
+
+
+def test_saturated_and_two_valued_pictures_are_no_border():
+    a = np.random.default_rng(0).random((50, 60)) * 9
+    for picture in (np.where(a > 5, 7.0, 0.0), a.clip(2, 6), np.where(a > 4, a, 0.0)):
+        assert float(to_image(picture).max()) == 1

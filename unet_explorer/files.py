@@ -35,7 +35,7 @@ from unet_explorer.contracts import (
 )
 from .images import SUFFIXES, TIFF, Picture
 
-# %% ../nbs/03_files.ipynb #6bfda46d
+# %% ../nbs/03_files.ipynb #161cb13e
 EM = {  # suffix -> the plugin of rosettasciio that reads it
     ".dm3": "digitalmicrograph",
     ".dm4": "digitalmicrograph",
@@ -47,15 +47,21 @@ EM = {  # suffix -> the plugin of rosettasciio that reads it
 UNREAD = (  # pictures, or holders of pictures, that are never read
     ".czi .nd2 .lif .lof .oib .oif .oir .vsi .lsm .stk .svs .ndpi .scn .bif .mrxs .ims .zvi .ets "
     ".sxm .spm .gwy .dicom .dcm .nii .nrrd .mha .bcf .blo .tvips .img .raw .dng .cr2 .nef .arw "
+    ".jfif .jpe .dib .btf .tf8 .tf2 .h5 .hdf5 .zarr .npy .npz "
     ".heic .heif .avif .webp .gif .jp2 .j2k .jpx .jxl .psd .xcf .pgm .ppm .tga .exr .fits"
 ).split()
 
-# %% ../nbs/03_files.ipynb #c56d038f
+# %% ../nbs/03_files.ipynb #3adb1e04
+_OTHER_NAMES = {".jfif": ".jpg", ".jpe": ".jpg", ".dib": ".bmp"}
+_OTHER_NAMES |= dict.fromkeys((".btf", ".tf8", ".tf2"), ".tif")
+_RENAME = {name: f"rename to {usual}" for name, usual in _OTHER_NAMES.items()}
+
+
 def readable() -> tuple[str, ...]:  # with dots, in small letters
     "The suffixes of the files that can be read here; those of `EM` if rosettasciio is installed."
     return (*SUFFIXES, *(EM if find_spec("rsciio") else ()))
 
-# %% ../nbs/03_files.ipynb #8f711428
+# %% ../nbs/03_files.ipynb #01a82d43
 @checked
 def not_read(
     paths: list,  # paths of files
@@ -67,7 +73,7 @@ def not_read(
         suffix = os.path.splitext(str(path))[1].lower()
         if (suffix in EM or suffix in UNREAD) and suffix not in readable():
             found[suffix] = found.get(suffix, 0) + 1
-    cures = dict.fromkeys(EM, "pip install 'unet-explorer[em]'")
+    cures = dict.fromkeys(EM, "pip install 'unet-explorer[em]'") | _RENAME
     return [
         f"{n} {suffix} file{'s are' if n > 1 else ' is'} not read: "
         + cures.get(suffix, "export as TIFF")
@@ -518,10 +524,14 @@ class _Layout(NamedTuple):
     notes: list
     plain: bool  # whether the descriptions inside were of no use
 
-# %% ../nbs/03_files.ipynb #912132b1
+# %% ../nbs/03_files.ipynb #c077a611
 _NO_DESCRIPTION = {f"is_{k}": False for k in ("ome", "imagej", "shaped", "mmstack", "ndtiff")}
 _OWN_COLOURS = ("JPEG", "OJPEG", "WEBP", "JPEGXL", "JPEG2000", "APERIO_JP2000_YCBC")
 _COLOURS = {"RGB": 3, "YCBCR": 3, "CIELAB": 3, "SEPARATED": 4}
+
+
+def _is_by_tifffile(page):
+    return "tifffile" in str(page.tags.valueof(305, "")).lower()
 
 
 def _meaning(page):
@@ -529,6 +539,8 @@ def _meaning(page):
     if 262 not in page.tags:
         return "RGB" if page.samplesperpixel >= 3 else "MINISBLACK"
     name = getattr(page.photometric, "name", f"kind {shown(page.photometric)}")
+    if name == "MINISWHITE" and page.bitspersample == 1 and _is_by_tifffile(page):
+        return "MINISBLACK"
     return "RGB" if name == "YCBCR" and _compression(page) in _OWN_COLOURS else name
 
 
@@ -584,7 +596,13 @@ def _alike(series):
     page = series.keyframe
     return page.imagelength, page.imagewidth, _together(page), str(series.dtype)
 
-# %% ../nbs/03_files.ipynb #482dd9ad
+# %% ../nbs/03_files.ipynb #6a571505
+_INVERTED = (
+    "white is zero in it, and it is read as it is shown; "
+    "if 0 and 1 are swapped in a mask, say values={0: 1, 1: 0}"
+)
+
+
 def _said_of(group, n):
     h, w, samples, _ = group
     return f"{n} other picture{'s' * (n > 1)} of {w}x{h} pixels {'are' if n > 1 else 'is'} left out"
@@ -593,6 +611,8 @@ def _said_of(group, n):
 def _notes(tif, groups, best):
     "What is left out, and what was taken apart, a sentence each."
     notes = [_said_of(g, len(planes)) for g, planes in groups.items() if g != best]
+    if any(_meaning(s.keyframe) == "MINISWHITE" for s in tif.series if _alike(s) == best):
+        notes.append(_INVERTED)
     smaller = [level.keyframe for s in tif.series for level in s.levels[1:]]
     if smaller:
         sizes = ", ".join(f"{p.imagewidth}x{p.imagelength}" for p in smaller)
@@ -760,8 +780,9 @@ def _em_pictures(path, signals):
     notes = [f"{left} other signal{'s are' if left > 1 else ' is'} left out"] if left else []
     return EmSignal(data.reshape(-1, *data.shape[-2:]), [axes[i] for i in order[-2:]], notes)
 
-# %% ../nbs/03_files.ipynb #7a815b48
+# %% ../nbs/03_files.ipynb #031aa98e
 _MRC = {0: 1, 1: 2, 2: 4, 3: 4, 4: 8, 6: 2, 12: 2, 16: 3, 101: 0.5}  # mode -> bytes of a number
+_IMOD = 1146047817  # at byte 152; bit 0 of the next number: bytes are signed
 
 
 def _check_mrc(path):
@@ -778,7 +799,22 @@ def _check_mrc(path):
         "copy or export it again"
     )
 
-# %% ../nbs/03_files.ipynb #efabde08
+# %% ../nbs/03_files.ipynb #928ba936
+def _is_signed(path):
+    "Whether the bytes of an MRC file are signed: by the standard, unless IMOD's stamp says no."
+    with open(path, "rb") as f:
+        head = f.read(160).ljust(160, b"\0")
+    order = "<" if struct.unpack("<i", head[12:16])[0] in _MRC else ">"
+    stamp, flags = struct.unpack(order + "2i", head[152:160])
+    return stamp != _IMOD or bool(flags & 1)
+
+
+def _with_sign(signal):
+    "The same signal of an MRC file, its bytes signed."
+    is_bytes = signal.pixels.dtype == np.uint8
+    return signal._replace(pixels=signal.pixels.view(np.int8)) if is_bytes else signal
+
+
 @checked
 def em_signal(
     path: FilePath,  # .dm3, .dm4, .emd, .mrc, .ser or .hspy
@@ -790,8 +826,9 @@ def em_signal(
     if path.suffix.lower() == ".mrc":
         _check_mrc(path)
     with _readable(path), _listening():
-        signals = reader.file_reader(str(path), lazy=True)
-        return _em_pictures(path, signals)
+        signal = _em_pictures(path, reader.file_reader(str(path), lazy=True))
+        is_mrc = path.suffix.lower() == ".mrc"
+        return _with_sign(signal) if is_mrc and _is_signed(path) else signal
 
 # %% ../nbs/03_files.ipynb #1287d11d
 def _read_em(path, n):
@@ -889,7 +926,23 @@ def _read(path, page, meant):
         )
     return a
 
-# %% ../nbs/03_files.ipynb #5ec365cf
+# %% ../nbs/03_files.ipynb #59b189d5
+def _check_alpha(path, a, what):
+    "Raise `InputError` if all colours are the same, and only the alpha channel shows something."
+    if np.ndim(a) != 3 or a.shape[-1] not in (2, 4):
+        return
+    colours, alpha = a[..., :-1], a[..., -1]
+    few = slice(None, None, 1 + len(a) // 64)  # most pictures are done with after a few rows
+    for rows in (few, slice(None)):
+        if (colours[rows] != colours[:1, :1]).any():
+            return
+    if (alpha != alpha[:1, :1]).any():
+        raise InputError(
+            f"{path}: the {what} lies in the alpha channel, which is not read; "
+            "save that channel as a grey picture"
+        )
+
+# %% ../nbs/03_files.ipynb #94348d72
 @checked
 def open_image(
     path: FilePath,  # PNG, JPEG, BMP, TIFF, or a file of an electron microscope
@@ -899,7 +952,9 @@ def open_image(
 ) -> Picture:  # `picture[:, rows, cols]` is float32 `(c h w)` in [0, 1]
     """Open an image of any size, turned as it is shown. A TIFF without compression stays on the
     disk. Raises `InputError` if there is no file, it is damaged, too large, or it holds NaN."""
-    return Picture(_read(path, page, _as_picture), channels, scale, name=str(path))
+    a = _read(path, page, _as_picture)
+    _check_alpha(path, a, "picture")
+    return Picture(a, channels, scale, name=str(path))
 
 
 def load_image(
@@ -911,7 +966,7 @@ def load_image(
     "Read all of an image. Raises `InputError` as `open_image`."
     return open_image(path, channels, page, scale)[:]
 
-# %% ../nbs/03_files.ipynb #4989ef66
+# %% ../nbs/03_files.ipynb #3ca73db6
 _LARGEST = 2**53  # up to here a float counts whole numbers one by one
 
 
@@ -923,12 +978,7 @@ def _one_channel(path, a):
             f"{path}: a colour picture ({a.shape[-1]} channels), but a mask has one class "
             "number per pixel; map its colours with colours={(r, g, b): class}"
         )
-    alpha = a[..., -1] if a.shape[-1] in (2, 4) else None
-    if alpha is not None and (alpha != alpha[:1, :1]).any() and (rgb == rgb[:1, :1]).all():
-        raise InputError(
-            f"{path}: the mask lies in the alpha channel, which is not read; "
-            "save that channel as a grey picture"
-        )
+    _check_alpha(path, a, "mask")
     return rgb[..., 0]
 
 # %% ../nbs/03_files.ipynb #788dd711

@@ -438,25 +438,34 @@ def _height_of_strip(a, paper, near):
     rest = _drawn_rows(a[: h - rows : 1 + h // 512], paper, near)
     return rows if above.max() < RECORDED and np.median(rest) < 0.05 else 0
 
-# %% ../nbs/04_headers.ipynb #a28462d8
+# %% ../nbs/04_headers.ipynb #cf724e25
 def _pieces(strip, paper, reach):
-    "Foot, height and width `(n 3)` of the pieces of ink that lie within a strip."
+    "Foot, height, width and left `(n 4)` of the pieces of ink that lie within a strip."
     from scipy.ndimage import find_objects, label
 
     far = np.abs(strip - paper)
     ink = far > max(np.percentile(far, 99.5) / 2, reach)
     places = find_objects(label(ink, np.ones((3, 3)))[0]) if ink.mean() < 0.4 else []
-    boxes = [(y.stop, y.stop - y.start, x.stop - x.start) for y, x in places if y.start > 1]
-    return np.array([b for b in boxes if 4 <= b[1] < 0.9 * len(strip)] or np.zeros((0, 3)))
+    boxes = (
+        (y.stop, y.stop - y.start, x.stop - x.start, x.start) for y, x in places if y.start > 1
+    )
+    return np.array([b for b in boxes if 4 <= b[1] < 0.9 * len(strip)] or np.zeros((0, 4)))
+
+
+def _is_even(left):
+    "Whether pieces follow each other in equal steps, as contacts do and words do not."
+    steps = np.diff(np.sort(left))
+    return bool((np.abs(steps - np.median(steps)) <= 0.2 * np.median(steps)).all())
 
 
 def _letters(strip, paper, reach):
     "How many pieces of ink look like letters: `reach` is how far ink is from paper, at least."
     pieces = _pieces(strip, paper, reach)
     found = np.zeros(len(pieces), bool)
-    for foot, height in {(f, h) for f, h, _ in pieces.tolist()}:
+    for foot, height in {(f, h) for f, h, *_ in pieces.tolist()}:
         line = (np.abs(pieces[:, :2] - (foot, height)) <= 1).all(1) & (pieces[:, 2] < 2 * height)
-        if line.sum() >= 4 and len(set(pieces[line, 2])) > 2:
+        varied = line.sum() >= 4 and len(set(pieces[line, 2])) > 2
+        if varied and not _is_even(pieces[line, 3]):
             found |= line
     return int(found.sum())
 

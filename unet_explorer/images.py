@@ -122,8 +122,28 @@ def percentiles(
         found.append(float(low + (high - low) * (at % 1)))
     return found
 
-# %% ../nbs/02_images.ipynb #39d434a0
+# %% ../nbs/02_images.ipynb #1ba19df4
 SCALES = ("auto", "dtype")
+
+
+def _without(a, value):
+    "The least and the largest number of the array `a` that is not `value`."
+    rest = [band[band != value] for band in _bands(a)]
+    ends = [(r.min(), r.max()) for r in rest if r.size]
+    return float(min(low for low, _ in ends)), float(max(high for _, high in ends))
+
+
+def _check_no_data(a, low, high, name):
+    "Raise `InputError` if one far number, such as -9999, would leave no contrast for the others."
+    for value, limit in ((a.min(), low), (a.max(), high)):
+        if value != limit or low == high:
+            continue
+        least, most = _without(a, value)
+        if 0 < most - least < (high - low) / 1000:
+            raise InputError(
+                f"{name}: a part of it is {value:g}, far from all other values ({least:g} to "
+                f"{most:g}), as where there are no data; crop it away or replace these values"
+            )
 
 
 def _limits(a, scale, name):
@@ -149,6 +169,7 @@ def _limits(a, scale, name):
     elif scale == "dtype":
         return 0, np.iinfo(a.dtype).max
     low, high = percentiles(a, (0.1, 99.9))
+    _check_no_data(a, low, high, name)
     return (low, high) if low < high else (float(a.min()), float(a.max()))
 
 
