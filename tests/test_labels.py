@@ -18,6 +18,7 @@ from PIL import Image
 from unet_explorer import cli
 from unet_explorer.contracts import InputError, as_json
 from unet_explorer.data import load, load_pairs, meta, pair_files, sample
+from unet_explorer.labels import Masks
 from unet_explorer.metrics import as_table, evaluate, opens_shorts
 from unet_explorer.options import PHRASES, colours_in, names_in, values_in
 from unet_explorer.shell import in_options
@@ -236,6 +237,17 @@ def test_the_cure_can_be_typed(tmp_path, monkeypatch, capsys, masks):
             flat = mask.reshape(-1, 3) if mask.ndim == 3 else mask.ravel()
             wanted = [meant[tuple(v) if mask.ndim == 3 else v] for v in flat.tolist()]
             assert got.ravel().tolist() == wanted
+
+
+def test_masks_say_what_they_mean_when_all_are_read():
+    alone, both = Masks(), Masks()
+    for doctor, masks in ((alone, [mixed([0, 255])]), (both, [mixed([0, 255]), mixed([0, 1])])):
+        for i, mask in enumerate(masks):
+            assert np.array_equal(doctor.read(mask, f"{i}.png", SIZE, "image"), mask)
+    assert alone.meaning()[0] == {0: 0, 255: 1} and alone.meaning()[2] == ["class 0", "class 1"]
+    assert both.meaning()[0] == {0: 0, 1: 1, 255: 255}
+    assert "no mask was read" in complaint(Masks().meaning)
+    assert "they must be equal" in complaint(both.read, mixed([0, 1]), "m", (9, 9), "image")
 
 
 # --- colours and the alpha channel -------------------------------------------------------------
