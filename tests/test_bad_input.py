@@ -41,6 +41,8 @@ EXEMPT = {  # room, or room.name: why it is not called here
     "contracts.number": "takes a test, when a module is imported",
     "effunet.TimmEncoder.features": "is called in every step of a training, by what has checked",
     "effunet.SmpEncoder.features": "the same",
+    "checkpoints.Resumable": "is a Learner of fastai, with its arguments; `learner` makes it",
+    "checkpoints.Resumable.one_batch": "fastai calls it",
     "contracts.checked": "takes a function, when a module is imported",
     **dict.fromkeys(
         ["runs.Run", *(f"runs.Run.{m}" for m in "claim earlier going_on keep choose".split())],
@@ -440,8 +442,12 @@ def found_boxes():
     return [dict(boxes=some_boxes(), scores=torch.tensor([0.5]), labels=torch.tensor([0]))]
 
 
+def a_length():
+    return dict(epochs=1, per_epoch=1, seconds=None)
+
+
 def keep_in(folder):
-    from unet_explorer.train import Keep
+    from unet_explorer.checkpoints import Keep
 
     return Keep(folder)
 
@@ -544,6 +550,9 @@ BY_CALL = {  # what one function needs besides
     "kept_in": dict(out=a_checkpoint),
     "Keep": dict(folder=a_folder),
     "Keep.write": dict(state=dict),
+    "Checkpoints": dict(keep=lambda: keep_in(a_folder()), length=a_length),
+    "start_at": dict(learn=fitted, length=a_length),
+    "say": dict(line=same("a line")),
     "dataloaders": dict(ds=dataset, size=same(32), bs=same(2), batches=same(1)),
     "Rule": dict(words=same("anything"), holds=same(bool)),
     "rule_of": dict(kind=same(int)),

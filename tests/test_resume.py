@@ -16,15 +16,16 @@ import pytest
 import torch
 from fastai.callback.core import Callback
 
-from unet_explorer import train
+from unet_explorer import checkpoints, train
 from unet_explorer.batches import dataloaders
+from unet_explorer.checkpoints import Keep
 from unet_explorer.contracts import InputError, NotWritten
 from unet_explorer.data import load, sample
 from unet_explorer.effunet import EffUNet
 from unet_explorer.images import save_image, save_mask
 from unet_explorer.runs import CHECKPOINT
 from unet_explorer.simulate import inspection_set
-from unet_explorer.train import Keep, fit, learner
+from unet_explorer.train import fit, learner
 
 TINY = dict(decoder=(16, 16, 8, 8), convs=1, pretrained=False)
 STEPS, EPOCHS = 12, 3
@@ -128,7 +129,8 @@ def test_a_checkpoint_changes_nothing(ds, whole, tmp_path):
 
 def test_the_time_that_was_used_counts(ds, tmp_path, monkeypatch):
     clock = [0.0]
-    monkeypatch.setattr(train, "time", SimpleNamespace(perf_counter=lambda: clock[0]))
+    for room in (checkpoints, train):
+        monkeypatch.setattr(room, "time", SimpleNamespace(perf_counter=lambda: clock[0]))
 
     class Slow(Callback):
         def after_batch(self):
@@ -175,7 +177,7 @@ def disk_is_full(path, tensors, about=None):
 
 
 def test_a_full_disk_ends_only_what_has_just_begun(ds, whole, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(train, "write_tensors", disk_is_full)
+    monkeypatch.setattr(checkpoints, "write_tensors", disk_is_full)
     with pytest.raises(NotWritten, match="^[^\n]*No space left[^\n]*$"):
         ends(ds, tmp_path)
     monkeypatch.undo()
@@ -183,8 +185,8 @@ def test_a_full_disk_ends_only_what_has_just_begun(ds, whole, tmp_path, monkeypa
     class Fill(Callback):
         def before_batch(self):
             if self.training and self.train_iter == 6:
-                monkeypatch.setattr(train, "write_tensors", disk_is_full)
-                monkeypatch.setattr(train, "save", lambda m, f, **k: disk_is_full(f, m))
+                monkeypatch.setattr(checkpoints, "write_tensors", disk_is_full)
+                monkeypatch.setattr(checkpoints, "save", lambda m, f, **k: disk_is_full(f, m))
 
     learn = made(ds, folder=tmp_path)
     learn.add_cb(Fill())
@@ -273,9 +275,9 @@ def killed_and_resumed(pictures, name, out, when, how):
     time.sleep(when)
     p.send_signal(how)
     code, text = said(p)
-    assert code in (0, 130 if how != signal.SIGKILL else -9), text
-    if code == 0:
-        return  # it was faster
+    if code == 0 or (code == -how and "wrote " in text):
+        return  # it was faster, or hit while Python shut down: the results are compared
+    assert code == (-9 if how == signal.SIGKILL else 130), text
     assert how == signal.SIGKILL or not list(out.rglob(".part-*"))
     code, text = said(command(line, pictures))
     assert code == 2 and "--resume" in text and "--overwrite" in text, text

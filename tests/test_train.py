@@ -280,7 +280,7 @@ def test_a_class_without_a_logit_is_refused(k, wrong):
 
 
 def test_each_training_has_its_own_best(ds):
-    from unet_explorer.train import KeepBest
+    from unet_explorer.checkpoints import KeepBest
 
     learn = small(ds)
     fit(learn, steps=2, bar=False)

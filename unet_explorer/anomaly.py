@@ -21,6 +21,7 @@ from scipy import ndimage
 from torch import nn
 
 from .batches import Pairs, WholePictures, as_fastai
+from .checkpoints import BEFORE_THE_FIRST_EPOCH, Keep
 from .effunet import EffUNet, evaluating
 from unet_explorer.contracts import (
     Count,
@@ -40,7 +41,7 @@ from unet_explorer.contracts import (
 from .images import IGNORE, check_image, check_mask
 from .implant import Implanted, implant
 from .metrics import as_array
-from .train import BEFORE_THE_FIRST_EPOCH, Keep, Model, Training, fit, learner
+from .train import Model, Training, fit, learner
 
 # %% ../nbs/32_anomaly.ipynb #5c86cca7
 @checked

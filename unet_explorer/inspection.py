@@ -19,6 +19,7 @@ import numpy as np
 import torch
 
 from .anomaly import FEWEST, anomaly_map, check_clean, fit_normal, pick_threshold
+from .checkpoints import Keep, pictures_said
 from unet_explorer.contracts import (
     MODEL_FILES,
     BarRows,
@@ -47,7 +48,7 @@ from .report import left_out, write_findings
 from .runs import alone_in, array_on_disk, check_going_on, fingerprint
 from .runs import going_on, run_in
 from .tiles import map_tiled, tile_spans
-from .train import Keep, Training, pictures_said
+from .train import Training
 
 # %% ../nbs/53_inspection.ipynb #53edf1ab
 def _alarm(piece, pixel_nm):

@@ -312,7 +312,7 @@ def _in_python(training, done, network):
 
 def _seen(ds):
     "Which pictures take part, in words that change with them."
-    from unet_explorer.train import pictures_said
+    from unet_explorer.checkpoints import pictures_said
 
     some = {k: [t for i in range(min(8, len(v))) for t in sample(v, i)] for k, v in ds.items()}
     return {k: pictures_said(list(v["name"]), some[k]) for k, v in ds.items()}
@@ -320,7 +320,8 @@ def _seen(ds):
 
 def _trained(ds, training, network, keep):
     "The learner after its training, and what `fit` did."
-    from unet_explorer.train import BEFORE_THE_FIRST_EPOCH, fit
+    from unet_explorer.checkpoints import BEFORE_THE_FIRST_EPOCH
+    from unet_explorer.train import fit
 
     learn = _learner(ds, keep.folder, training, network)
     length = dict(steps=training.steps, minutes=training.minutes)
@@ -373,7 +374,8 @@ def train_and_report(
     """Train, measure on held-out pictures, and write model, masks, metrics.json and report.html.
     Until they are written, `checkpoint.safetensors` holds what `resume` needs. Raises `InputError`
     for unusable input, `Interrupted` if Ctrl-C came before any result."""
-    from unet_explorer.train import Keep, Training
+    from unet_explorer.checkpoints import Keep
+    from unet_explorer.train import Training
 
     check_value("train_and_report", "training", training, rule_of(instance(Training) | None))
     check_encoder(encoder, family)
