@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['SAME_NM', 'alarms', 'read_clean', 'two_heaps', 'fit_folder', 'Inspected', 'find_folder']
 
-# %% ../nbs/53_inspection.ipynb #8f37c647
+# %% ../nbs/53_inspection.ipynb #99f47554
 import math
 import os
 from collections.abc import Callable
