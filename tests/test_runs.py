@@ -1,17 +1,19 @@
 "A run that may be stopped: one at a time in a folder, nothing half-written, and it goes on."
 
+import errno
 import multiprocessing
 import os
 import signal
 import threading
 import time
+from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
 from unet_explorer.contracts import JOURNAL, InputError, Interrupted, NotWritten, printable
 from unet_explorer.contracts import write_atomic
-from unet_explorer.runs import LOCK, alone_in, going_on, run_in, stoppable
+from unet_explorer.runs import LOCK, alone_in, array_on_disk, run_in, stoppable, take_space
 from unet_explorer.shell import ending
 
 FORK = multiprocessing.get_context("fork") if hasattr(os, "fork") else None
@@ -54,6 +56,7 @@ def test_a_lock_falls_with_its_process(tmp_path):
 
 def test_only_our_own_leftovers_are_removed(tmp_path):
     keep = [".part-list.txt", "x.part-abcd1234", ".part-ABCD1234.png", "deep/notes.txt"]
+    (tmp_path / LOCK).touch()  # somebody died here
     for name in [*keep, ".part-abcd1234", "deep/.part-a_cd1234.tif"]:
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
@@ -179,16 +182,103 @@ def test_same_size_and_other_content_is_another_file(tmp_path, todo, which):
     stopped(todo, tmp_path / "out")
     (tmp_path / which).write_text("X")
     with run_in(tmp_path / "out", {}) as run:
-        lines = going_on(run, todo)
+        lines = run.going_on(todo)
     assert lines[0] == "going on: 1 of 3 pictures were done"
     assert lines[1].startswith("done again: 1, since they, or their results, have changed")
 
 
 def test_a_changed_result_is_made_again(tmp_path, todo):
     stopped(todo, tmp_path / "out")
-    (tmp_path / "out/masks/a.png").write_text("X")
+    mask = tmp_path / "out/masks/a.png"
+    mask.write_text("X")
+    for pictures in (todo, todo[1:]):  # also where its picture is gone
+        with pytest.raises(InputError, match="a.png: was changed since a run wrote it; move it"):
+            walk(pictures, tmp_path / "out")
+    assert mask.read_text() == "X"
+    assert walk(todo, tmp_path / "out", overwrite=True) == "ac"
+    assert mask.read_text() == "a"
+
+
+@pytest.mark.parametrize("loss", ["gone", "empty"])
+def test_a_result_that_is_lost_is_made_again(tmp_path, todo, loss):
+    "An empty file is what a disk may show after the power was cut."
+    stopped(todo, tmp_path / "out")
+    mask = tmp_path / "out/masks/a.png"
+    mask.unlink() if loss == "gone" else mask.write_bytes(b"")
     assert walk(todo, tmp_path / "out") == "ac"
-    assert (tmp_path / "out/masks/a.png").read_text() == "a"
+
+
+def test_a_live_writer_without_a_lock_is_not_disturbed(tmp_path):
+    with write_atomic(tmp_path / "sub/mask.png") as tmp:
+        tmp.write_text("half")
+        with alone_in(tmp_path):
+            assert tmp.exists()
+        tmp.write_text("whole")
+    assert (tmp_path / "sub/mask.png").read_text() == "whole"
+
+
+ODD = [
+    '{"plan": "abc"}',
+    '{"plan": {}, "writes": [1]}',
+    '{"plan": {}, "writes": ["x\\u0000y"]}',
+    '{"plan": {}, "chosen": 3}',
+    '{"plan": {}}\n{"done": "a"}',
+    '{"plan": {}}\n{"done": "a", "files": [], "facts": {}}',
+    '{"plan": {}}\n{"done": ["a"]}',
+]
+
+
+@pytest.mark.parametrize("lines", [*ODD, None], ids=range(len(ODD) + 1))
+def test_an_odd_journal_is_one_line(tmp_path, todo, lines):
+    out = tmp_path / "out"
+    out.mkdir()
+    if lines is None:
+        (out / JOURNAL).mkdir()
+    else:
+        (out / JOURNAL).write_text(lines + "\n")
+    with pytest.raises(InputError, match="journal .* cannot be read"):
+        walk(todo, out, u=1)
+    if lines is not None:
+        assert walk(todo, out, overwrite=True, u=1) == "abc"
+
+
+def test_a_journal_removes_no_folder_and_nothing_outside(tmp_path, todo):
+    out = tmp_path / "out"
+    (out / "mine").mkdir(parents=True)
+    names = '"mine", "..", ".", "mine/..", "../in/a", "mine/../../in/b"'
+    (out / JOURNAL).write_text('{"plan": {"u": 2}, "writes": [%s]}\n' % names)
+    assert walk(todo, out, overwrite=True, u=1) == "abc"
+    assert (out / "mine").is_dir() and (tmp_path / "in/a").exists() and (tmp_path / "in/b").exists()
+
+
+def test_no_file_is_mapped_when_it_gets_its_name(tmp_path, monkeypatch):
+    "Windows would refuse."
+    maps, rename, seen = Path("/proc/self/maps"), os.replace, []
+    if not maps.exists():
+        pytest.skip("this system does not say what is mapped")
+
+    def replace(here, there):
+        seen.append(str(here) in maps.read_text())
+        rename(here, there)
+
+    monkeypatch.setattr(os, "replace", replace)
+    with array_on_disk(tmp_path / "a.tif", (2, 3)) as array:
+        array[:] = 1
+        del array
+    assert seen == [False]
+
+
+def test_space_is_taken_where_the_disk_knows_no_call_for_it(tmp_path, monkeypatch):
+    def no(*args):
+        raise OSError(errno.EOPNOTSUPP, "Operation not supported")
+
+    monkeypatch.setattr(os, "posix_fallocate", no, raising=False)
+    with open(tmp_path / "a", "wb") as file:
+        file.truncate(3_000_000)
+    take_space(tmp_path / "a")
+    about = os.stat(tmp_path / "a")
+    assert about.st_size == 3_000_000
+    assert not hasattr(about, "st_blocks") or about.st_blocks * 512 >= 3_000_000
 
 
 @pytest.mark.parametrize("journal", [None, "damaged"])
@@ -236,7 +326,9 @@ def test_something_of_another_kind_is_in_the_way(tmp_path, todo):
     stopped(todo, tmp_path / "other")
     (tmp_path / "other/masks/a.png").unlink()
     (tmp_path / "other/masks/a.png").mkdir()
-    assert walk(todo[1:], tmp_path / "other") == "c", "a is gone; what lies there is not ours"
+    with pytest.raises(InputError, match="a.png: was changed since a run wrote it"):
+        walk(todo[1:], tmp_path / "other")
+    assert walk(todo[1:], tmp_path / "other", overwrite=True) == "c"
     assert (tmp_path / "other/masks/a.png").is_dir()
 
 

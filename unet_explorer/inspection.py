@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['SAME_NM', 'alarms', 'read_clean', 'two_heaps', 'fit_folder', 'Inspected', 'find_folder']
 
-# %% ../nbs/53_inspection.ipynb #99f47554
+# %% ../nbs/53_inspection.ipynb #71fc4a47
 import math
 import os
 from collections.abc import Callable
@@ -19,7 +19,6 @@ import numpy as np
 import torch
 
 from .anomaly import FEWEST, anomaly_map, check_clean, fit_normal, pick_threshold
-from .checkpoints import Keep, pictures_said
 from unet_explorer.contracts import (
     MODEL_FILES,
     BarRows,
@@ -45,10 +44,9 @@ from .images import SCREEN, save_mask, save_overlay
 from .implant import noise_level
 from .machine import Device, best_device, system_facts
 from .report import left_out, write_findings
-from .runs import alone_in, array_on_disk, check_going_on, fingerprint
-from .runs import going_on, run_in
+from .runs import alone_in, array_on_disk, check_going_on, fingerprint, run_in
 from .tiles import map_tiled, tile_spans
-from .train import Training
+from .train import Keep, Training, pictures_said
 
 # %% ../nbs/53_inspection.ipynb #53edf1ab
 def _alarm(piece, pixel_nm):
@@ -296,7 +294,7 @@ def _usable(found, channels, pixel_nm):
         )
     return picture
 
-# %% ../nbs/53_inspection.ipynb #dbbff572
+# %% ../nbs/53_inspection.ipynb #a8927ad9
 @dataclass
 class _Seen:
     "What an inspection has seen so far."
@@ -340,6 +338,7 @@ def _map_file(path, h, w):
     if h * w > SCREEN**2:
         with array_on_disk(path, (h, w)) as m:
             yield m
+            del m  # Windows renames no file that is mapped
         return
     m = np.zeros((h, w), np.float32)
     yield m
@@ -394,7 +393,7 @@ def _promise(rate, n):
         f"of these {n}, if all were clean and taken like the training pictures."
     )
 
-# %% ../nbs/53_inspection.ipynb #3bd66250
+# %% ../nbs/53_inspection.ipynb #a782711d
 class Inspected(NamedTuple):
     "What an inspection found."
 
@@ -427,6 +426,7 @@ def _inspected(net, found, threshold, min_px, out, tiling, bars):
     with _map_file(out / "maps" / f"{found.name}.tif", *picture.shape[-2:]) as m:
         map_tiled(partial(anomaly_map, net), seen, out=m[bar.rows(len(m))], **tiling)
         rows, mask = _alarms_inside(m, bar, threshold, pixel_nm, min_px)
+        del m
     save_mask(out / "masks" / f"{found.name}.png", mask)
     names = dict(classes=["normal", "alarm"], pixel_nm=pixel_nm)
     save_overlay(out / "overlays" / f"{found.name}.png", picture, mask, **names)
@@ -451,7 +451,7 @@ def _odd(net, seen, promised):
     found = _odd_look(look, _median_look(seen.looks), promised)
     return found + _odd_sizes(shape, seen.areas, promised)
 
-# %% ../nbs/53_inspection.ipynb #594b3f8e
+# %% ../nbs/53_inspection.ipynb #328a49c7
 @checked
 def find_folder(
     source: FilePath,  # an image, or a folder of them
@@ -493,7 +493,7 @@ def find_folder(
     with run_in(out, plan, overwrite=overwrite) as run:
         tables = ["defects.csv", "report.html"] + ["settings.toml"] * bool(again)
         run.claim([name for f in todo for name in _files(f.name)] + tables)
-        for line in going_on(run, todo):
+        for line in run.going_on(todo):
             say(line)
         bars = Bars(todo, bar)
         look = partial(_inspect, run, net, seen, bars, **how)

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['PUBLISHED', 'Parts', 'Threshold', 'Judged', 'judge', 'train_and_report', 'summary', 'Segmented', 'segment_folder']
 
-# %% ../nbs/52_segmentation.ipynb #2fc329bb
+# %% ../nbs/52_segmentation.ipynb #53cc32db
 import hashlib
 import json
 import os
@@ -56,8 +56,7 @@ from .machine import Device, best_device, system_facts
 from .measure import measure_mask
 from .metrics import evaluate
 from .report import left_out, write_segmented
-from .runs import Run, alone_in, array_on_disk, check_going_on, fingerprint
-from .runs import going_on, run_in
+from .runs import Run, alone_in, array_on_disk, check_going_on, fingerprint, run_in
 from .tiles import tile_spans, to_mask
 
 # %% ../nbs/52_segmentation.ipynb #2cae0a8b
@@ -427,7 +426,7 @@ def summary(
             lines.append(f"  beside it: {b['name']}, mean Dice {b['value']:.3f}{better}")
     return "\n".join(lines)
 
-# %% ../nbs/52_segmentation.ipynb #66fd90c8
+# %% ../nbs/52_segmentation.ipynb #8c55c86b
 Threshold = number("a probability above 0 and below 1, such as 0.5", lambda v: 0 < v < 1)
 
 
@@ -468,6 +467,7 @@ def _measured(job, found):
     path = out / "probabilities" / f"{name}.tif"
     with array_on_disk(path, shape) if job.probabilities else nullcontext() as file:
         mask = _run(job.segmenter, picture, bar, job.threshold, job.tiling, file)
+        del file  # Windows renames no file that is mapped
     save_mask(out / "masks" / f"{name}.png", mask)
     names = dict(classes=job.classes, pixel_nm=nm)
     save_overlay(out / "overlays" / f"{name}.png", picture, mask, **names)
@@ -623,7 +623,7 @@ def _how_segmented(job):
     }
     return {name: v for name, v in said.items() if v is not None}
 
-# %% ../nbs/52_segmentation.ipynb #1c86037c
+# %% ../nbs/52_segmentation.ipynb #8dce5963
 @checked
 def segment_folder(
     source: FilePath,  # an image, or a folder of them with subfolders
@@ -669,7 +669,7 @@ def segment_folder(
         run.claim([name for f in todo for name in _files(f.name, probabilities)] + tables)
         ready = _segmenter(run, model, todo, device, threshold)
         job = _Job(ready, run, **how, tiling=tiling, bars=Bars(todo, bar))
-        for line in going_on(run, todo):
+        for line in run.going_on(todo):
             say(line)
         skipped = for_each(source, todo, partial(_segment_one, job), desc="segmenting", say=say)
         notes = _about_folder(job, todo)
