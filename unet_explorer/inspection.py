@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['SAME_NM', 'alarms', 'read_clean', 'two_heaps', 'fit_folder', 'Inspected', 'find_folder']
 
-# %% ../nbs/53_inspection.ipynb #71fc4a47
+# %% ../nbs/53_inspection.ipynb #0d4d99f6
 import math
 import os
 from collections.abc import Callable
@@ -19,6 +19,7 @@ import numpy as np
 import torch
 
 from .anomaly import FEWEST, anomaly_map, check_clean, fit_normal, pick_threshold
+from .checkpoints import Keep, pictures_said
 from unet_explorer.contracts import (
     MODEL_FILES,
     BarRows,
@@ -46,7 +47,7 @@ from .machine import Device, best_device, system_facts
 from .report import left_out, write_findings
 from .runs import alone_in, array_on_disk, check_going_on, fingerprint, run_in
 from .tiles import map_tiled, tile_spans
-from .train import Keep, Training, pictures_said
+from .train import Training
 
 # %% ../nbs/53_inspection.ipynb #53edf1ab
 def _alarm(piece, pixel_nm):
