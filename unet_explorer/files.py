@@ -524,7 +524,7 @@ class _Layout(NamedTuple):
     notes: list
     plain: bool  # whether the descriptions inside were of no use
 
-# %% ../nbs/03_files.ipynb #c077a611
+# %% ../nbs/03_files.ipynb #59193ea7
 _NO_DESCRIPTION = {f"is_{k}": False for k in ("ome", "imagej", "shaped", "mmstack", "ndtiff")}
 _OWN_COLOURS = ("JPEG", "OJPEG", "WEBP", "JPEGXL", "JPEG2000", "APERIO_JP2000_YCBC")
 _COLOURS = {"RGB": 3, "YCBCR": 3, "CIELAB": 3, "SEPARATED": 4}
@@ -547,7 +547,7 @@ def _meaning(page):
 def _compression(page):
     return getattr(page.compression, "name", str(page.compression))
 
-
+# %% ../nbs/03_files.ipynb #14f5b10c
 def _together(page):
     "How many samples of a page belong to one picture: colours, or grey and alpha."
     n, colours = page.samplesperpixel, _COLOURS.get(_meaning(page), 1)
@@ -596,7 +596,7 @@ def _alike(series):
     page = series.keyframe
     return page.imagelength, page.imagewidth, _together(page), str(series.dtype)
 
-# %% ../nbs/03_files.ipynb #6a571505
+# %% ../nbs/03_files.ipynb #59e61062
 _INVERTED = (
     "white is zero in it, and it is read as it is shown; "
     "if 0 and 1 are swapped in a mask, say values={0: 1, 1: 0}"
@@ -607,7 +607,7 @@ def _said_of(group, n):
     h, w, samples, _ = group
     return f"{n} other picture{'s' * (n > 1)} of {w}x{h} pixels {'are' if n > 1 else 'is'} left out"
 
-
+# %% ../nbs/03_files.ipynb #3a7fad6e
 def _notes(tif, groups, best):
     "What is left out, and what was taken apart, a sentence each."
     notes = [_said_of(g, len(planes)) for g, planes in groups.items() if g != best]

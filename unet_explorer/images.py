@@ -31,12 +31,9 @@ from unet_explorer.contracts import (
 # %% ../nbs/02_images.ipynb #bcfe04a9
 IGNORE = 255  # the mask value of a pixel that counts neither for nor against
 
-# %% ../nbs/02_images.ipynb #d573abf5
-def check_image(
-    image: torch.Tensor,  # what should be a float tensor `(c h w)` in [0, 1]
-    name: str = "image",  # how to call it in the message
-) -> torch.Tensor:  # the same tensor
-    "Return `image` if it keeps the contract, else raise `InputError`."
+# %% ../nbs/02_images.ipynb #47801383
+def _check_is_image(image, name):
+    "Raise `InputError` unless `image` is a tensor of floats `(c h w)` with pixels."
     if not torch.is_tensor(image) or image.ndim != 3:
         raise InputError(
             f"{name}: {shown(image)}, but an image is a tensor (c h w); "
@@ -51,6 +48,14 @@ def check_image(
             f"{name}: type {image.dtype}, but an image is float32 in [0, 1]; "
             "to_image() scales integers"
         )
+
+# %% ../nbs/02_images.ipynb #e55d07e3
+def check_image(
+    image: torch.Tensor,  # what should be a float tensor `(c h w)` in [0, 1]
+    name: str = "image",  # how to call it in the message
+) -> torch.Tensor:  # the same tensor
+    "Return `image` if it keeps the contract, else raise `InputError`."
+    _check_is_image(image, name)
     bad = int((~torch.isfinite(image)).sum())
     if bad:
         raise InputError(
@@ -90,13 +95,13 @@ def check_mask(
         )
     return mask
 
-# %% ../nbs/02_images.ipynb #7bb09d8c
+# %% ../nbs/02_images.ipynb #677b6e2b
 def _bands(a, pixels=2**22):
     "The array `a` in horizontal bands, views of about so many pixels."
     rows = max(1, pixels // max(1, a[0].size))
     return (a[i : i + rows] for i in range(0, len(a), rows))
 
-
+# %% ../nbs/02_images.ipynb #f01f1b29
 def percentiles(
     a,  # array of numbers `(h w)` or `(h w c)`
     shares,  # in percent, such as `(0.1, 99.9)`
@@ -122,17 +127,14 @@ def percentiles(
         found.append(float(low + (high - low) * (at % 1)))
     return found
 
-# %% ../nbs/02_images.ipynb #1ba19df4
-SCALES = ("auto", "dtype")
-
-
+# %% ../nbs/02_images.ipynb #8d99a888
 def _without(a, value):
     "The least and the largest number of the array `a` that is not `value`."
     rest = [band[band != value] for band in _bands(a)]
     ends = [(r.min(), r.max()) for r in rest if r.size]
     return float(min(low for low, _ in ends)), float(max(high for _, high in ends))
 
-
+# %% ../nbs/02_images.ipynb #0e21c6a7
 def _check_no_data(a, low, high, name):
     "Raise `InputError` if one far number, such as -9999, would leave no contrast for the others."
     for value, limit in ((a.min(), low), (a.max(), high)):
@@ -144,6 +146,9 @@ def _check_no_data(a, low, high, name):
                 f"{name}: a part of it is {value:g}, far from all other values ({least:g} to "
                 f"{most:g}), as where there are no data; crop it away or replace these values"
             )
+
+# %% ../nbs/02_images.ipynb #1e5c5d40
+SCALES = ("auto", "dtype")
 
 
 def _limits(a, scale, name):
@@ -172,7 +177,7 @@ def _limits(a, scale, name):
     _check_no_data(a, low, high, name)
     return (low, high) if low < high else (float(a.min()), float(a.max()))
 
-
+# %% ../nbs/02_images.ipynb #8c84aa71
 def _unit_range(a, low, high):
     "The array `a` as float32, `low` as 0 and `high` as 1."
     if a.dtype in (bool, np.uint8):
@@ -186,7 +191,7 @@ def _unit_range(a, low, high):
     x /= high - low
     return np.clip(x, 0, 1, out=x).astype(np.float32)
 
-# %% ../nbs/02_images.ipynb #363430df
+# %% ../nbs/02_images.ipynb #3aefd65d
 LUMA = (0.299, 0.587, 0.114)  # ITU-R 601
 
 
@@ -206,7 +211,35 @@ def _as_channels(x, channels):
         x = x.expand(3, -1, -1)
     return x.contiguous()
 
+# %% ../nbs/02_images.ipynb #4c4c9c44
+def _as_stored(pixels, name):
+    "An array or a PIL image as an array `(h w c)`, without alpha; a mapped file stays one."
+    if getattr(pixels, "mode", "L") in ("P", "1", "LA", "CMYK", "YCbCr"):
+        pixels = pixels.convert("L" if pixels.mode in ("1", "LA") else "RGB")
+    try:
+        a = np.asanyarray(pixels)
+    except (TypeError, ValueError):  # rows of different length, a tensor on a GPU
+        a = np.empty(0)
+    a = a[..., None] if a.ndim == 2 else a
+    if a.ndim != 3 or a.shape[-1] > 4 or a.size == 0:
+        raise InputError(
+            f"{name}: {shown(pixels)}; expected an array of numbers (height, width), or "
+            "(height, width, channels) with at most 4 channels"
+        )
+    return a[..., : a.shape[-1] - (a.shape[-1] in (2, 4))]
 
+# %% ../nbs/02_images.ipynb #12fa2d1f
+def _three_slices(where, name):
+    "What stands in the brackets of `picture[...]`, as three slices."
+    where = where if isinstance(where, tuple) else (where,)
+    if Ellipsis in where:
+        where = (slice(None),) * (4 - len(where)) + where[where.index(Ellipsis) + 1 :]
+    where += (slice(None),) * (3 - len(where))
+    if len(where) != 3 or not all(isinstance(s, slice) for s in where):
+        raise InputError(f"{name}: cannot be sliced by {shown(where)}; use picture[:, rows, cols]")
+    return where
+
+# %% ../nbs/02_images.ipynb #8dc5a355
 class Picture:
     """A picture of any size: stored as it is, float32 `(c h w)` in [0, 1] where it is sliced,
     `picture[:, rows, cols]`. `.shape` is (c, h, w). What its numbers mean is decided once, for the
@@ -223,19 +256,7 @@ class Picture:
     ):
         known("scale", scale, SCALES)
         _check_channels(channels)
-        if getattr(pixels, "mode", "L") in ("P", "1", "LA", "CMYK", "YCbCr"):
-            pixels = pixels.convert("L" if pixels.mode in ("1", "LA") else "RGB")
-        try:
-            a = np.asanyarray(pixels)  # a mapped file stays one
-        except (TypeError, ValueError):  # rows of different length, a tensor on a GPU
-            a = np.empty(0)
-        a = a[..., None] if a.ndim == 2 else a
-        if a.ndim != 3 or a.shape[-1] > 4 or a.size == 0:
-            raise InputError(
-                f"{name}: {shown(pixels)}; expected an array of numbers (height, width), or "
-                "(height, width, channels) with at most 4 channels"
-            )
-        self.pixels = a[..., : a.shape[-1] - (a.shape[-1] in (2, 4))]  # drop alpha
+        self.pixels = _as_stored(pixels, name)
         self.name, self.scale = name, scale
         self.limits = _limits(self.pixels, scale, name)
         self.channels = channels
@@ -274,14 +295,7 @@ class Picture:
 
     def __getitem__(self, where):
         "`picture[:, rows, cols]` or `picture[..., rows, cols]`, by slices: float32 `(c h w)`."
-        where = where if isinstance(where, tuple) else (where,)
-        if Ellipsis in where:
-            where = (slice(None),) * (4 - len(where)) + where[where.index(Ellipsis) + 1 :]
-        where += (slice(None),) * (3 - len(where))
-        if len(where) != 3 or not all(isinstance(s, slice) for s in where):
-            raise InputError(
-                f"{self.name}: cannot be sliced by {shown(where)}; use picture[:, rows, cols]"
-            )
+        where = _three_slices(where, self.name)
         piece = _unit_range(np.asarray(self.pixels[where[1:]]), *self.limits)
         x = torch.from_numpy(piece).movedim(-1, 0)
         return _as_channels(x, self.channels)[where[0]]
@@ -316,7 +330,7 @@ def to_image(
     "Turn `picture` into a legal image. Raises `InputError` for NaN, wrong shapes, unknown options."
     return as_picture(picture, channels, scale, name)[:]
 
-# %% ../nbs/02_images.ipynb #90c02e46
+# %% ../nbs/02_images.ipynb #8bfa102e
 OKABE_ITO = [  # 2008
     (0, 0, 0),
     (230, 159, 0),
@@ -334,7 +348,7 @@ SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
 TIFF = (".tif", ".tiff")
 LOSSLESS = (".png", ".bmp", *TIFF)
 
-
+# %% ../nbs/02_images.ipynb #33a76204
 def _check_suffix(path, suffixes):
     suffix = Path(path).suffix.lower()
     if suffix not in suffixes:
@@ -348,7 +362,7 @@ def _bytes(numbers):
     a = numbers.detach().cpu().numpy().astype(np.uint8, copy=False)
     return Image.fromarray(np.ascontiguousarray(a))
 
-
+# %% ../nbs/02_images.ipynb #da6b05c5
 @checked
 def save_image(
     path: FilePath,  # where to; the suffix decides the format, PNG is a good choice
@@ -362,7 +376,7 @@ def save_image(
     with write_atomic(path) as tmp:
         _bytes((x[0] if len(x) == 1 else x.movedim(0, -1)).mul(255).round()).save(tmp)
 
-
+# %% ../nbs/02_images.ipynb #76922cce
 CLASS_COLOURS = 7  # colours of classes from 1 up, of `OKABE_ITO`; then they begin again
 
 
@@ -384,7 +398,7 @@ def _numbers_as_file(mask, suffix):
         picture.putpalette(_palette())
     return picture
 
-
+# %% ../nbs/02_images.ipynb #bbb5d504
 @checked
 def save_mask(
     path: FilePath,  # where to: .png, .tif or .bmp
@@ -400,7 +414,7 @@ def save_mask(
     with write_atomic(path) as tmp:
         picture.save(tmp)
 
-# %% ../nbs/02_images.ipynb #e13a58b5
+# %% ../nbs/02_images.ipynb #9f0c9203
 def _classes(mask, image, name):
     "The class numbers `mask` as an array as large as `image`."
     a = mask.detach().cpu().numpy() if torch.is_tensor(mask) else mask
@@ -417,7 +431,7 @@ def _classes(mask, image, name):
 def _grey3(image):
     return np.repeat(to_image(image, channels=1)[0].numpy()[..., None], 3, axis=-1)
 
-
+# %% ../nbs/02_images.ipynb #ef639d19
 @checked
 def overlay(
     image: torch.Tensor,  # `(c h w)` in [0, 1]
@@ -432,7 +446,7 @@ def overlay(
     colours = PALETTE[1 + (m.astype(int) - 1) % (len(PALETTE) - 1)]
     return np.where(painted[..., None], (1 - alpha) * base + alpha * colours, base)
 
-
+# %% ../nbs/02_images.ipynb #03bec9de
 def error_overlay(
     image: torch.Tensor,  # `(c h w)` in [0, 1]
     pred: torch.Tensor,  # `(h w)` predicted class numbers
@@ -465,7 +479,7 @@ def scale_bar(
     unit, name = next(((f, n) for f, n in ((1e6, "mm"), (1e3, "µm")) if nm >= f), (1.0, "nm"))
     return nm / pixel_nm, f"{nm / unit:.6g} {name}"
 
-# %% ../nbs/02_images.ipynb #354b5f77
+# %% ../nbs/02_images.ipynb #4ea71e3d
 SCREEN = 4096  # pixels on the longer side, at most
 
 
@@ -490,7 +504,7 @@ def _key_items(classes, bar, font):
         items.append(((0, 0, 0), round(bar[0]), bar[1]))
     return [(w + round(font.getlength(t)) + 2 * size, c, w, t) for c, w, t in items]
 
-
+# %% ../nbs/02_images.ipynb #02f52c48
 def _with_key(picture, classes, pixel_nm):
     "A PIL image with a strip below: the colours of the classes, and a scale bar."
     from PIL import Image, ImageDraw, ImageFont
@@ -512,7 +526,7 @@ def _with_key(picture, classes, pixel_nm):
             x += wide
     return canvas
 
-
+# %% ../nbs/02_images.ipynb #b5634fca
 @checked
 def save_overlay(
     path: FilePath,  # where to
@@ -545,7 +559,7 @@ def save_overlay(
     with write_atomic(path) as tmp:
         picture.save(tmp)
 
-# %% ../nbs/02_images.ipynb #de9bc446
+# %% ../nbs/02_images.ipynb #e86ba9dc
 def _shown_as(p):
     "A picture as matplotlib draws it: `(h w)` or `(h w 3)`."
     a = np.asarray(p.detach().cpu() if torch.is_tensor(p) else p)
@@ -558,7 +572,17 @@ def _shown_as(p):
         a = np.moveaxis(a, 0, -1)
     return a[..., 0] if a.ndim == 3 and a.shape[-1] == 1 else a
 
+# %% ../nbs/02_images.ipynb #ed40e5ed
+def _in_grid(pictures):
+    "Rows of pictures, each as matplotlib draws it."
+    rows = pictures if isinstance(pictures, (list, tuple)) else [pictures]
+    rows = rows if rows and isinstance(rows[0], (list, tuple)) else [rows]
+    rows = [[_shown_as(p) for p in row] for row in rows]
+    if max(map(len, rows)) == 0:
+        raise InputError("show_grid: pictures=[]; give at least one")
+    return rows
 
+# %% ../nbs/02_images.ipynb #4881e461
 @checked
 def show_grid(
     pictures,  # a list of images `(c h w)`, masks `(h w)`, arrays `(h w 3)`; or of such rows
@@ -571,12 +595,8 @@ def show_grid(
     "Pictures side by side, with titles, without axes. Raises `InputError` for what is no picture."
     import matplotlib.pyplot as plt
 
-    rows = pictures if isinstance(pictures, (list, tuple)) else [pictures]
-    rows = rows if rows and isinstance(rows[0], (list, tuple)) else [rows]
-    rows = [[_shown_as(p) for p in row] for row in rows]
+    rows = _in_grid(pictures)
     ncols = max(map(len, rows))
-    if ncols == 0:
-        raise InputError("show_grid: pictures=[]; give at least one")
     if cmap not in plt.colormaps():
         raise InputError(f"cmap={cmap!r} is no colour map of matplotlib; use 'gray' or 'viridis'")
     if not isinstance(titles, (list, tuple)):
