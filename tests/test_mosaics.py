@@ -142,10 +142,90 @@ def test_only_the_same_goes_on(tmp_path, what, finished):
 
 def test_a_file_of_another_origin_is_not_replaced(tmp_path):
     path = tmp_path / "mask.tif"
-    tifffile.imwrite(path, np.zeros((4, 4), np.uint8))
-    with pytest.raises(InputError, match="lies there"):
-        segment_file(blurred, picture(), path, **HOW, mark="blur")
+    for about in (None, "[1, 2]", "7", "{}", '"segment_file"', '{"unet_explorer": "other"}'):
+        tifffile.imwrite(path, np.zeros((4, 4), np.uint8), description=about, metadata=None)
+        with pytest.raises(InputError, match="was not written by segment_file") as e:
+            segment_file(blurred, picture(), path, **HOW, mark="blur")
+        assert "None" not in one_line(e)
     assert tifffile.imread(path).shape == (4, 4)
+
+
+def damages(data):
+    "A finished mask as accidents leave it: (what happened, its bytes)."
+    yield "cut to half", data[: len(data) // 2]
+    yield "cut by one", data[:-1]
+    yield "one more", data + b"\0"
+    yield "zeros at the end", data[:-200] + bytes(200)
+    for at in random.Random(0).sample(range(len(data)), 40):
+        flipped = bytearray(data)
+        flipped[at] ^= 1 << at % 8
+        yield f"byte {at} flipped", bytes(flipped)
+
+
+def test_a_finished_mask_that_is_broken_is_not_taken_for_good(tmp_path):
+    path = segment_file(blurred, picture(), tmp_path / "mask.tif", **HOW, mark="blur")
+    good = path.read_bytes()
+    for what, data in damages(good):
+        path.write_bytes(data)
+        with pytest.raises(InputError, match="overwrite=True") as e:
+            segment_file(blurred, picture(), path, **HOW, mark="blur")
+            pytest.fail(what)
+        one_line(e)
+        assert path.read_bytes() == data, what
+    segment_file(blurred, picture(), path, **HOW, mark="blur", overwrite=True)
+    assert path.read_bytes() == good
+
+
+def test_a_mask_that_was_edited_is_neither_taken_nor_lost(tmp_path):
+    path = segment_file(blurred, picture(), tmp_path / "mask.tif", **HOW, mark="blur")
+    with tifffile.TiffFile(path) as tif:
+        mask, about = tif.asarray(), tif.pages[0].description
+    mask[10:20, 10:20] = 0
+    tifffile.imwrite(path, mask, description=about, metadata=None)
+    edited = path.read_bytes()
+    with pytest.raises(InputError, match="is not as segment_file finished it"):
+        segment_file(blurred, picture(), path, **HOW, mark="blur")
+    assert path.read_bytes() == edited
+
+
+@pytest.mark.parametrize("end", ["unfinished", "journal"])
+@pytest.mark.parametrize("finished", [False, True])
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_what_others_call_like_our_files_stays(tmp_path, end, finished, overwrite):
+    path = tmp_path / "mask.tif"
+    if finished:
+        segment_file(blurred, picture(), path, **HOW, mark="blur")
+    theirs = tmp_path / f"mask.tif.{end}"
+    theirs.write_text("notes for Monday")
+    before = files(tmp_path)
+    with pytest.raises(InputError, match="is in the way") as e:
+        segment_file(blurred, picture(), path, **HOW, mark="blur", overwrite=overwrite)
+    assert theirs.name in one_line(e)
+    assert theirs.read_text() == "notes for Monday" and files(tmp_path) == before
+    theirs.unlink()
+    segment_file(blurred, picture(), path, **HOW, mark="blur")
+
+
+def test_stopped_between_any_two_steps_it_goes_on(tmp_path, monkeypatch):
+    """Beginning and ending are several steps on the disk; after each the same call must work."""
+    whole = segment_file(blurred, picture(), tmp_path / "whole.tif", **HOW, mark="blur")
+    path = tmp_path / "mask.tif"
+    for room, name in ((mosaics, "_empty_tiff"), (mosaics, "_seal"), (os, "replace")):
+        for late in (False, True):
+            done = getattr(room, name)
+
+            def stops(*args, done=done, late=late):
+                if late:
+                    done(*args)
+                raise KeyboardInterrupt
+
+            with monkeypatch.context() as m, pytest.raises(KeyboardInterrupt):
+                m.setattr(room, name, stops)
+                segment_file(blurred, picture(), path, **HOW, mark="blur")
+            segment_file(blurred, picture(), path, **HOW, mark="blur")
+            assert path.read_bytes() == whole.read_bytes(), (name, late)
+            assert files(tmp_path) == ["mask.tif", "whole.tif"], (name, late)
+            path.unlink()
 
 
 def test_a_model_is_known_by_its_weights(tmp_path):
