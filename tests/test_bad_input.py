@@ -672,6 +672,7 @@ BY_CALL = {  # what one function needs besides
     "circle": dict(x=same(1), y=same(1)),
     "line": dict(points=same([(0, 0), (1, 1)])),
     "text": dict(x=same(1), y=same(1), words=same("a")),
+    "svg_root": dict(text=same(DRAWING)),
     "strip_signs": dict(words=same("Ah, yes.")),
     "put_signs": dict(letters=same("ahyes"), classes=same([0, 2, 0, 0, 3])),
     "letter_maps": dict(letters=same("ahyes")),

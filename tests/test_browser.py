@@ -186,7 +186,9 @@ def what_they_do(chromium, drawings):
     page, asked = chromium.new_page(), set()
     try:
         page.route("**/*", lambda route: (asked.add(route.request.url), route.abort()))
-        page.set_content("<!doctype html><title>still</title>")
+        still = dict(body="<!doctype html><title>still</title>", content_type="text/html")
+        page.route("http://site.invalid/", lambda route: route.fulfill(**still))
+        page.goto("http://site.invalid/")  # an address, so that relative ones lead somewhere
         show = """all => { for (const svg of all) {
             const box = document.body.appendChild(document.createElement("div"));
             box.attachShadow({mode: "open"}).innerHTML = svg;
@@ -202,6 +204,8 @@ def test_no_drawing_runs_or_asks(chromium):
     "As they are given, most of `BYPASSES` ask for something; as `picture_of` gives them, none."
     asked, ran = what_they_do(chromium, [bypass(name) for name in BYPASSES])
     assert ran and len(asked) > len(BYPASSES) / 2, sorted(asked)
+    assert any(url.startswith("http://site.invalid/spy.png") for url in asked)
+    assert any(url.endswith("spy.invalid/50") for url in asked), "with a tab in its address"
     drawings = []
     for name in BYPASSES:
         try:

@@ -16,6 +16,7 @@ import pytest
 
 from unet_explorer.contracts import InputError
 from unet_explorer.sliders import (
+    _check_as_html,
     DRAWING,
     Control,
     bake,
@@ -446,6 +447,45 @@ BYPASSES = {  # name -> what is inside an SVG; "!" in front: the whole text
     "style, old image-set": (
         f"<style>svg {{background: -webkit-image-set(url({HOST}29) 1x)}}</style>"
     ),
+    **{
+        f"style, {word}": f"<style>.q {{{word}: {call}('#' .1x, '{spy}' 1x)}}</style><rect {BOX9}/>"
+        for word, call, spy in [
+            ("background", "image-set", "/\t/spy.invalid/50"),
+            ("background-image", "image-set", f"{HOST}51"),
+            ("content", "image-set", "spy.png?0"),
+            ("cursor", "image-set", "spy.png?1"),
+            ("list-style-image", "-webkit-image-set", "spy.png?2"),
+            ("border-image-source", "image-set", "/spy.png?3"),
+            ("mask-image", "IMAGE-SET", "spy.png?4"),
+        ]
+    },
+    "style, host": "<style>:host {background: image-set('#' .1x, 'spy.png' 1x)}</style>",
+    "style, host covers": "<style>:host {position: fixed; inset: 0; z-index: 9}</style>",
+    "style, source": f"<style>.q {{background: src('{HOST}60')}}</style>",
+    "style, cross-fade": (
+        "<style>.q {background: -webkit-cross-fade(url(#a), image-set('#' .1x, 'spy.png' 1x), 50%)}"
+        "</style>"
+    ),
+    "style, after a picture": (
+        "<style>.q {--x: data:image/png;base64,url(spy.png); background: url(#a)}</style>"
+    ),
+    "style, a picture": "<style>.q {background: url(data:image/png;base64,spy)}</style>",
+    "style, counter": f"<style>@counter-style a {{symbols: url({HOST}61)}}</style>",
+    "style, layer": f"<style>@layer a; @import '{HOST}62';</style>",
+    "attribute, image-set": (
+        f"<g style=\"background: image-set('#' .1x, '{HOST}63' 1x)\"><rect {BOX9}/></g>"
+    ),
+    "root, image-set": (
+        "!<svg viewBox='0 0 9 9' width='9' style=\"background: image-set('#' .1x,"
+        " 'ht&#9;tps:/&#9;/spy.invalid/64' 1x)\"/>"
+    ),
+    "root, image-set here": (
+        "!<svg viewBox='0 0 9 9' width='9' style=\"background: image-set('#' .1x, 'spy.png' 1x)\"/>"
+    ),
+    "root, mask": (
+        "!<svg viewBox='0 0 9 9' width='9'"
+        " style=\"mask-image: -webkit-image-set('#' .1x, 'spy.png' 1x)\"/>"
+    ),
     "style, variable": f"<style>svg {{--a: url({HOST}30); background: var(--a)}}</style>",
     "attribute, escaped": (
         f"<rect {BOX9} style='background: u\\000072l({HOST}31); mask-image: \\75rl({HOST}31)'/>"
@@ -482,7 +522,8 @@ BYPASSES = {  # name -> what is inside an SVG; "!" in front: the whole text
 def bypass(name):
     "The whole text of one of `BYPASSES`."
     inside = BYPASSES[name]
-    return inside[1:] if inside[0] == "!" else f"<svg viewBox='0 0 9 9' width='9'>{inside}</svg>"
+    whole = f"<svg viewBox='0 0 9 9' width='9' class='q'>{inside}</svg>"
+    return inside[1:] if inside[0] == "!" else whole
 
 
 class Seen(HTMLParser):
@@ -513,6 +554,32 @@ def test_no_way_round_the_check(name):
     assert "<!" not in drawn and "<?" not in drawn
 
 
+NEW = ["style, background", "style, content", "style, host", "style, host covers", "root, mask"]
+
+
+@pytest.mark.parametrize("name", [n for n in BYPASSES if "image-set" in BYPASSES[n] or n in NEW])
+def test_functions_of_styles_that_load_are_refused(name):
+    assert "load" in refused(picture_of, lambda: bypass(name))
+
+
+@pytest.mark.parametrize(
+    "meant, read",
+    [
+        ("<g/>", "<g/><img/>"),
+        ("<g/>", "<script/><g/>"),
+        ("<g/>", "<g onload='a'/>"),
+        ("<g/>", "<g xlink:href='spy.png'/>"),
+        ("<g id='a'/>", "<g id='b'/>"),
+        ("<g id='a'/>", "<g/>"),
+    ],
+)
+def test_browsers_find_the_same_elements_and_attributes_and_no_others(meant, read):
+    "Even if the parser of XML had missed something."
+    root = ElementTree.fromstring(f"<svg>{meant}</svg>")
+    _check_as_html(f"<svg>{meant}</svg>", root, "draw")
+    assert "otherwise" in refused(_check_as_html, f"<svg>{read}</svg>", root, "draw")
+
+
 def test_what_browsers_and_xml_read_alike_stays_as_it_is():
     for inside in (
         "<!-- 0.5 --><path d='M0 0'/>",
@@ -520,6 +587,14 @@ def test_what_browsers_and_xml_read_alike_stays_as_it_is():
         "<clipPath id='c'><rect/></clipPath><g clip-path='url( \"#c\" )'/>",
         "<style>@media (prefers-color-scheme: dark) {rect {fill: rgb(1, 2, 3)}}</style>",
         "<image href='data:image/png;base64,iVBOR//w0KGgo='/>",
+        "<image id='a' href='data:image/png;base64,iVBOR\n//w0KGgo='/>",
+        "<style type='text/css'>*{stroke-linejoin: round;\n\tstroke-linecap: butt}</style>",
+        "<style>.a:not(.b), g > path:nth-child(2n) {fill: var(--x, light-dark(red, blue));\n"
+        "transform: translate(1px, 2px) rotate(calc(1deg + 2deg)); fill: url(#p3-a.b)}</style>",
+        "<style>@keyframes a {from {opacity: 0}} /* (a note) */ g {animation: a 1s}</style>",
+        "<path d='M0 0\nL1 1' style='fill: rgb(1, 2, 3); clip-path: url(#c)'/>",
+        "<g id='plot (1)' class='a b' data-x='f(x)' aria-label='image-set(a)\\'/>",
+        "<text font-family=\"'Open Sans', verdana\">url(a) and image-set(b)</text>",
         "<text aria-label='a // b'>https://example.com is only text</text>",
         "<a href='#there'><text>a</text></a>",
     ):

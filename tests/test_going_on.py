@@ -80,7 +80,16 @@ def started(room, job, out, *more, errors=None):
 def command(room, job, out, *more, errors=None):
     "Run the command to its end; the exit code."
     child = started(room, job, out, *more, errors=errors)
-    child.join(120)
+    return ended(child)
+
+
+def ended(child, wait=120):
+    "The exit code of a process; one that has not ended within `wait` seconds is ended."
+    child.join(wait)
+    if child.is_alive():
+        child.kill()
+        child.join()
+        raise AssertionError(f"not at its end within {wait} s")
     return child.exitcode
 
 
@@ -108,7 +117,7 @@ def killed(room, job, out, number, after, more=()):
     child.join(after)
     if child.is_alive():
         os.kill(child.pid, number)
-    child.join(120)
+    ended(child)
     said = open(f"{out}.err").read()
     assert "Traceback" not in said, said
     if number != signal.SIGKILL:
@@ -288,7 +297,7 @@ def test_two_runs_in_one_folder(room, tmp_path, job):
             JOBS[job](room / "in", room / job, out, **HOW)
     finally:
         os.kill(child.pid, signal.SIGCONT)
-        child.join(120)
+        ended(child)
     assert child.exitcode == 0
     same(out, room / f"whole-{job}")
 
@@ -328,3 +337,11 @@ def test_a_disk_that_is_really_full(room, tmp_path, kib):
         assert len(list((disk / "out" / "masks").rglob("*.png"))) == 6
     finally:
         subprocess.run(["umount", str(disk)], check=True)
+
+
+def test_a_process_that_never_ends_is_ended():
+    child = multiprocessing.get_context("spawn").Process(target=time.sleep, args=(60,))
+    child.start()
+    with pytest.raises(AssertionError, match="not at its end"):
+        ended(child, 0.1)
+    assert not child.is_alive()

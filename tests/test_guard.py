@@ -269,6 +269,9 @@ def drawing(inside="", box="0 0 60 40"):
         (drawing(box="0 0 -3 9"), "viewBox"),
         (drawing(box="0 0 0 9"), "viewBox"),
         (drawing(box="0 0 nan 9"), "viewBox"),
+        (drawing(box="0 0 1e400 10"), "no size"),
+        (drawing(box="0 0 1e300 10"), "no size"),
+        (drawing(box="0 0 1e8 1"), "no size"),
         (drawing(box="5 0 9 9"), "viewBox"),
         ("<svg/>", "viewBox"),
         (drawing('<path d="M1,1 L1e30,5 L9,9"/>'), "at most"),
@@ -280,12 +283,12 @@ def drawing(inside="", box="0 0 60 40"):
         (drawing('<circle cx="1.2.3.4" cy="1" r="inf"/>'), "numbers"),
         (drawing('<circle cx="1" cy="1" r="1e300"/>'), "at most"),
         (drawing('<rect width="4" height="4"/>'), "<rect>"),
-        (drawing('<g transform="scale(2)"/>'), "transforms"),
-        (drawing("<path"), "damaged"),
-        ("<p>no</p>", "viewBox"),
+        (drawing('<g transform="scale(2)"/>'), "transform"),
+        (drawing("<path"), "well-formed"),
+        ("<p>no</p>", "not an <svg>"),
         ('<!DOCTYPE svg [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;">]>' + drawing("&b;"), "entities"),
-        (drawing("<g>" * 10_000 + '<path d="M1,1 C2,2"/>' + "</g>" * 10_000), "polygon"),
-        (drawing("\x00"), "damaged"),
+        (drawing("<g>" * 10_000 + '<path d="M1,1 C2,2"/>' + "</g>" * 10_000), "deep"),
+        (drawing("\x00"), "well-formed"),
     ],
 )
 def test_drawings_that_nobody_could_use(text, says, tmp_path):
@@ -293,6 +296,65 @@ def test_drawings_that_nobody_could_use(text, says, tmp_path):
     path = tmp_path / "a.svg"
     path.write_text(text)
     refused(read_svg, path, says=says)
+
+
+PATH = '<path d="M1,1 L8,1 L8,8 L1,8 Z"/>'
+
+
+def path(more):
+    return PATH.replace("/>", f" {more}/>")
+
+
+HIDDEN, LIME = path("fill='inherit'"), path("fill='lime'")
+VISIBLE = path("style='visibility: visible'")
+STILL = path("transform='none' class='a'")
+UNSEEN = {  # what is in the drawing -> what is said
+    f"<defs>{PATH}</defs>": "<defs>",
+    f"<metadata>{PATH}</metadata>": "<metadata>",
+    "<desc><g><circle cx='4' cy='4' r='2'/></g></desc>": "<desc>",
+    f"<x:a xmlns:x='urn:a'>{PATH}</x:a>": "another kind",
+    "<x:path xmlns:x='urn:a' d='M1,1 L8,1 L8,8 Z'/>": "another kind",
+    f"<svg x='10' y='10' viewBox='0 0 1 1'>{PATH}</svg>": "<svg>",
+    f"<g visibility='hidden'>{PATH}</g>": "visibility",
+    f"<g style='visibility: COLLAPSE'>{PATH}</g>": "visibility",
+    f"<g display='none'><g display='inline'>{PATH}</g></g>": "display",
+    f"<g opacity='0'><g opacity='1'>{PATH}</g></g>": "opacity",
+    f"<g fill='none'>{PATH}</g>": "fill",
+    f"<g fill='none'>{HIDDEN}</g>": "fill",
+    path("display='none'"): "display",
+    path("fill='none'"): "fill",
+    path("fill='transparent'"): "fill",
+    path("fill-opacity='0.0'"): "fill-opacity",
+    path("fill='red' style='fill:/* */none !important'"): "fill",
+    path("style='transform:translate(10px,10px)'"): "transform",
+    path("style='stroke: red; translate: 4px'"): "translate",
+    path("style='d: path(\"M0 0\")'"): "d=",
+    path("clip-path='url(#a)'"): "clip-path",
+    path("systemLanguage='xx'"): "systemLanguage",
+    "<style>path{transform:translate(10px)}</style>": "transform",
+    "<style>.a {stroke: red; DISPLAY: none}</style>": "display",
+    "<style>circle {r: 9px}</style>": "r: 9px",
+    "<style>@import 'a.css'</style>": "@",
+    "<style>path {tr\\61nsform: scale(2)}</style>": "style sheet",
+}
+
+
+@pytest.mark.parametrize("inside", UNSEEN)
+def test_metal_is_what_browsers_draw_where_they_draw_it(inside):
+    refused(read_svg, drawing(inside), says=UNSEEN[inside])
+
+
+def test_looks_that_neither_hide_nor_move():
+    whole = read_svg(drawing(PATH)).metal
+    for inside in (
+        f"<g fill='none'>{LIME}</g>",
+        f"<g visibility='hidden'>{VISIBLE}</g>",
+        f"<g style='fill: rgb(0, 255, 0); stroke: none; opacity: 0.5'>{PATH}</g>",
+        f"<style>path {{fill: #0f0; stroke-width: 0}}</style>{PATH}",
+        f"<defs><style>.a {{fill: red}}</style></defs>{STILL}",
+        f"<metadata><x:RDF xmlns:x='urn:a'/></metadata><title>a</title>{PATH}",
+    ):
+        assert np.array_equal(read_svg(drawing(inside)).metal, whole)
 
 
 def test_a_second_point_begins_a_number():

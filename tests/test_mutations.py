@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from mutate import H, W, changes, cut, healthy, mutated
+import sandbox
 from sandbox import Sandbox
 from unet_explorer.contracts import InputError
 from unet_explorer.files import contents, load_image, load_mask, n_pages, open_image
@@ -225,3 +226,12 @@ def test_what_was_cut_off_is_never_half_a_picture(box, folder, name, at):
 @cut_files(2000, print_blob=True)
 def test_thousands_of_cuts(box, folder, name, at):
     _cut_is_noticed(box, folder, name, at)
+
+
+def test_where_there_is_no_sandbox_the_tests_are_skipped(monkeypatch, tmp_path):
+    for name, value in (("STATM", tmp_path / "none"), ("resource", None)):
+        with monkeypatch.context() as m:
+            m.setattr(sandbox, name, value)
+            with pytest.raises(pytest.skip.Exception, match="no sandbox here"):
+                sandbox.Sandbox("test_mutations")
+    assert sandbox.missing() is None or not sandbox.STATM.exists()

@@ -6,13 +6,12 @@
 __all__ = ['Chip', 'FARTHEST', 'MOST_PIXELS', 'Corner', 'LAYOUTS', 'Layout', 'changed', 'lines', 'contacts', 'routed', 'read_svg',
            'crop', 'random_layout', 'in_colours', 'Roughness', 'wander', 'roughen']
 
-# %% ../nbs/08_layout.ipynb #d2d1c8f8
+# %% ../nbs/08_layout.ipynb #fdb42ae9
 import re
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated
-from xml.etree import ElementTree
 
 import numpy as np
 from scipy import fft, ndimage
@@ -28,7 +27,6 @@ from unet_explorer.contracts import (
     Whole,
     check_value,
     checked,
-    first_line,
     instance,
     known,
     number,
@@ -36,6 +34,7 @@ from unet_explorer.contracts import (
     shown,
 )
 from .images import PALETTE
+from .sliders import svg_root
 
 # %% ../nbs/08_layout.ipynb #63d39b31
 @dataclass(frozen=True, eq=False)
@@ -215,9 +214,11 @@ def _polygon(d, source):
         )
     return list(zip(numbers[::2], numbers[1::2]))
 
-# %% ../nbs/08_layout.ipynb #541725ac
+# %% ../nbs/08_layout.ipynb #b7f432f8
 MOST_PIXELS = 2**28  # pixels of a drawing, on two maps of a byte each; and bytes of its file
 _IGNORED = ("svg", "g", "title", "desc", "metadata", "defs", "style")  # draw nothing themselves
+_SVG = ("", "{http://www.w3.org/2000/svg")  # name spaces
+_PLAIN = "export the drawing again, as plain SVG with what is seen and nothing else"
 
 
 def _svg_text(source):
@@ -237,30 +238,15 @@ def _svg_text(source):
         ) from None
 
 
-def _svg_root(text, source):
-    "The root of an SVG without entities and transforms."
-    try:
-        if "<!ENTITY" in text:
-            raise ElementTree.ParseError("entities are not allowed")
-        root = ElementTree.fromstring(text)
-    except (ElementTree.ParseError, ValueError) as e:
-        raise InputError(
-            f"{source}: damaged, or no SVG ({first_line(e)}); export it as plain SVG"
-        ) from None
-    if any("transform" in e.attrib for e in root.iter()):
-        raise InputError(f"{source}: has transforms; export it as plain SVG, without them")
-    return root
-
-
 def _svg_size(root, scale, source):
     "Width and height of the layout, in pixels."
     box = re.fullmatch(
         rf"\s*0[\s,]+0[\s,]+({_NUMBER})[\s,]+({_NUMBER})\s*", root.get("viewBox", "")
     )
-    if not box or min(map(float, box.groups())) <= 0:
+    if not box or not all(0 < float(v) <= FARTHEST for v in box.groups()):
         raise InputError(
-            f"{source}: viewBox={shown(root.get('viewBox'))}; it must begin at 0 0 and have a "
-            "width and a height; export it as plain SVG"
+            f"{source}: viewBox={shown(root.get('viewBox'))} is no size; it must begin at 0 0 and "
+            f"have a width and a height of {FARTHEST:,} at most; export it as plain SVG"
         )
     w, h = (max(1.0, float(v) * scale) for v in box.groups())
     if w * h > MOST_PIXELS:
@@ -271,7 +257,79 @@ def _svg_size(root, scale, source):
         )
     return round(w), round(h)
 
+# %% ../nbs/08_layout.ipynb #63bd8730
+_MOVES = """transform translate rotate scale offset offset-path clip clip-path mask filter zoom
+systemLanguage requiredFeatures requiredExtensions""".split()
+_PLACES = ["d", "cx", "cy", "r", "x", "y", "position"]  # the same, where a style says them
+_HIDES = dict(
+    display="none",
+    visibility="hidden|collapse",
+    opacity=r"[-+]?0*\.?0*%?|-.*",
+    fill="none|transparent",
+)
+_HIDES["fill-opacity"] = _HIDES["opacity"]
+_DECLARED = re.compile(r"([\w-]+)\s*:\s*([^;{}]*)")
 
+
+def _declared(style):
+    "`{property: value}` of a style."
+    found = _DECLARED.findall(re.sub(r"/\*.*?\*/", " ", style, flags=re.DOTALL))
+    return {k.lower(): v.replace("!important", "").strip().lower() for k, v in found}
+
+
+def _looks(element, inherited, source):
+    "What hides shapes here: `inherited` and what the element says; `InputError` if it moves them."
+    styled = _declared(element.get("style", ""))
+    plain = {k: v.strip().lower() for k, v in element.attrib.items()}
+    for said, moves in ((plain, _MOVES), (styled, _MOVES + _PLACES)):
+        for key in [k for k in moves if said.get(k, "none") != "none"]:
+            raise InputError(f"{source}: {key}={shown(said[key][:40])} moves or cuts; {_PLAIN}")
+    said = {k: v for k, v in (plain | styled).items() if k in _HIDES and v != "inherit"}
+    lasting = {k: v for k, v in inherited.items() if _hides(k, v) and k in ("display", "opacity")}
+    return inherited | said | lasting
+
+
+def _hides(key, value):
+    "Whether nothing is seen with this value."
+    return re.fullmatch(_HIDES[key], value) is not None
+
+
+def _check_sheet(text, source):
+    "Raise `InputError` for a style sheet that could move or hide a shape."
+    sheet = re.sub(r"/\*.*?\*/", " ", text, flags=re.DOTALL)
+    for key, value in _DECLARED.findall(sheet):
+        key, value = key.lower(), value.replace("!important", "").strip().lower()
+        if key in _MOVES + _PLACES and value != "none" or key in _HIDES and _hides(key, value):
+            raise InputError(f"{source}: a style sheet with {key}: {value[:40]}; {_PLAIN}")
+    if "\\" in sheet or "@" in sheet:
+        raise InputError(f"{source}: a style sheet with \\ or @; {_PLAIN}")
+
+
+def _seen(element, inherited, inside, source):
+    "The shapes that are drawn, one after the other, from the tree below `element`."
+    space, _, tag = str(element.tag).rpartition("}")
+    look = _looks(element, inherited, source)
+    if space not in _SVG:
+        inside = "elements of another kind"
+    elif tag == "svg" and inside is not None or tag in ("defs", "title", "desc", "metadata"):
+        inside = f"<{tag}>"
+    elif tag == "style":
+        _check_sheet(element.text or "", source)
+    elif tag not in (*_IGNORED, "path", "circle"):
+        raise InputError(
+            f"{source}: a <{tag[:40]}>; only paths of straight lines and circles are read: "
+            "convert it to a path before exporting"
+        )
+    if tag in ("path", "circle"):
+        hidden = [f"{k}={shown(v)}" for k, v in look.items() if _hides(k, v)]
+        if inside or hidden:
+            where = f"inside {inside}" if inside else f"with {hidden[0]}"
+            raise InputError(f"{source}: a <{tag}> {where}, which browsers do not draw; {_PLAIN}")
+        yield tag, element
+    for child in element:
+        yield from _seen(child, look, inside or "", source)
+
+# %% ../nbs/08_layout.ipynb #fc498231
 @checked
 def read_svg(
     source,  # path of an SVG file, or its text
@@ -280,28 +338,22 @@ def read_svg(
 ) -> Layout:  # masks `(h w)`, with the size of a pixel
     """A layer drawn as SVG: polygons are metal, circles are vias.
 
-    Raises `InputError` for other shapes, for what is no SVG or too large a one, and if there is no
-    such file."""
+    Raises `InputError` for other shapes, for shapes that browsers hide or move, for what is no SVG
+    or too large a one, and if there is no such file."""
     from PIL import Image, ImageDraw
 
     text, label = _svg_text(source)
-    root = _svg_root(text, label)
+    root = svg_root(text, label, "export it as plain SVG")
     size = _svg_size(root, scale, label)
     metal, via = Image.new("1", size), Image.new("1", size)
-    for element in root.iter():
-        space, _, tag = str(element.tag).rpartition("}")
+    for tag, element in _seen(root, {}, None, label):
         if tag == "path":
             corners = [(x * scale, y * scale) for x, y in _polygon(element.get("d", ""), label)]
             ImageDraw.Draw(metal).polygon(corners, fill=1)
-        elif tag == "circle":
+        else:
             at = " ".join(element.get(k, "0") for k in ("cx", "cy", "r"))
             x, y, r = (v * scale for v in _numbers(at, "a circle at", label))
             ImageDraw.Draw(via).ellipse((x - r, y - r, x + r, y + r), fill=1)
-        elif tag not in _IGNORED and space in ("", "{http://www.w3.org/2000/svg"):
-            raise InputError(
-                f"{label}: a <{tag[:40]}>; only paths of straight lines and circles are read: "
-                "convert it to a path before exporting"
-            )
     return Layout(np.array(metal), np.array(via), pixel_nm / scale, name="real")
 
 # %% ../nbs/08_layout.ipynb #cba30a17
