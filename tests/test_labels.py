@@ -506,3 +506,35 @@ def test_opens_and_shorts_where_there_is_no_metal():
         found = opens_shorts(pred, truth)
         assert len(found.pop("sites")) == wanted["total"] and found == wanted
     assert "at least one pixel" in complaint(opens_shorts, none[:0], none[:0])
+
+
+def indexed(numbers, *colours):
+    "A mask with a palette."
+    mask = Image.fromarray(np.asarray(numbers, np.uint8))
+    mask.putpalette([v for colour in colours for v in colour])
+    return mask
+
+
+@pytest.mark.parametrize("other", [RED, BLUE, (255, 255, 255)])
+def test_palettes_in_another_order_do_not_mix_the_classes(tmp_path, other):
+    drawn = [mixed([0, 1], seed=i) for i in range(6)]
+    masks = [indexed(m ^ (i % 2), *((BLACK, other)[:: (-1) ** i])) for i, m in enumerate(drawn)]
+    root = folder(tmp_path, masks, ".png")
+    text = complaint(load_pairs, root)
+    assert "the number 0 is shown as" in text
+    by_colour, by_number = cures(text, {})
+    assert as_typed(by_colour) == by_colour
+    ds = load_pairs(root, **by_colour)
+    for i, m in enumerate(drawn):
+        assert torch.equal(sample(ds, i)[1], torch.from_numpy(m).long())
+    ds = load_pairs(root, **by_number)
+    assert any("is shown as" in note for note in meta(ds)["notes"])
+    doctor = Masks()
+    for mask in masks:  # as the hub gives them
+        doctor.read(mask, "m", SIZE, "image")
+    assert "colours=" in complaint(doctor.meaning)
+
+
+def test_palettes_that_differ_in_colours_nobody_uses_are_fine(tmp_path):
+    masks = [indexed(mixed([0, 1], seed=i), BLACK, RED, (i, i, 9)) for i in range(4)]
+    assert meta(load_pairs(folder(tmp_path, masks, ".png")))["classes"] == ["class 0", "class 1"]

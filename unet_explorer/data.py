@@ -6,7 +6,7 @@
 __all__ = ['SOURCES', 'LESSON_DATA', 'Source', 'catalogue', 'cache_dir', 'fetch', 'meta', 'sample', 'called_like_a_mask', 'Pair',
            'pair_files', 'load_pairs', 'load', 'split']
 
-# %% ../nbs/13_data.ipynb #3642d6f0
+# %% ../nbs/13_data.ipynb #be08b590
 import inspect
 import json
 import os
@@ -41,7 +41,7 @@ from unet_explorer.contracts import (
     whole,
 )
 from .folders import Found, natural_key, not_looked_at, page_name, pictures_in
-from .files import is_plain, load_mask, load_stored, open_image
+from .files import is_plain, load_mask, load_palette, load_stored, open_image
 from .headers import Bar, Bars, specimen
 from .images import SUFFIXES, to_image
 from .labels import Masks, colours_to_classes
@@ -788,7 +788,7 @@ def _allow(picture):
     if limit is not None and pixels > limit:
         Image.MAX_IMAGE_PIXELS = pixels
 
-# %% ../nbs/13_data.ipynb #8181a778
+# %% ../nbs/13_data.ipynb #81e7c48d
 def _not_looked_at(pairs, images, masks):
     "A note for each kind of file, or picture inside a file, that was left out."
     ours, theirs = ([f for f, _ in pairs], [m for _, m in pairs])
@@ -823,7 +823,8 @@ def load_pairs(
     for (image, mask), group in zip(_with_bar(pairs, "checking files"), groups):
         cell, size, cut = _read_image(image, bars)
         stored = _cut_alike(load_stored(mask.path, mask.page, colours is not None), size, cut)
-        numbers = doctor.read(stored, mask.path, size, image.path)
+        palette = load_palette(mask.path, mask.page) if stored.ndim == 2 else None
+        numbers = doctor.read(stored, mask.path, size, image.path, palette)
         rows.append((cell, numbers, group, image.name))
     mapping, more, classes = doctor.meaning()
     notes += [*bars.notes(), *_not_looked_at(pairs, images, masks)]

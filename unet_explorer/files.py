@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['EM', 'UNREAD', 'MAX_GB', 'UNFOLD', 'ALWAYS', 'readable', 'not_read', 'turned', 'opened_tiff', 'EmSignal', 'em_signal',
-           'Contents', 'is_plain', 'contents', 'n_pages', 'open_image', 'load_image', 'load_mask', 'load_stored']
+           'Contents', 'is_plain', 'contents', 'n_pages', 'open_image', 'load_image', 'load_mask', 'load_stored',
+           'load_palette']
 
 # %% ../nbs/03_files.ipynb #2129547a
 import logging
@@ -1023,3 +1024,15 @@ def load_stored(
 ) -> np.ndarray:  # `(h w)` or `(h w c)`, alpha too, turned as it is shown
     "The numbers of a file, not interpreted. Raises `InputError` if it cannot be read."
     return np.asarray(_read(path, page, _as_picture if colours else _as_numbers))
+
+# %% ../nbs/03_files.ipynb #8966d532
+@checked
+def load_palette(
+    path: FilePath,  # image file
+    page: Whole | None = None,  # which picture of a stack
+) -> np.ndarray | None:  # `(n 3)`, the colour of each number; None: the file has no palette
+    "The palette of a file. Raises `InputError` if it cannot be read."
+    if is_plain(path):
+        return None
+    found = _read(path, page, lambda s: s.palette if s.kind == "PALETTE" else "none")
+    return None if isinstance(found, str) else found

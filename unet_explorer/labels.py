@@ -243,7 +243,7 @@ def _meaning(seen, values, classes):
             notes[-1] += f"; for classes without a gap: {_numbered(some, len(some))}"
     return mapping, notes, classes
 
-# %% ../nbs/12_labels.ipynb #9acfbe91
+# %% ../nbs/12_labels.ipynb #6dda80d6
 def _count_colours(rgb):
     "How many pixels of `(n 3)` have which colour."
     packed, counts = np.unique(rgb.astype(np.int64) @ [1 << 32, 1 << 16, 1], return_counts=True)
@@ -274,6 +274,7 @@ class Masks:
         self.coloured, self.n, self.beside = [], 0, False  # beside: 255 and a class in one mask
         self.in_alpha, self.flat = 0, []  # masks in the alpha channel; of one colour, with alpha
         self.single, self.things = Counter(), Counter()  # masks of one number; sets of objects
+        self.shown_as = {}  # number -> the colours by which palettes show it
         self.surplus = 0  # pieces beyond one for each number
 
     @checked
@@ -283,6 +284,7 @@ class Masks:
         name,  # of the mask, for messages
         size: HeightWidth,  # of its image, in pixels
         image,  # name of its image, for messages
+        palette=None,  # array `(n 3)`, how the file shows its numbers; None: Pillow's, or none
     ) -> np.ndarray:  # `(h w)`, the keys of `meaning`; a mask of one colour is filled only by it
         """The numbers of one mask, counted. Raises `InputError` for what holds no class numbers,
         and for another size than that of its image."""
@@ -294,6 +296,12 @@ class Masks:
                 "export the mask at the size of the image"
             )
         self.n += 1
+        if palette is None and getattr(stored, "mode", "") == "P":
+            palette = np.reshape(stored.getpalette("RGB"), (-1, 3))
+        if palette is not None and (np.ndim(palette) != 2 or np.shape(palette)[1] != 3):
+            raise InputError(f"palette={shown(palette)}; give an array (n 3), a colour a row")
+        if palette is not None and self.colours is None and a.ndim == 2:
+            self._look_at_palette(a, palette)
         if a.ndim == 2 or a.shape[-1] == 3:
             return self._numbers(a, name)
         colour, alpha = a[..., :-1], a[..., -1]
@@ -351,6 +359,28 @@ class Masks:
             pieces = label(np.where(mask == IGNORE, 0, mask), connectivity=2).max()
             self.surplus += int(pieces) - len(numbers)
 
+    def _look_at_palette(self, a, palette):
+        for v in np.unique(a).astype(int).tolist():
+            colour = tuple(map(int, palette[v])) if v < len(palette) else (0, 0, 0)
+            self.shown_as.setdefault(v, set()).add(colour)
+
+    def _judge_palettes(self):
+        "A note, or `InputError`, if one number is shown in two colours: which of them is meant?"
+        odd = sorted(v for v, colours in self.shown_as.items() if len(colours) > 1)
+        if not odd:
+            return []
+        first = ", ".join(map(str, sorted(self.shown_as[odd[0]])[:2]))
+        says = f"the number {odd[0]} is shown as {first}, by the palettes of different masks"
+        if self.values is not None:
+            return [f"{says}; values are taken as they were said"]
+        used = sorted(set().union(*self.shown_as.values()), key=lambda c: (sum(c) > 0, c))
+        as_they_are = {v: v for v in sorted(self.numbers)}
+        cures = f"if the numbers are right, say values={as_they_are}"
+        if len(used) <= MANY:
+            by_colour = {c: k for k, c in enumerate(used)}
+            cures = f"if colours are meant, say colours={by_colour}; {cures}"
+        raise InputError(f"{says}; {cures}")
+
     def _judge_objects(self):
         "A note if the numbers may be those of objects; `InputError` if they are rather than not."
         most, kinds = max(map(len, self.things), default=0), [s for s in self.things if s]
@@ -385,11 +415,11 @@ class Masks:
             raise InputError("no mask was read, so there is no meaning; call read() for each first")
         for mask, a, name in self.flat:
             mask[:] = self._numbers(a[..., -1] if self.in_alpha else a[..., :-1], name)
-        self.flat, notes, values = [], [], self.values
+        self.flat, notes, values = [], self._judge_palettes(), self.values
         if self.colours is not None:
             values = {k: k for k in (0, *self.colours.values())}
         if self.others:
-            notes = self._judge_colours()
+            notes += self._judge_colours()
         if self.in_alpha:
             notes.append(
                 f"{self.in_alpha} of {self.n} masks are read from their alpha channel: their "
