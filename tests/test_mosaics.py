@@ -228,6 +228,25 @@ def test_stopped_between_any_two_steps_it_goes_on(tmp_path, monkeypatch):
             path.unlink()
 
 
+def test_a_folder_that_takes_no_files_and_a_long_name_are_said_in_one_line(tmp_path):
+    with pytest.raises(InputError, match="too long") as e:
+        segment_file(blurred, picture(), tmp_path / f"{'m' * 247}.tif", **HOW, mark="blur")
+    one_line(e)
+    assert files(tmp_path) == []
+    longest = segment_file(blurred, picture(), tmp_path / f"{'m' * 240}.tif", **HOW, mark="blur")
+    assert files(tmp_path) == [longest.name]
+
+
+def test_a_lock_that_is_refused_is_said_in_one_line(tmp_path, monkeypatch):
+    def refuses(self):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("filelock.FileLock.acquire", refuses)
+    with pytest.raises(NotWritten, match="Permission denied") as e:
+        segment_file(blurred, picture(), tmp_path / "mask.tif", **HOW, mark="blur")
+    one_line(e)
+
+
 def test_a_model_is_known_by_its_weights(tmp_path):
     tiny = dict(decoder=(8, 8, 8, 8), convs=1, pretrained=False)
     first, same, other = (EffUNet(**tiny, seed=seed).eval() for seed in (0, 0, 1))

@@ -325,7 +325,7 @@ class _Bands:
         with _told(self.journal), open(self.journal, "ab") as file:
             _to_disk(file, f"{rows.stop} {zlib.crc32(data)}\n".encode())
 
-# %% ../nbs/27_mosaics.ipynb #e4c6817a
+# %% ../nbs/27_mosaics.ipynb #e2b216a2
 def _beside(path):
     "The unfinished file, its journal and its lock."
     return [path.with_name(path.name + end) for end in (".unfinished", ".journal", ".lock")]
@@ -336,17 +336,23 @@ def _alone(path, lock):
     "Inside `with`, no other process writes this file."
     from filelock import FileLock, Timeout
 
+    held = FileLock(lock, timeout=0)
     try:
-        with FileLock(lock, timeout=0):
-            try:
-                yield
-            finally:
-                with suppress(OSError):  # Windows keeps what is open
-                    lock.unlink()
+        held.acquire()
     except Timeout:
         raise InputError(
             f"{path}: another process writes it now; wait for it, or choose another name"
         ) from None
+    except OSError as e:
+        raise NotWritten(
+            f"{path}: could not be written ({e.strerror or e}); choose another folder"
+        ) from None
+    try:
+        yield
+    finally:
+        with suppress(OSError):  # Windows keeps what is open
+            lock.unlink()
+        held.release()
 
 
 def _only_ours(path, raster, journal):
@@ -427,7 +433,7 @@ def _begin(raster, journal, image, asked):
         journal.unlink(missing_ok=True)
         raise
 
-# %% ../nbs/27_mosaics.ipynb #b356ec8f
+# %% ../nbs/27_mosaics.ipynb #3053385f
 NUMBERS = ("uint8", "uint16")
 
 
@@ -457,6 +463,8 @@ def segment_file(
     known("numbers", numbers, NUMBERS)
     if path.suffix.lower() not in (".tif", ".tiff"):
         raise InputError(f"{path}: a mask is written as TIFF; give a name that ends in .tif")
+    if len(os.fsencode(path.name + ".unfinished")) > 255:
+        raise InputError(f"{shown(path.name)}: a name too long for a file; give a shorter one")
     tiling = dict(tile=tile, overlap=overlap, blend=blend, stride=stride, limits=limits)
     logit_bands(model, image, **tiling)  # which refuses what cannot be
     asked = _asked(model, image, mark, threshold, numbers, tiling)
