@@ -1,6 +1,7 @@
 "What lies in a folder: one answer for every job."
 
 import csv
+import os
 import unicodedata
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -276,3 +277,30 @@ def test_what_is_not_read_is_said_before_the_walk(tmp_path, monkeypatch):
         "2 .dm3 files are not read: pip install 'unet-explorer[em]'",
         f"{tmp_path / 'a.tif'} and 1 more: smaller pictures of it are left out: 7x5 pixels",
     ]
+
+
+@pytest.mark.parametrize("name", ["aux", "CON", "nul.x", "com1", "lot./a", "b ./c", "what?", "a|b"])
+def test_names_that_windows_does_not_allow(tmp_path, name):
+    "A device, a point or a blank at the end of a folder, a sign that is not allowed."
+    put(tmp_path / "in", [f"{name}.png"])
+    (result,) = names(tmp_path / "in")
+    for part in result.split("/"):
+        stem = part.split(".")[0].strip().lower()
+        assert stem not in ("aux", "con", "nul", "com1") and part == part.rstrip(". ")
+        assert not set(part) & set('<>:"|?*')
+
+
+@pytest.mark.parametrize("folder", ["@eaDir", "$RECYCLE.BIN", "System Volume Information"])
+def test_folders_that_a_network_drive_makes_are_left_out(tmp_path, folder):
+    put(tmp_path, ["a.png", f"{folder}/a.png"])
+    assert names(tmp_path) == ["a"]
+
+
+def test_a_pipe_in_a_folder_is_named(tmp_path):
+    if not hasattr(os, "mkfifo"):
+        pytest.skip("this system has no pipes")
+    put(tmp_path, ["a.png"])
+    os.mkfifo(tmp_path / "p.png")
+    said = []
+    for_each(tmp_path, pictures_in(tmp_path), lambda found: None, say=said.append)
+    assert [line for line in said if "p.png: is no file (a pipe" in line] == said

@@ -44,11 +44,21 @@ def natural_key(
     parts = re.split(r"(\d+)", str(name))
     return [(0, int(p), "") if p.isdecimal() else (1, 0, p.lower()) for p in parts if p]
 
-# %% ../nbs/05_folders.ipynb #283ccbd6
+# %% ../nbs/05_folders.ipynb #3e88704c
+_OF_SYSTEMS = {  # folders that systems and network drives make by themselves
+    "__macosx",
+    "@eadir",
+    "#recycle",
+    "$recycle.bin",
+    "system volume information",
+    "lost+found",
+}
+
+
 def _hidden(relative):
-    return any(part.startswith(".") or part == "__MACOSX" for part in relative.parts)
+    return any(part.startswith(".") or part.lower() in _OF_SYSTEMS for part in relative.parts)
 
-
+# %% ../nbs/05_folders.ipynb #b3caef2b
 def _own_results(source):
     "Folders below `source` into which a command of this library wrote: no pictures to read."
     said = [p for p in source.rglob("settings.toml") if p.is_file()]
@@ -63,7 +73,7 @@ def _existing(path, what):
         raise InputError(f"{path}: no such {what}; check the spelling")
     return path
 
-
+# %% ../nbs/05_folders.ipynb #cd62d866
 def _below(source, without=None):
     "The files below a folder that are not hidden, nor results."
     skip = _own_results(source)
@@ -116,16 +126,26 @@ def _cut(text, most):
     "The beginning of a text, of so many bytes at most."
     return os.fsencode(text)[:most].decode("utf-8", "ignore")
 
-# %% ../nbs/05_folders.ipynb #7707c937
+# %% ../nbs/05_folders.ipynb #f86781d1
+_DEVICES = re.compile(r"(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])\s*(\..*)?", re.IGNORECASE)
+
+
+def _on_any_disk(part):
+    "A part of a path without what some disk does not allow."
+    text = "".join("_" if printable(c) != c or c in '<>:"|?*\\' else c for c in part)
+    text = text.rstrip(". ") or "_"
+    return f"_{text}" if _DEVICES.fullmatch(text) else text
+
+
 def _fit(part, ending=""):
-    "A part of a path, fit for a result: on one line, and not too long."
-    if printable(part) != part:
-        part = "".join(c if printable(c) == c else "_" for c in part) + f"_{_mark(part)}"
+    "A part of a path, fit for a result on any disk: on one line, and not too long."
+    fit = _on_any_disk(part)
+    part = part if fit == part else f"{fit}_{_mark(part)}"
     if len(os.fsencode(part + ending)) <= LONGEST:
         return part + ending
     return f"{_cut(part, LONGEST - 9 - len(ending))}_{_mark(part)}{ending}"
 
-# %% ../nbs/05_folders.ipynb #95283162
+# %% ../nbs/05_folders.ipynb #9f42273a
 class Found(NamedTuple):
     "A picture in a folder: a file, or a page of one."
 
@@ -151,7 +171,7 @@ def page_name(
     "What a page of a file is called. Raises `InputError` for what is no page number."
     return name if page is None else f"{name}_page{page:04d}"
 
-
+# %% ../nbs/05_folders.ipynb #3de1db5e
 def _names(path, pages, longer):
     "The names of a file's results: without suffix; with it; and with a mark of its own."
     name = path.as_posix() if longer else path.with_suffix("").as_posix()
@@ -181,7 +201,7 @@ def _unique(pages):
         for path in met:
             longer[path] += 1
 
-
+# %% ../nbs/05_folders.ipynb #1c9ed6af
 @checked
 def pictures_in(
     source: FilePath,  # an image file, or a folder of them, with subfolders
@@ -215,12 +235,19 @@ def grey_if_grey(
     "One channel, unless the channels really differ. Raises `InputError` as `is_grey`."
     return image[:1] if is_grey(image) else image
 
-# %% ../nbs/05_folders.ipynb #a27921fa
+# %% ../nbs/05_folders.ipynb #41137f8e
 def _notes(path):
     try:
         return contents(path).notes
     except InputError:  # reading it will complain, with the reason
         return []
+
+
+def _no_files(source):
+    "A line for what is called like a picture, and is no file: a pipe, a device, a broken link."
+    named = (p for p in source.rglob("*") if p.suffix.lower() in readable())
+    odd = [p for p in named if not (p.is_file() or p.is_dir() or _hidden(p.relative_to(source)))]
+    return [f"{p}: is no file (a pipe, a device or a broken link), not read" for p in sorted(odd)]
 
 
 @checked
@@ -234,13 +261,13 @@ def not_looked_at(
     for path in dict.fromkeys(found.path for found in todo):
         for note in _notes(path):
             notes.setdefault(note, []).append(path)
-    lines = not_read(_below(source)) if source.is_dir() else []
+    lines = not_read(_below(source)) + _no_files(source) if source.is_dir() else []
     for note, paths in notes.items():
         others = f" and {len(paths) - 1} more" if len(paths) > 1 else ""
         lines.append(f"{paths[0]}{others}: {note}")
     return lines
 
-
+# %% ../nbs/05_folders.ipynb #39304d78
 def _kept_name(found):
     "Whether a picture's results have its name, with or without suffix."
     *above, last = found.name.split("/")
@@ -260,7 +287,7 @@ def remarks(
         lines.append(f"{len(other)} names cannot stay as they are (the first: {called})")
     return [printable(line) for line in lines]
 
-# %% ../nbs/05_folders.ipynb #9f4ff665
+# %% ../nbs/05_folders.ipynb #325201f3
 LINE_EVERY = 30  # seconds, where there is no terminal to show a bar
 
 
@@ -275,7 +302,20 @@ def _as_input(error, found):
         )
     raise error
 
+# %% ../nbs/05_folders.ipynb #88159c17
+def _tried(do, found, alone):
+    "Use a picture; the line of why it could not be, or None."
+    try:
+        do(found)
+    except NotWritten:
+        raise
+    except (InputError, MemoryError, RuntimeError) as error:
+        e = _as_input(error, found)
+        if alone:
+            raise e from None
+        return str(e)
 
+# %% ../nbs/05_folders.ipynb #619aee87
 @checked
 def for_each(
     source: FilePath,  # what was asked for: a folder, or one file
@@ -298,21 +338,15 @@ def for_each(
         if bar.disable and time.monotonic() - said > LINE_EVERY:
             say(f"{desc}: {i} of {len(todo)} pictures")
             said = time.monotonic()
-        try:
-            do(found)
-        except NotWritten:
-            raise
-        except (InputError, MemoryError, RuntimeError) as error:
-            e = _as_input(error, found)
-            if alone:
-                raise e from None
-            skipped.append(str(e))
-            say(f"skipped: {e}")
+        reason = _tried(do, found, alone)
+        if reason is not None:
+            skipped.append(reason)
+            say(f"skipped: {reason}")
     if todo and len(skipped) == len(todo):
         raise InputError(f"{source}: none of {len(todo)} pictures could be used; {skipped[0]}")
     return skipped
 
-# %% ../nbs/05_folders.ipynb #9a41da1d
+# %% ../nbs/05_folders.ipynb #9e1dc857
 RESULTS = ("report.html", "config.json", "metrics.json", "defects.csv")  # what marks a result
 
 
@@ -338,7 +372,7 @@ def _pictures_of_others(folder):
     taken = [p.name for p in folder.iterdir() if p.suffix.lower() in SUFFIXES]
     return sorted(taken + [n for n in ("images", "masks") if (folder / n).is_dir()])
 
-
+# %% ../nbs/05_folders.ipynb #27d6ff7e
 @checked
 def output_folder(
     out: FilePath,  # the folder that was asked for

@@ -495,11 +495,11 @@ def run_in(
         finally:
             run._put_away()
 
-# %% ../nbs/06_runs.ipynb #801ed405
+# %% ../nbs/06_runs.ipynb #4921099c
 @checked
 def take_space(
     path: FilePath,  # of a file as long as it will be
-):
+) -> None:  # nothing: an error says that there is no space
     """Have the disk reserve the space for all of a file. Raises `OSError` if there is none,
     `InputError` for what is no file."""
     if not Path(path).is_file():
@@ -507,7 +507,8 @@ def take_space(
     with open(path, "r+b") as file:
         with suppress(AttributeError):
             try:
-                return os.posix_fallocate(file.fileno(), 0, os.stat(path).st_size)
+                os.posix_fallocate(file.fileno(), 0, os.stat(path).st_size)
+                return
             except OSError as e:
                 if e.errno not in (errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS):
                     raise
