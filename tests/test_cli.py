@@ -178,25 +178,88 @@ def test_every_example_of_the_help_can_be_typed():
     [
         (["train", "a", "--out", "b", "--classs", "x"], "--classs is no option"),
         (["train", "a", "--out", "b", "--colours", "255,0=1"], "--colours 255,0=1"),
-        (["train", "a", "--out", "b", "--device", "gpu"], "--device 'gpu'"),
+        (["train", "a", "--out", "b", "--device", "gpu"], "--device gpu; it must be"),
         (["train", "a", "--out", "b", "--loss", "mse"], "focal+dice"),
         (["train", "a", "--out", "b", "--augment", "zoom"], "upright"),
         (["train", "a", "--out", "b", "--batch-size", "0"], "--batch-size 0"),
-        (["train", "a", "--out", "b", "--encoder", "resnet34"], "--family 'smp'"),
+        (["train", "a", "--out", "b", "--encoder", "resnet34"], "--family smp"),
         (["train", "a", "--out", "b", "--encoder", "resnet3", "--family", "smp"], "resnet34"),
         (["train", "a", "--out", "b", "--family", "keras"], "own, timm, smp"),
         (["train", "a", "--out", "b", "--config", "gone.toml"], "gone.toml"),
         (["train", "a", "--out", "b", "--values", ""], "--values ; it must be whole numbers"),
         (["train", "a", "--out", "b", "--values", "0,0"], "each once"),
-        (["train", "a", "--out", "b", "--valid", "0"], "--valid 0; images are needed"),
-        (["train", "a", "--out", "b", "--device", "meta"], "--device 'meta'"),
+        (["train", "a", "--out", "b", "--valid", "0"], "images are needed"),
+        (["train", "a", "--out", "b", "--device", "meta"], "--device meta; it must"),
         (["export", "a", "--out", "b.h5"], "--out b.h5; its name must end in .onnx or .pt2"),
         (["segment", "a", "--model", "gone", "--out", "b"], "no such model folder"),
+        (["train", "a", "--out", "b", "--steps", "1e99"], "--steps 1e99; it must be a whole"),
+        (["train", "a", "--out", "b", "--steps", "5.5"], "--steps 5.5; it must be a whole"),
+        (["train", "a", "--out", "b", "--seed", "1.5"], "--seed 1.5; it must be a whole"),
+        (["train", "a", "--out", "b", "--minutes", "two"], "--minutes two; it must be a finite"),
+        (["train", "a", "--out", "b", "--pixel-nm", "1e400"], "--pixel-nm 1e400; it must be a fin"),
+        (["train", "a", "--out", "b", "--lr", "0"], "--lr 0; it must be"),
+        (["train", "a", "--out", "b", "--lr", "1e30"], "--lr 1e30; it must be a number above 0, a"),
+        (["train", "a", "--out", "b", "--valid", "1"], "--valid 1; it must be a share above 0 and"),
+        (["train", "a", "--out", "b", "--test", "1"], "--test 1; it must be a share from 0 to be"),
+        (["train", "a", "--out", "b", "--precision", "fp64"], "--precision fp64; it must be"),
+        (["train", "a", "--out", "b", "--precision", ""], "--precision ''; it must be"),
+        (["train", "a", "--out", "b", "--precision", "\x1b[1m"], r"--precision '\x1b[1m'; it must"),
+        (["train", "a", "--out", "b", "--size", "9" * 20], "whole number from 1 to 65535"),
+        (["train", "a", "--out", "b", "--batch-size", "9" * 20], "whole number from 1 to 65535"),
+        (["train", "a", "--out", "b", "--workers", "999999"], "--workers 999999; it must be 4 for"),
+        (["segment", "a", "--model", "b", "--out", "c", "--tile", "5.0"], "--tile 5.0; it must be"),
+        (["export", "a", "--out", r"'\x'"], "its name must end in .onnx or .pt2"),
     ],
 )
 def test_what_is_typed_wrongly_is_said_in_options(words, said):
     "Before any file is read: `a` does not exist."
     assert said in refused(*words)
+
+
+def test_a_device_that_is_not_here_is_not_recommended(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    line = refused("train", "a", "--out", "b", "--device", "cuda:99")
+    assert "--device cuda:99; " in line and line.count("cuda") == 1 and "'cpu'" in line
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert "'cpu' or 'cuda'" in refused("train", "a", "--out", "b", "--device", "cuda:99")
+
+
+def test_the_bar_is_to_blame_for_what_it_takes_away(pairs, tmp_path):
+    "Not the masks, of which one row is left."
+    with Image.open(next((pairs / "images").rglob("*.png"))) as image:
+        height = image.height
+    line = refused("train", pairs, "--out", tmp_path / "x", "--bar", height - 1)
+    assert f"--bar {height - 1}: leaves 1 of {height} rows" in line
+    assert "leaves 0 of" in refused("train", pairs, "--out", tmp_path / "x", "--bar", height + 9)
+
+
+def test_an_expression_that_parts_nothing_is_named(pairs, tmp_path):
+    line = refused("train", pairs, "--out", tmp_path / "x", "--split-by", "(wafer)")
+    assert "--split-by '(wafer)'; the expression puts all names into one group" in line
+    assert "or use --split-by block" in line and "group(s)" not in line
+
+
+def test_alarms_are_counted_in_words(tmp_path, capsys, monkeypatch):
+    "One alarm is one, and the pictures without any were looked at, too."
+    from unet_explorer import cli, inspection
+
+    for k in range(3):
+        save_image(tmp_path / "in" / f"{k}.png", torch.rand(1, 8, 8))
+    save(EffUNet(pretrained=False), tmp_path / "model")
+    rows = [dict(image="0.png"), dict(image="0.png"), dict(image="1.png")]
+    words = ["defects", "find", str(tmp_path / "in"), "--model", str(tmp_path / "model"), "--out"]
+    for n, said in ((1, "1 alarm in 1 of 3 pictures"), (3, "3 alarms in 2 of 3 pictures")):
+        monkeypatch.setattr(inspection, "find_folder", lambda *_, **__: (rows[:n], []))
+        assert cli.main([*words, str(tmp_path / "out")]) == 0
+        assert capsys.readouterr().out.startswith(said + "\n")
+
+
+def test_the_module_is_the_program():
+    module = [sys.executable, "-m", "unet_explorer.cli"]
+    done = subprocess.run([*module, "--version"], capture_output=True, text=True)
+    assert done.returncode == 0 and done.stdout.startswith("unet-explorer ")
+    assert subprocess.run([*module, "paint"], capture_output=True).returncode == 2
 
 
 def test_settings_repeat_a_run_and_what_is_typed_goes_first(pairs, tmp_path):
@@ -508,7 +571,7 @@ def test_errors_are_one_line(model, pairs, tmp_path):
             "demo", "--data", "simulated", "--seed", seed, "--out", out
         )
     for nm in (0, -4, "nan", "inf"):
-        assert "a number above 0" in refused(
+        assert "number above 0" in refused(
             "train", pairs / "images", pairs / "masks", "--pixel-nm", nm, "--out", out
         )
     assert "results would mix" in refused(

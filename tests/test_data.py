@@ -538,7 +538,7 @@ def test_load_splits_and_says_how(tmp_path):
 def test_too_few_groups_name_the_ways_out(tmp_path):
     d = lay(tmp_path, "images/a.png", "masks/a.png")
     text = complaint(load, d)
-    assert "1 images in 1 group(s)" in text and "split_by='block'" in text and "valid=0" in text
+    assert "1 image in 1 group cannot" in text and "split_by='block'" in text and "valid=0" in text
     assert len(load(d, valid=0)["train"]) == 1
     lay(tmp_path, "images/b.png", "masks/b.png")
     assert list(load(d)) == ["train", "valid"] and "into 3 parts" in complaint(load, d, test=0.2)

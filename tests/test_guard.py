@@ -15,7 +15,8 @@ from conftest import ROOT
 
 from unet_explorer import cli, data, effunet
 from unet_explorer.batches import augment
-from unet_explorer.contracts import InputError, Number, check_value, model_folder, rule_of, shown
+from unet_explorer.contracts import InputError, NotWritten, Number, check_value, model_folder
+from unet_explorer.contracts import rule_of, shown, write_atomic
 from unet_explorer.effunet import EffUNet, restore, save
 from unet_explorer.layout import read_svg
 from unet_explorer.train import check_room
@@ -416,6 +417,19 @@ def test_what_the_machine_lacks_is_one_line(fails, says, monkeypatch, capsys, tm
     assert cli.main(words) == 2
     (line,) = capsys.readouterr().err.strip().split("\n")
     assert line.startswith("unet-explorer: ") and says in line
+
+
+def test_a_full_disk_is_called_so(tmp_path):
+    "Also where a library of Rust says it in its own words, without a number."
+    rust = "Error while serializing: I/O error: No space left on device (os error 28)"
+    for error in (OSError(28, "No space left on device"), OSError(122, "Quota"), OSError(rust)):
+        with pytest.raises(NotWritten, match=r"could not be written \(the disk is full\); free"):
+            with write_atomic(tmp_path / "a.safetensors"):
+                raise error
+    with pytest.raises(NotWritten, match="written .Input/output error.;"):
+        with write_atomic(tmp_path / "a.safetensors"):
+            raise OSError("Error while serializing: I/O error: something (os error 5)")
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_fault_of_the_program_is_not_hidden(monkeypatch, tmp_path):

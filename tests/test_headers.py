@@ -535,7 +535,7 @@ def test_the_option(tmp_path):
     for wrong in (-1, 1.5, "none", "-3", "", None, True, [3]):
         with pytest.raises(InputError, match="auto, keep, or how many rows"):
             Bars([], wrong)
-    with pytest.raises(InputError, match="has only"):
+    with pytest.raises(InputError, match="leaves 0 of"):
         found(a, bar=len(a))
 
 

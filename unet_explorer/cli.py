@@ -111,7 +111,7 @@ def demo(
     how = dict(network, **place, settings=settings_of("demo", given), again=repeat)
     return _train_on(ds, out, training, how)
 
-# %% ../nbs/56_cli.ipynb #b2faea6b
+# %% ../nbs/56_cli.ipynb #4f484846
 @checked
 def train(
     images,  # folder of images (PNG, JPEG, TIFF), or of both; subfolders are specimens
@@ -139,10 +139,6 @@ def train(
 
     readers = dict(classes=names_in, values=values_in, colours=colours_in)
     said = {k: None if meaning[k] is None else read(meaning[k]) for k, read in readers.items()}
-    if meaning["valid"] == 0:
-        raise InputError(
-            "valid=0; images are needed to choose the best epoch; give a share above 0"
-        )
     training = _training(learning, 10, **teaching)
     check_encoder(network["encoder"], network["family"])
     place = _place(out, overwrite, learning["resume"], images, *([masks] if masks else []))
@@ -201,7 +197,7 @@ def segment(
     print(f"wrote {out}/report.html, classes.csv, objects.csv, masks/, overlays/{more}")
     return 1 if done.skipped else 0
 
-# %% ../nbs/56_cli.ipynb #58d35154
+# %% ../nbs/56_cli.ipynb #abeafaf5
 @checked
 def defects_fit(
     clean,  # folder of clean pictures of one size and magnification
@@ -258,17 +254,21 @@ def defects_find(
         unet-explorer defects find wafer.tif --model normal/ --min-px 20 --out found/"""
     repeat = again(["unet-explorer", "defects", "find"], defects_find, flat(locals()))
     model_folder(model)
+    from unet_explorer.folders import pictures_in
     from unet_explorer.inspection import find_folder
 
     how = dict(threshold=threshold, min_px=min_px, overwrite=overwrite)
     how |= dict(cutting, again=lambda: _keep_settings(out, repeat()))
     found, skipped = find_folder(image, model, out, **how, say=_aside)
+    n = len(pictures_in(Path(image), without=Path(out))) - len(skipped)
     bad = f", {len(skipped)} skipped" if skipped else ""
-    print(f"{len(found)} alarms in {len({r['image'] for r in found})} pictures{bad}")
+    of = f"{len({r['image'] for r in found})} of {n}"
+    alarms, pictures = ("" if k == 1 else "s" for k in (len(found), n))
+    print(f"{len(found)} alarm{alarms} in {of} picture{pictures}{bad}")
     print(f"wrote {out}/report.html, defects.csv, maps/, masks/, overlays/")
     return 1 if skipped else 0
 
-# %% ../nbs/56_cli.ipynb #ab6e0f1a
+# %% ../nbs/56_cli.ipynb #2a43aae3
 EXPORT_SUFFIXES = (".onnx", ".pt2")  # for ONNX Runtime, for torch.export
 LESSON_FILES = (".ipynb", ".json", ".png", ".svg")  # what a lesson consists of
 
@@ -347,14 +347,8 @@ def lab(
     if not start:
         return 0
     print("opening JupyterLab; Ctrl-C here ends it")
-    command = [
-        sys.executable,
-        "-m",
-        "jupyter",
-        "lab",
-        str(Path(folder).expanduser() / "index.ipynb"),
-    ]
-    return subprocess.run(command).returncode
+    first = str(Path(folder).expanduser() / "index.ipynb")
+    return subprocess.run([sys.executable, "-m", "jupyter", "lab", first]).returncode
 
 # %% ../nbs/56_cli.ipynb #9d45d9c5
 COMMANDS = {
@@ -446,3 +440,8 @@ def main(
             said, code = ending(e, stopped, [*given, "bs"], PHRASES)
             print(f"unet-explorer: {said}", file=sys.stderr)
             return code
+
+# %% ../nbs/56_cli.ipynb #49328fa5
+#| eval: false
+if __name__ == "__main__":
+    sys.exit(main())

@@ -8,13 +8,15 @@ __all__ = ['Whole', 'Count', 'Seed', 'Number', 'Positive', 'NotNegative', 'Share
            'whole', 'number', 'instance', 'rule_of', 'number_in', 'check_value', 'shown', 'checked', 'check_whole',
            'known', 'first_line', 'need', 'model_folder', 'Interrupted', 'write_atomic', 'as_json']
 
-# %% ../nbs/01_contracts.ipynb #cd07718f
+# %% ../nbs/01_contracts.ipynb #1915a47f
+import errno
 import functools
 import importlib
 import inspect
 import json
 import math
 import os
+import re
 import sys
 import tempfile
 import types
@@ -65,7 +67,7 @@ def _is_whole(v):
 def _is_number(v):
     return isinstance(v, Real) and not isinstance(v, bool) and abs(v) <= sys.float_info.max
 
-# %% ../nbs/01_contracts.ipynb #e483cb9a
+# %% ../nbs/01_contracts.ipynb #163cb65f
 def whole(
     least: int = 1,  # the smallest that is right
     most: int | None = None,  # the largest; None: no limit
@@ -88,7 +90,7 @@ Whole = whole(0)
 Count = whole(1)
 Seed = whole(0, 2**31 - 1)
 Number = number("a finite number", lambda v: True)
-Positive = number("a number above 0", lambda v: v > 0)
+Positive = number("a finite number above 0", lambda v: v > 0)
 NotNegative = number("a number from 0 up", lambda v: v >= 0)
 Share = number("a share above 0 and below 1, such as 0.05", lambda v: 0 < v < 1)
 Rate = number("a number above 0, and 1 at most", lambda v: 0 < v <= 1)
@@ -310,7 +312,16 @@ class Interrupted(KeyboardInterrupt):
     ):
         super().__init__(message)
 
-# %% ../nbs/01_contracts.ipynb #2c100e09
+# %% ../nbs/01_contracts.ipynb #aafd01c3
+def _refusal(error):
+    "Why the system would not write, in words. Rust's libraries hide the number in their text."
+    hidden = re.search(r"os error (\d+)", str(error))
+    code = int(hidden[1]) if hidden else error.errno
+    if code in (errno.ENOSPC, errno.EDQUOT):
+        return "the disk is full"
+    return os.strerror(code) if hidden else error.strerror or first_line(error)
+
+
 @contextmanager
 def write_atomic(
     path,  # the file to be written
@@ -326,7 +337,7 @@ def write_atomic(
         fd, tmp = tempfile.mkstemp(prefix=".part-", suffix=path.suffix, dir=path.parent)
     except OSError as e:
         raise NotWritten(
-            f"{path.parent}: cannot be written to ({e.strerror}); choose another folder"
+            f"{path.parent}: cannot be written to ({_refusal(e)}); choose another folder"
         ) from None
     os.close(fd)
     try:
@@ -337,7 +348,7 @@ def write_atomic(
         os.replace(tmp, path)
     except OSError as e:
         raise NotWritten(
-            f"{path}: could not be written ({e.strerror or e}); "
+            f"{path}: could not be written ({_refusal(e)}); "
             "free some space or choose another folder"
         ) from None
     finally:

@@ -994,8 +994,20 @@ def load(
     how = {k: options.pop(k) for k in how if k in options}
     return split(read(source.removeprefix("hf://"), **options), **how)
 
-# %% ../nbs/13_data.ipynb #3841e712
+# %% ../nbs/13_data.ipynb #aac3343a
 _HeldOut = number("a share from 0 to below 1", lambda v: 0 <= v < 1)
+
+
+def _too_few(n, groups, needed, split_by):
+    "Why so many images in so few groups make no parts, and the cure for this way of grouping."
+    found = f"{n} image{'s' * (n > 1)} in {groups} group{'s' * (groups > 1)}"
+    none = f"cannot be split into {needed} parts"
+    ways = "split_by='block' to part neighbours, or keep all for training with valid=0, test=0"
+    if split_by in ("auto", "folder", "block", "file"):
+        return f"{found} {none}; sort them into {needed} subfolders or more, or use {ways}"
+    puts = "one group" if groups == 1 else f"{groups} groups"
+    why = f"the expression puts all names into {puts}, which {none}"
+    return f"split_by={shown(split_by)}; {why}: let its brackets hold what differs, or use {ways}"
 
 
 def _note(parts, own, taken, what):
@@ -1058,11 +1070,7 @@ def split(
     wanted = {part: share for part, share in wanted.items() if share > 0 and part not in parts}
     n, needed = sum(sizes[g] for g in left), len(wanted) + 1
     if len(left) < needed:
-        raise InputError(
-            f"{n} images in {len(left)} group(s) cannot be split into {needed} parts; sort them "
-            f"into at least {needed} subfolders, one a specimen, use split_by='block' to part "
-            "neighbours, or keep all for training with valid=0, test=0"
-        )
+        raise InputError(_too_few(n, len(left), needed, split_by))
     for others, (part, share) in enumerate(wanted.items()):
         taken = parts[part] = [left.pop()]
         while len(left) > needed - 1 - others:

@@ -77,7 +77,7 @@ def has_bf16(
     except (AttributeError, RuntimeError):  # a torch that was built without oneDNN
         return False
 
-# %% ../nbs/20_machine.ipynb #5d96cf2c
+# %% ../nbs/20_machine.ipynb #11eec8f1
 def _is_device(v):
     import torch
 
@@ -88,7 +88,17 @@ def _is_device(v):
     return not isinstance(v, bool) and torch.device(v or "cpu").type != "meta"
 
 
-Device = Annotated[object, Rule("a device of this machine, such as 'cpu' or 'cuda'", _is_device)]
+class _Here(Rule):
+    "A rule whose words name what this machine has, and ask for it only when they are needed."
+
+    @property
+    def words(self):
+        gpu = best_device().type
+        names = "'cpu', as it has no GPU" if gpu == "cpu" else f"'cpu' or '{gpu}'"
+        return f"a device of this machine: {names}"
+
+
+Device = Annotated[object, _Here("", _is_device)]
 
 
 def best_device():  # a `torch.device`

@@ -5,8 +5,9 @@
 # %% auto #0
 __all__ = ['PHRASES', 'learning', 'teaching', 'network', 'meaning', 'cutting', 'values_in', 'colours_in', 'names_in']
 
-# %% ../nbs/55_options.ipynb #3351967a
+# %% ../nbs/55_options.ipynb #f6257aa2
 import ast
+import os
 import re
 import shlex
 
@@ -14,14 +15,24 @@ from unet_explorer.contracts import (
     BarRows,
     Count,
     InputError,
-    Number,
     Positive,
+    Rate,
     Seed,
     Whole,
     checked,
+    number,
+    whole,
 )
 
-# %% ../nbs/55_options.ipynb #7629cf1c
+# %% ../nbs/55_options.ipynb #292f8121
+_Side = whole(1, 65_535)  # what takes more breaks in every memory
+_Chosen = number(
+    "a share above 0 and below 1, such as 0.2: images are needed to choose the best epoch",
+    lambda v: 0 < v < 1,
+)
+_Tested = number("a share from 0 to below 1, such as 0.2", lambda v: 0 <= v < 1)
+
+
 @checked
 def learning(
     *,
@@ -29,9 +40,9 @@ def learning(
     steps: Count | None = None,  # training steps instead of minutes: can be repeated exactly
     seed: Seed = 0,  # for everything random
     precision: str = "auto",  # fp32, bf16, or auto: the faster of the two
-    size: Count | None = None,  # side of a training crop in pixels; 256, defects fit 128
-    batch_size: Count | None = None,  # crops per step; 4, defects fit 8
-    lr: Positive | None = None,  # highest learning rate; 0.003, defects fit 0.001
+    size: _Side | None = None,  # side of a training crop in pixels; 256, defects fit 128
+    batch_size: _Side | None = None,  # crops per step; 4, defects fit 8
+    lr: Rate | None = None,  # highest learning rate; 0.003, defects fit 0.001
     workers: Whole = 0,  # processes that prepare crops; 0 is best on small machines
     device: str | None = None,  # cpu, cuda, mps; left out: the GPU if there is one
     resume: bool = False,  # go on with the training that was stopped in the --out folder
@@ -39,7 +50,11 @@ def learning(
     """how to train
 
     Raises `InputError` for what cannot be."""
-    return locals()
+    given = locals()
+    most = 4 * (os.cpu_count() or 1)
+    if workers > most:
+        raise InputError(f"workers={workers}; it must be 4 for each core, {most}, at most")
+    return given
 
 
 @checked
@@ -75,8 +90,8 @@ def meaning(
     colours: str | None = None,  # colours in the masks and their classes: "255,0,0=1 0,0,255=2"
     pixel_nm: Positive | None = None,  # size of a pixel in nm, kept with the model
     bar: BarRows = "auto",  # info bar: auto, keep, or rows at the bottom that are no specimen
-    valid: Number = 0.2,  # share of the images that chooses the best epoch
-    test: Number | None = None,  # share for the scores; left out: 0.2 if there are enough groups
+    valid: _Chosen = 0.2,  # share of the images that chooses the best epoch
+    test: _Tested | None = None,  # share for the scores; left out: 0.2 if there are enough groups
     split_by: str = "auto",  # what stays together: auto, folder, block, file, or "(wafer\d+)"
     objects: str | None = None,  # class whose pieces Rand F compares
 ) -> dict:  # what was said
@@ -90,7 +105,7 @@ def meaning(
 def cutting(
     *,
     bar: BarRows = "auto",  # info bar: auto, keep, or rows at the bottom that are no specimen
-    tile: Count | None = None,  # side of a tile in pixels; left out: what fits into the memory
+    tile: _Side | None = None,  # side of a tile in pixels; left out: what fits into the memory
     overlap: Whole = 64,  # pixels that neighbouring tiles share
     device: str | None = None,  # cpu, cuda, mps; left out: the GPU if there is one
 ) -> dict:  # what was said

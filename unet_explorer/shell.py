@@ -7,8 +7,9 @@ __all__ = ['EITHER', 'SAID_ANEW', 'LISTS', 'LACKS', 'LESS', 'option', 'parameter
            'call', 'in_options', 'again', 'settings_in', 'check_settings', 'settings_of', 'resumed_settings',
            'write_settings', 'lack_of', 'ending', 'heard_or_not']
 
-# %% ../nbs/54_shell.ipynb #fe2431f4
+# %% ../nbs/54_shell.ipynb #a5302948
 import argparse
+import ast
 import inspect
 import os
 import re
@@ -30,7 +31,7 @@ from unet_explorer.contracts import (
 from .contracts import write_atomic
 from .runs import kept_in
 
-# %% ../nbs/54_shell.ipynb #51d2681e
+# %% ../nbs/54_shell.ipynb #495150de
 EITHER = ("minutes", "steps")  # only one of them may be said
 
 
@@ -71,6 +72,20 @@ def _notes_of(function):
     return notes
 
 
+def _reader(p):
+    "What makes a value of a text: a number that keeps its rule; else the text, to be refused."
+    kind, rule = number_in(p.annotation), rule_of(p.annotation)
+
+    def read(text):
+        try:
+            value = kind(text)
+        except (ValueError, OverflowError):
+            return text
+        return value if rule.holds(value) else text
+
+    return read if kind else str
+
+
 def _how(p, note, preset):
     "What argparse needs to know of the option `p`."
     default = preset.get(p.name, p.default)
@@ -81,7 +96,7 @@ def _how(p, note, preset):
     if default is p.empty:
         return dict(required=True, help=note)
     text = "" if default is None else f" (default {default})".replace("%", "%%")
-    return dict(type=number_in(p.annotation) or str, default=default, help=note + text)
+    return dict(type=_reader(p), default=default, help=note + text)
 
 
 def _add(command, group, p, note, preset):
@@ -176,7 +191,19 @@ def call(
         whole[p.name] = call(p.annotation, given) if _stands_for_more(p) else given[p.name]
     return function(**whole)
 
-# %% ../nbs/54_shell.ipynb #0c21c47a
+# %% ../nbs/54_shell.ipynb #5ff903c2
+_TEXT = r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*\""""  # as Python shows it
+
+
+def _as_typed(text):
+    "`'fp64'` as it was typed, fp64; as Python shows it where it cannot be printed."
+    try:
+        said = ast.literal_eval(text)
+    except (SyntaxError, ValueError):  # a name that has quotes itself
+        return text
+    return shlex.quote(said) if said.isprintable() else text
+
+
 def in_options(
     message: str,  # of an `InputError`
     names,  # of the options there are: "out", "pixel_nm", ...
@@ -193,9 +220,9 @@ def in_options(
     def said(m):
         if m[2] == "False":
             return "--no-" + option(m[1])[2:]
-        return option(m[1]) + ("" if m[2] else " ")
+        return option(m[1]) + ("" if m[2] else " ") + (_as_typed(m[3]) if m[3] else "")
 
-    return re.sub(rf"(?<![\w-])({some})=(True\b|False\b)?", said, message)
+    return re.sub(rf"(?<![\w-])({some})=(?:(True\b|False\b)|({_TEXT}))?", said, message)
 
 # %% ../nbs/54_shell.ipynb #2a1f79e1
 SAID_ANEW = ("out", "overwrite", "resume", "minutes", "steps", "seed", "precision")
