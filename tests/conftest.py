@@ -60,6 +60,9 @@ SECONDS |= dict(segmentation=19, efficientnet=18, circuits=16, inspection=15, un
 SECONDS |= dict(
     test_wheel=17, test_lab=30, test_tools=15, test_opens_shorts=15, deploy=13, index=12
 )
+SECONDS |= dict(test_going_on=45, test_lines=35, test_guard=40, test_headers=25, test_files=25)
+SECONDS |= dict(test_labels=25, test_mutations=15, test_mutated_models=12, test_mosaics=10)
+SECONDS |= dict(runs=25, checkpoints=25, files=12, headers=12, labels=12, test_folders=15)
 SECONDS |= dict(scaling=12, sliders=11, cli=11, metrics=10, simulate=9, test_house=10, test_data=9)
 
 

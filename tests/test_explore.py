@@ -14,9 +14,9 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
+from unet_explorer import sliders
 from unet_explorer.contracts import InputError
 from unet_explorer.sliders import (
-    _check_as_html,
     DRAWING,
     Control,
     bake,
@@ -573,11 +573,12 @@ def test_functions_of_styles_that_load_are_refused(name):
         ("<g id='a'/>", "<g/>"),
     ],
 )
-def test_browsers_find_the_same_elements_and_attributes_and_no_others(meant, read):
+def test_browsers_find_the_same_elements_and_attributes_and_no_others(monkeypatch, meant, read):
     "Even if the parser of XML had missed something."
-    root = ElementTree.fromstring(f"<svg>{meant}</svg>")
-    _check_as_html(f"<svg>{meant}</svg>", root, "draw")
-    assert "otherwise" in refused(_check_as_html, f"<svg>{read}</svg>", root, "draw")
+    meant, read = (f"<svg viewBox='0 0 9 9'>{inside}</svg>" for inside in (meant, read))
+    monkeypatch.setattr(sliders, "svg_root", lambda *text: ElementTree.fromstring(meant))
+    assert picture_of(lambda: meant)[0] == "svg"
+    assert "otherwise" in refused(picture_of, lambda: read)
 
 
 def test_what_browsers_and_xml_read_alike_stays_as_it_is():
