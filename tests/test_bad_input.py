@@ -546,7 +546,7 @@ BY_CALL = {  # what one function needs besides
     "Crops.go_on": dict(
         state=lambda: dict(seed=0, numbers=np.random.default_rng(1).bit_generator.state)
     ),
-    "pictures_said": dict(names=same(["a", "b"]), some=lambda: [picture()]),
+    "pictures_said": dict(names=same(["a", "b"]), pictures=lambda: [picture()]),
     "kept_in": dict(out=a_checkpoint),
     "Keep": dict(folder=a_folder),
     "Keep.write": dict(state=dict),

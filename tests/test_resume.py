@@ -16,7 +16,7 @@ import pytest
 import torch
 from fastai.callback.core import Callback
 
-from unet_explorer import checkpoints, train
+from unet_explorer import checkpoints, segmentation, train
 from unet_explorer.batches import dataloaders
 from unet_explorer.checkpoints import Keep
 from unet_explorer.contracts import InputError, NotWritten
@@ -25,7 +25,7 @@ from unet_explorer.effunet import EffUNet
 from unet_explorer.images import save_image, save_mask
 from unet_explorer.runs import CHECKPOINT
 from unet_explorer.simulate import inspection_set
-from unet_explorer.train import fit, learner
+from unet_explorer.train import Training, fit, learner
 
 TINY = dict(decoder=(16, 16, 8, 8), convs=1, pretrained=False)
 STEPS, EPOCHS = 12, 3
@@ -157,6 +157,26 @@ def test_another_plan_is_refused(ds, tmp_path, wrong):
     how = dict(steps=STEPS, epochs=EPOCHS, seed=3) | wrong
     with pytest.raises(InputError, match=f"{next(iter(wrong))}=.*began with"):
         fit(made(ds), **how, bar=False, keep=Keep(tmp_path, resume=True))
+
+
+def test_another_picture_is_noticed_wherever_it_stands(tmp_path, monkeypatch):
+    "The names stay, and so do the first eight: one file has been drawn anew."
+    from datasets import concatenate_datasets
+
+    ds, other = (load("simulated", n=15, size=(32, 32), seed=seed) for seed in (0, 1))
+    how = Training(steps=1, size=32, bs=2, bar=False)
+    net = dict(encoder="lite0", pretrained=False)
+    monkeypatch.setattr(segmentation, "judge", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        segmentation.train_and_report(ds, tmp_path, how, **net)
+    monkeypatch.undo()
+    ds["train"] = concatenate_datasets([ds["train"].select(range(9)), other["train"].select([9])])
+    with pytest.raises(InputError, match="began with"):
+        segmentation.train_and_report(ds, tmp_path, how, **net, resume=True)
+
+
+def interrupted(*args, **kwargs):
+    raise KeyboardInterrupt
 
 
 def test_what_is_no_checkpoint_is_refused(ds, tmp_path):

@@ -150,7 +150,7 @@ def two_heaps(
         )
     return max(need, min(n // 3, 200))
 
-# %% ../nbs/53_inspection.ipynb #52ff5035
+# %% ../nbs/53_inspection.ipynb #397c8903
 def _look(picture):
     "Brightness and noise of the middle of a picture `(c h w)`, 1024 pixels wide at most."
     rows, cols = (slice(max(0, n // 2 - 512), n // 2 + 512) for n in picture.shape[-2:])
@@ -247,8 +247,7 @@ def fit_folder(
     held = two_heaps(len(images), fpr)
     training = training or Training(bar="terminal")
     training = training.or_else(minutes=8, size=_crop_size(training.size, images[0]))
-    seen = (names, images[: min(8, len(images))])
-    keep = _keep(out, seen, training, dict(how, fpr=fpr), resume, settings)
+    keep = _keep(out, (names, images), training, dict(how, fpr=fpr), resume, settings)
     with alone_in(out):
         result = _fitted_and_kept((names, images), held, training, fpr, pixel_nm, keep, how, again)
         if result["stopped"] != "interrupted":

@@ -295,7 +295,7 @@ def _write(out, result, title, samples):
         baselines=result["baselines"],
     )
 
-# %% ../nbs/52_segmentation.ipynb #56975ef6
+# %% ../nbs/52_segmentation.ipynb #10eebd6a
 def _to_repeat(done):
     "What `fit` did, with the steps that give it again: where the clock ended it, those it made."
     return done | dict(planned=done["steps"]) if done["stopped"] == "time is up" else done
@@ -309,12 +309,20 @@ def _in_python(training, done, network):
     return f"train_and_report(ds, out, {how}, {', '.join(said)})"
 
 
+def _as_stored(ds):
+    "The bytes of all pictures and masks, as they lie in their files: nothing is decoded."
+    from datasets import Image
+
+    for column in ("image", "mask"):
+        for cell in ds.cast_column(column, Image(decode=False))[column]:
+            yield cell["bytes"] or Path(cell["path"]).read_bytes()
+
+
 def _seen(ds):
     "Which pictures take part, in words that change with them."
     from unet_explorer.checkpoints import pictures_said
 
-    some = {k: [t for i in range(min(8, len(v))) for t in sample(v, i)] for k, v in ds.items()}
-    return {k: pictures_said(list(v["name"]), some[k]) for k, v in ds.items()}
+    return {k: pictures_said(list(v["name"]), _as_stored(v)) for k, v in ds.items()}
 
 
 def _trained(ds, training, network, keep):
