@@ -204,8 +204,11 @@ def test_every_example_of_the_help_can_be_typed():
         (["train", "a", "--out", "b", "--precision", "fp64"], "--precision fp64; it must be"),
         (["train", "a", "--out", "b", "--precision", ""], "--precision ''; it must be"),
         (["train", "a", "--out", "b", "--precision", "\x1b[1m"], r"--precision '\x1b[1m'; it must"),
-        (["train", "a", "--out", "b", "--size", "9" * 20], "whole number from 1 to 65535"),
-        (["train", "a", "--out", "b", "--batch-size", "9" * 20], "whole number from 1 to 65535"),
+        (["train", "a", "--out", "b", "--size", "9" * 20], "whole number from 1 to 1000000000"),
+        (
+            ["train", "a", "--out", "b", "--batch-size", "9" * 20],
+            "whole number from 1 to 1000000000",
+        ),
         (["train", "a", "--out", "b", "--workers", "999999"], "--workers 999999; it must be 4 for"),
         (["segment", "a", "--model", "b", "--out", "c", "--tile", "5.0"], "--tile 5.0; it must be"),
         (["export", "a", "--out", r"'\x'"], "its name must end in .onnx or .pt2"),

@@ -25,7 +25,7 @@ from unet_explorer.contracts import (
 )
 
 # %% ../nbs/55_options.ipynb #292f8121
-_Side = whole(1, 65_535)  # what takes more breaks in every memory
+_Side = whole(1, 10**9)  # a number that nobody can read is refused unread
 _Chosen = number(
     "a share above 0 and below 1, such as 0.2: images are needed to choose the best epoch",
     lambda v: 0 < v < 1,
