@@ -162,6 +162,7 @@ OURS = {  # what RosettaSciIO does not read as TIFF, or reads in another way
         f"ImageJ, {u}": (lambda p, u=u: imagej(p, u), 4)
         for u in ("um", "µm", "\\u00B5m", "microns")
     },
+    "FEI, a comma": (lambda p: fei(p, "[Scan]\nPixelWidth=4,0e-009\n"), 4),
     "ImageJ, nm": (lambda p: imagej(p, "nm"), 0.004),
     "ImageJ, angstrom": (lambda p: imagej(p, "angstrom"), 0.0004),
     "ImageJ, Å": (lambda p: imagej(p, "Å"), 0.0004),
@@ -215,7 +216,17 @@ def test_no_size_is_not_invented(tmp_path):
     assert pixel_size_nm(tmp_path / "a.png") is None
 
 
-NONSENSE = ["0", "-4e-9", "inf", "nan", "1e300", "1e-300", "", "four", "4e-9 m", "0x4", "4,5"]
+def test_a_size_that_is_of_another_picture_is_none(tmp_path):
+    "Scaled or cut after it was written; or high and wide in other units."
+    scan = "[Scan]\nPixelWidth=4e-09\n[Image]\nResolutionX="
+    assert pixel_size_nm(fei(tmp_path / "a.tif", f"{scan}64\n")) == pytest.approx(4)
+    assert pixel_size_nm(fei(tmp_path / "b.tif", f"{scan}128\n")) is None
+    how = dict(imagej=True, resolution=(250, 250), metadata=dict(unit="um", yunit="nm"))
+    tifffile.imwrite(tmp_path / "c.tif", PIXELS, **how)
+    assert pixel_sides_nm(tmp_path / "c.tif") == (pytest.approx(0.004), pytest.approx(4))
+
+
+NONSENSE = ["0", "-4e-9", "inf", "nan", "1e300", "1e-300", "", "four", "4e-9 m", "0x4", "4,5,6"]
 
 
 @pytest.mark.parametrize("v", NONSENSE)
@@ -250,6 +261,7 @@ BESIDE = {  # name of the text, its lines, nm
     "TESCAN": ("a-png.hdr", "[MAIN]\nImageStripSize=0\nPixelSizeX=4e-9\nPixelSizeY=4e-9\n", 4),
     "Hitachi": ("a.txt", "[SemImageFile]\nDataSize=64x48\nPixelSize=4.96\n", 4.96),
     "Hitachi, another size": ("a.txt", "[SemImageFile]\nDataSize=1280x960\nPixelSize=4.96\n", None),
+    "Hitachi, comma": ("a.Txt", "[SemImageFile]\nDataSize=64x48\nPixelSize=4,96\n", 4.96),
     "JEOL": ("a.txt", "$CM_FULL_SIZE 64 48\n$$SM_MICRON_BAR 50\n$$SM_MICRON_MARKER 200nm\n", 4),
     "JEOL, um": ("a.txt", "$CM_MAG 500\n$$SM_MICRON_BAR 50\n$$SM_MICRON_MARKER 5um\n", 100),
     "JEOL, no bar": ("a.txt", "$$SM_MICRON_BAR 0\n$$SM_MICRON_MARKER 5um\n", None),
@@ -259,7 +271,7 @@ BESIDE = {  # name of the text, its lines, nm
 
 
 @pytest.mark.parametrize("who", BESIDE)
-@pytest.mark.parametrize("encoding", ["latin-1", "utf-16"])
+@pytest.mark.parametrize("encoding", ["latin-1", "utf-8-sig", "utf-16"])
 def test_sizes_in_a_file_beside_it(tmp_path, who, encoding):
     name, text, nm = BESIDE[who]
     Image.fromarray(PIXELS).save(tmp_path / "a.png")

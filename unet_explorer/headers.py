@@ -55,11 +55,11 @@ class Sides(NamedTuple):
     height: float  # in nm
     width: float  # in nm
 
-# %% ../nbs/04_headers.ipynb #9bda2050
+# %% ../nbs/04_headers.ipynb #c0b6f719
 def _number(v):
-    "A number; NaN for what is none."
+    "A number, also one with a comma for a point; NaN for what is none."
     try:
-        return float(v)
+        return float(v.replace(",", ".") if isinstance(v, str) else v)
     except (TypeError, ValueError, OverflowError):
         return np.nan
 
@@ -80,9 +80,12 @@ def _ratio(a, b):
     a, b = _number(a), _number(b)
     return a / b if b else np.nan
 
-# %% ../nbs/04_headers.ipynb #2c45e9ed
+# %% ../nbs/04_headers.ipynb #fcc862f2
 def _fei(tif):
     said = tif.fei_metadata
+    columns = _number(said.get("Image", {}).get("ResolutionX"))
+    if np.isfinite(columns) and columns != tif.pages[0].imagewidth:
+        return  # scaled, or cut: nobody knows
     for part in ("Scan", "EScan", "IScan"):
         width = said.get(part, {}).get("PixelWidth")
         yield _sides(said.get(part, {}).get("PixelHeight", width), width)
@@ -160,7 +163,7 @@ def _phenom(tif):
     width, height = said.find(".//pixelWidth"), said.find(".//pixelHeight")
     yield _sides((width if height is None else height).text, width.text, width.get("unit"))
 
-# %% ../nbs/04_headers.ipynb #cf019204
+# %% ../nbs/04_headers.ipynb #56cbfeec
 _OF_PRINTING = ("inch", "inches", "in", "cm")
 
 
@@ -175,11 +178,13 @@ def _ome(tif):
 
 
 def _imagej(tif):
-    unit, tags = tif.imagej_metadata.get("unit", ""), tif.pages[0].tags
-    if str(unit).lower() not in _OF_PRINTING:
+    said, tags = tif.imagej_metadata, tif.pages[0].tags
+    units = [said.get("yunit", said.get("unit", "")), said.get("unit", "")]
+    if not {str(unit).lower() for unit in units} & set(_OF_PRINTING):
         x = tags.valueof(282)
         y = tags.valueof(283) or x
-        yield _sides(_ratio(y[1], y[0]), _ratio(x[1], x[0]), unit)
+        sides = [_ratio(v[1], v[0]) * _unit_in_nm(unit) for v, unit in zip((y, x), units)]
+        yield _sides(*sides, "nm")
 
 
 def _micrograph(tif):
@@ -216,22 +221,22 @@ def _of_tiff(path):
         found = (_first(read(tif)) for is_theirs, read in MAKERS.values() if is_theirs(tif))
         return next((sides for sides in found if sides), None)
 
-# %% ../nbs/04_headers.ipynb #89ae3c87
+# %% ../nbs/04_headers.ipynb #7007cc08
 def _text_of(path):
     "The first 64 KiB of a small text file; empty if there is none."
     if not path.is_file():
         return ""
     with open(path, "rb") as f:
         raw = f.read(2**16)
-    wide = raw[:2] in (b"\xff\xfe", b"\xfe\xff")
-    return raw.decode("utf-16" if wide else "latin-1", errors="ignore")
+    marks = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16", b"\xef\xbb": "utf-8-sig"}
+    return raw.decode(marks.get(raw[:2], "latin-1"), errors="ignore")
 
 
 def _beside(path):
     "What text files of the picture's name say: `(key, value)` lines as a dict."
     path = Path(path)
     names = [f"{path.stem}-{path.suffix[1:]}.hdr", f"{path.stem}.hdr"]
-    names += [f"{path.stem}.txt", f"{path.stem}.TXT"]
+    names += [f"{path.stem}{suffix}" for suffix in (".txt", ".TXT", ".Txt")]
     texts = (_text_of(path.with_name(name)) for name in names)
     return next((_settings(t) for t in texts if re.search(_MARKS, t)), {})
 
