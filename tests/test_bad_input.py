@@ -610,6 +610,7 @@ BY_CALL = {  # what one function needs besides
     "remarks": dict(source=a_folder, todo=list),
     "printable": dict(text=same("a\n")),
     "run_in": dict(plan=same(dict(threshold=0.5))),
+    "write_tensors": dict(path=same("t.safetensors"), tensors=lambda: dict(a=torch.zeros(2))),
     "array_on_disk": dict(path=same("map.tif"), shape=same((4, 4))),
     "write_table": dict(path=same("t.csv"), rows=same([dict(a=1)]), columns=same(["a"])),
     "luminance": dict(name=same("page")),

@@ -437,7 +437,7 @@ class EffUNet(nn.Module):
         channels = self.config["in_ch"] if self.config["in_ch"] in (1, 3) else None
         return segment_tiled(self, as_picture(image, channels), threshold)
 
-# %% ../nbs/22_effunet.ipynb #8229b704
+# %% ../nbs/22_effunet.ipynb #a69dfcb3
 @checked
 def write_tensors(
     path: FilePath,  # of the file, ending in .safetensors
@@ -445,10 +445,15 @@ def write_tensors(
     about: dict | None = None,  # name: text, kept in the head of the file
 ):
     """Write tensors into one file, completely or not at all.
-    Raises `InputError` where it cannot be written, such as on a disk that is full."""
+    Raises `InputError` for what is no tensor or text, and where it cannot be written, such as on a
+    disk that is full."""
     from safetensors import SafetensorError
     from safetensors.torch import save_file
 
+    if not all(map(torch.is_tensor, tensors.values())):
+        raise InputError(f"write_tensors: tensors={shown(tensors)}; it must be {{name: tensor}}")
+    if not all(isinstance(v, str) for v in (about or {}).values()):
+        raise InputError(f"write_tensors: about={shown(about)}; it must be {{name: text}}")
     plain = {k: v.detach().cpu().contiguous() for k, v in tensors.items()}
     with write_atomic(path) as tmp:
         try:
