@@ -138,7 +138,9 @@ def test_no_name_reaches_the_terminal_as_it_is(tmp_path):
 
 
 def test_what_cannot_be_written_is_one_line_and_leaves_nothing(tmp_path):
-    with pytest.raises(NotWritten, match=r"could not be written \(the disk is full\); free some space"):
+    with pytest.raises(
+        NotWritten, match=r"could not be written \(the disk is full\); free some space"
+    ):
         with write_atomic(tmp_path / "a.csv") as tmp:
             tmp.write_text("half")
             raise OSError(28, "No space left on device")
