@@ -740,7 +740,7 @@ LEADS = {  # what people type: one of the first three places must begin with thi
     "chekerboards": "upsample.html",  # misspelt
     "icnr": "glossary.html#icnr",
     "load_pairs": "api/data.html#load_pairs",
-    "mask values": "data.html#what-the-mask-means",
+    "mask values": "labels.html",
     "ONNX export": "faq.html#how-do-i-export-to-onnx",
     "receptive field": "glossary.html#receptive-field",
     "boundary f1": "metrics.html#where-does-the-line-run-boundary-f1",
