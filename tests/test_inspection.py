@@ -213,7 +213,7 @@ def test_bad_clean_folders(clean, tmp_path):
         (("--pixel-nm", 0), "above 0"),
         (("--minutes", 0), "above 0"),
         (("--steps", 0), "from 1 up"),
-        (("--size", 0), "from 1 up"),
+        (("--size", 0), "whole number from 1"),
         (("--fpr", "nan"), "above 0 and below 1"),
     ],
 )

@@ -627,7 +627,7 @@ def _pack_arrays(frames):
 
 # %% ../nbs/07_sliders.ipynb #94a195f7
 MAX_FRAMES, MAX_BYTES = 400, 1_000_000
-PATIENCE = 5  # seconds that a live widget may take to bake its page as well
+PATIENCE = 12  # seconds that a live widget may take to bake its page as well
 
 
 def _coarser(panel, limit):
