@@ -975,7 +975,7 @@ def load(
     A folder holds images/ and masks/, or specimens that do, or x.png beside x_mask.png.
     "ic_layout" has the options per_layer, size, seed; folders and the hub those of `load_pairs`
     (classes, values, colours, pixel_nm; folders also bar) and of `split` (valid, test, split_by).
-    The hub has rows, at most so many of each part, and takes "@REVISION".
+    The hub has rows, at most so many of each part, and takes "org/name@REVISION".
     Raises `InputError` for anything it cannot find or read."""
     source = str(source)
     if source in SOURCES:
