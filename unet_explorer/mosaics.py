@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['TAILS', 'SUM_KEY', 'SUM_LENGTH', 'NUMBERS', 'reach', 'mosaic', 'segment_file']
 
-# %% ../nbs/27_mosaics.ipynb #8f18c7fb
+# %% ../nbs/27_mosaics.ipynb #3f51879f
 import math
 
 import numpy as np
@@ -36,6 +36,7 @@ from unet_explorer.contracts import (
 from .files import open_image
 from .images import SCALES, Picture
 from .layers import evaluating
+from .runs import take_space
 from .tiles import fitting_tile, logit_bands, to_mask
 
 # %% ../nbs/27_mosaics.ipynb #a31edcdf
@@ -219,7 +220,7 @@ def _told(path):
             "free some space, after which it goes on, or choose another folder"
         ) from None
 
-# %% ../nbs/27_mosaics.ipynb #3323c711
+# %% ../nbs/27_mosaics.ipynb #444ac85b
 def _empty_tiff(path, shape, numbers, about):
     "A TIFF with room for `shape` on the disk, and nothing in it yet."
     import tifffile
@@ -227,9 +228,8 @@ def _empty_tiff(path, shape, numbers, about):
     about = about | dict(sum="0" * SUM_LENGTH)  # the room for what `_seal` writes
     said = dict(description=json.dumps(about), metadata=None, photometric="minisblack")
     tifffile.imwrite(path, shape=shape, dtype=numbers, **said)
+    take_space(path)
     with open(path, "r+b") as file:
-        if hasattr(os, "posix_fallocate"):
-            os.posix_fallocate(file.fileno(), 0, os.fstat(file.fileno()).st_size)
         os.fsync(file.fileno())
 
 
