@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 import torch
+from scipy import ndimage
 from unet_explorer.contracts import InputError
 from unet_explorer.data import load, sample
-from unet_explorer.measure import objects
+from unet_explorer.measure import objects, outline
 from unet_explorer.scenes import (
     FIELD,
     STREET,
@@ -131,7 +132,7 @@ def test_two_sets_never_mix_in_a_folder(tmp_path):
     [
         (dict(train=[(pair(32)[0], pair(16)[1])]), "a picture of 32x48 and a mask of 16x48"),
         (dict(train=[pair(), pair(channels=2)]), r"train\[1\]: 2 channels"),
-        (dict(train=[pair(), (pair()[0] * 2, pair()[1])]), r"train\[1\]: values .* lies in \[0, 1\]"),
+        (dict(train=[pair(), (pair()[0] * 2, pair()[1])]), r"train\[1\]: values .* in \[0, 1\]"),
         (dict(train=[pair(), 1]), r"train\[1\]=1"),
         ({"../x": [pair()]}, "parts="),
         ({"a/b": [pair()]}, "parts="),
@@ -178,3 +179,43 @@ def test_a_power_that_overflows_is_refused(tmp_path, power):
         class_weights(ds, 2, power)
     steep = class_weights(ds, 2, 4)
     assert torch.isfinite(steep).all() and steep[1] > 1000 * steep[0]
+
+
+# --- outlines ------------------------------------------------------------------------------------
+
+
+def filled(polygon, h, w):
+    "The mask `(h w)` inside a polygon of upright and level sides, by even and odd."
+    crossed, points = np.zeros((h, w + 1), int), np.reshape(polygon, (-1, 2))
+    for (x0, y0), (x1, y1) in zip(points, np.roll(points, -1, axis=0)):
+        assert (x0 == x1) != (y0 == y1), "each side is upright or level, and of some length"
+        if x0 == x1:
+            crossed[min(y0, y1) : max(y0, y1), x0] += 1
+    return crossed[:, :w].cumsum(axis=1) % 2 == 1
+
+
+@pytest.mark.parametrize("share", [0.3, 0.5, 0.7, 0.9])
+def test_an_outline_filled_is_the_object(share):
+    "Objects with holes, with holes in a diagonal row, with objects in their holes, at the border."
+    noise = np.random.default_rng(0).random((40, 33)) < share
+    numbers, n = ndimage.label(noise, np.ones((3, 3)))
+    for k in range(1, n + 1):
+        np.testing.assert_array_equal(filled(outline(numbers == k), 40, 33), numbers == k)
+    rings = np.ones((9, 9), bool)
+    rings[1:8, 1:8], rings[3:6, 3:6] = False, True
+    for one in (np.eye(7)[::-1] == 0, rings & (np.add.outer(range(9), range(9)) != 0)):
+        inside = ndimage.label(one, np.ones((3, 3)))[0] == 1
+        np.testing.assert_array_equal(filled(outline(inside), *inside.shape), inside)
+
+
+def test_an_outline_is_of_one_object():
+    for mask, says in (
+        (np.zeros((3, 3), int), "nothing in it"),
+        (np.eye(3)[[0, 2, 1]] > 0, "more than one"),
+    ):
+        with pytest.raises(InputError, match=says):
+            outline(mask)
+    rings = np.ones((9, 9), bool)
+    rings[1:8, 1:8], rings[3:6, 3:6] = False, True  # one within a hole of the other
+    with pytest.raises(InputError, match="more than one object"):
+        outline(rings)
