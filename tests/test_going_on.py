@@ -221,6 +221,25 @@ def test_what_is_done_is_not_done_again(room, tmp_path, monkeypatch, job):
 
 
 @pytest.mark.parametrize("job", JOBS)
+def test_the_tiles_of_the_first_start_are_those_of_the_second(room, tmp_path, monkeypatch, job):
+    "However much memory is free by then."
+    shutil.copytree(room / "in", tmp_path / "in")
+    save_image(tmp_path / "in" / "4.png", torch.rand(1, 150, 150))
+    do, module = JOBS[job], f"unet_explorer.{dict(segment='segmentation', find='inspection')[job]}"
+    for name, limits in dict(whole=[128**2], stopped=[128**2, 1536**2]).items():
+        with monkeypatch.context() as m:
+            m.setattr(f"{module}.largest_at_once", lambda: limits[0])
+            if len(limits) > 1:
+                stop_at(m, job, "2")
+                with pytest.raises(Interrupted):
+                    do(tmp_path / "in", room / job, tmp_path / name)
+        with monkeypatch.context() as m:
+            m.setattr(f"{module}.largest_at_once", lambda: limits[-1])
+            do(tmp_path / "in", room / job, tmp_path / name)
+    same(tmp_path / "stopped", tmp_path / "whole")
+
+
+@pytest.mark.parametrize("job", JOBS)
 def test_what_the_user_put_there_stays(room, tmp_path, job):
     "Beside the results, and in their way; with overwrite, too."
     source, do, out = tmp_path / "in", JOBS[job], tmp_path / "out"

@@ -17,7 +17,7 @@ from tifffile import TIFF as KNOWN
 from unet_explorer.contracts import InputError
 from unet_explorer.data import load, load_pairs, meta, sample
 from unet_explorer.files import open_image
-from unet_explorer.headers import Bar, Bars, not_square, pixel_sides_nm, pixel_size_nm
+from unet_explorer.headers import Bar, Bars, not_square, one_size, pixel_sides_nm, pixel_size_nm
 from unet_explorer.headers import specimen, without_bar
 from unet_explorer.effunet import EffUNet
 from unet_explorer.images import IGNORE, Picture
@@ -658,3 +658,24 @@ def test_pads_at_even_steps_in_a_dark_gap_are_no_letters():
     for k in range(16):
         a[344:358, 10 + 30 * k : 19 + 30 * k + int(r.integers(0, 5))] = 200
     assert found(a) == Bar()
+
+
+def test_one_size_in_a_folder(tmp_path):
+    "Two that disagree are named, whatever their order; what says nothing is not asked."
+
+    def sizes(*of, pixel_nm=None):
+        here = [SimpleNamespace(path=tmp_path / f"{nm}.tif", name=f"p{nm}") for nm in of]
+        for f, nm in zip(here, of):
+            text = f"[Scan]\r\nPixelWidth={nm}e-9\r\nPixelHeight={nm}e-9\r\n" if nm else ""
+            fei(f.path, text) if nm else tifffile.imwrite(f.path, PIXELS)
+        return one_size(here, pixel_nm)
+
+    assert sizes(0) == (None, "") and sizes(0, pixel_nm=3.0) == (3.0, "")
+    assert sizes(0, 4, 4.05) == (4.0, "")
+    assert sizes(4, 8) == sizes(8, 4) == (None, "p8: 8 nm per pixel, but p4 says 4")
+    assert sizes(4, 4.06, 4.12).nm is None, "two neighbours agree, the ends do not"
+    assert sizes(4, pixel_nm=4.05) == (4.05, "")
+    assert sizes(4, 2, pixel_nm=3.0) == (3.0, "p2: 2 nm per pixel, but pixel_nm says 3")
+    (tmp_path / "8.tif").write_bytes(b"II*\0")
+    here = [SimpleNamespace(path=tmp_path / f"{nm}.tif", name=nm) for nm in (4, 8)]
+    assert one_size(here) == (4.0, "")

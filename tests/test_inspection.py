@@ -367,3 +367,46 @@ def test_fit_repeats(clean, tmp_path):
     assert a["threshold"] == b["threshold"]
     weights = [(tmp_path / k / "model.safetensors").read_bytes() for k in "ab"]
     assert weights[0] == weights[1]
+
+
+def test_what_was_noted_is_kept(clean, tmp_path):
+    result = fit_folder(clean, tmp_path, Training(steps=1, precision="fp32", bar=False), bar=8)
+    kept = json.loads((tmp_path / "metrics.json").read_text())
+    assert kept["notes"] == result["notes"] and "info bar: 8 rows" in kept["notes"][0]
+
+
+@pytest.mark.parametrize(
+    "name, value, rule",
+    [
+        ("fpr", None, "a share above 0"),
+        ("fpr", "0.05", "a share above 0"),
+        ("look", {}, "brightness and noise"),
+        ("look", {"brightness": 0.5, "noise": None}, "brightness and noise"),
+        ("look", 3, "brightness and noise"),
+        ("shape", [], "height and width"),
+        ("shape", [80, "96"], "height and width"),
+        ("shape", 80, "height and width"),
+    ],
+)
+def test_a_config_with_a_gap_is_one_line(model, clean, tmp_path, name, value, rule):
+    shutil.copytree(model, tmp_path / "model")
+    config = json.loads((model / "config.json").read_text())
+    config["about"][name] = value
+    (tmp_path / "model" / "config.json").write_text(json.dumps(config))
+    with pytest.raises(InputError, match=f"config.json: .*{name}.*{rule}.*(mend it|copy the file)"):
+        find_folder(clean / "die0.png", tmp_path / "model", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+    if value is None:
+        del config["about"][name]
+        (tmp_path / "model" / "config.json").write_text(json.dumps(config))
+        with pytest.raises(InputError, match=f"{name}=None; it must be {rule}"):
+            find_folder(clean / "die0.png", tmp_path / "model", tmp_path / "out")
+
+
+@pytest.mark.parametrize("name", ["look", "shape"])
+def test_what_older_versions_did_not_keep_is_no_fault(model, clean, tmp_path, name):
+    shutil.copytree(model, tmp_path / "model")
+    config = json.loads((model / "config.json").read_text())
+    del config["about"][name]
+    (tmp_path / "model" / "config.json").write_text(json.dumps(config))
+    find_folder(clean / "die0.png", tmp_path / "model", tmp_path / "out")

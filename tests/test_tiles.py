@@ -21,6 +21,7 @@ from unet_explorer.mosaics import mosaic, reach
 from unet_explorer.tiles import (
     AT_ONCE,
     BLENDS,
+    fitting_tile,
     largest_at_once,
     logit_bands,
     map_tiled,
@@ -130,6 +131,7 @@ def test_memory_chooses_the_tiles(monkeypatch):
     assert 128 * 128 <= largest_at_once() <= AT_ONCE
     monkeypatch.setattr(tiles, "free_memory", lambda: 500 * 4 * 200 * 200)
     assert largest_at_once() == 200 * 200
+    assert fitting_tile(180, 180) == (180, 180) and max(fitting_tile(180, 180, most=128**2)) < 180
     seen = []
 
     def model(x):

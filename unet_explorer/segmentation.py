@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['PUBLISHED', 'Parts', 'Threshold', 'Judged', 'judge', 'train_and_report', 'summary', 'Segmented', 'segment_folder']
 
-# %% ../nbs/52_segmentation.ipynb #53cc32db
+# %% ../nbs/52_segmentation.ipynb #02401ced
 import hashlib
 import json
 import os
@@ -36,6 +36,7 @@ from unet_explorer.contracts import (
     known,
     number,
     rule_of,
+    shown,
     write_atomic,
 )
 from .data import called_like_a_mask, meta, sample
@@ -50,14 +51,22 @@ from unet_explorer.folders import (
     write_table,
 )
 from .files import open_image
-from .headers import Bars, not_square, pixel_size_nm, specimen, without_bar
+from unet_explorer.headers import (
+    SAME_NM,
+    Bars,
+    not_square,
+    one_size,
+    pixel_size_nm,
+    specimen,
+    without_bar,
+)
 from .images import save_mask, save_overlay
 from .machine import Device, best_device, system_facts
 from .measure import measure_mask
 from .metrics import evaluate
 from .report import left_out, write_segmented
 from .runs import Run, alone_in, array_on_disk, check_going_on, fingerprint, run_in
-from .tiles import tile_spans, to_mask
+from .tiles import largest_at_once, tile_spans, to_mask
 
 # %% ../nbs/52_segmentation.ipynb #2cae0a8b
 def _channels(ds):
@@ -550,7 +559,7 @@ def _rounded(rows):
 
     return [{k: short(v) for k, v in row.items()} for row in rows]
 
-# %% ../nbs/52_segmentation.ipynb #4b14473d
+# %% ../nbs/52_segmentation.ipynb #51c7fafa
 def _square_micrometres(lines):
     "The area of a class in all pictures; None unless the pixel size of each is known."
     areas = [line.get("area_nm2") for line in lines]
@@ -589,6 +598,16 @@ def _weights(model):
     return code.hexdigest()[:16]
 
 
+def _check_about(model, about, k):
+    "`InputError` if config.json does not say what goes with the weights."
+    names, where = about.get("classes"), "the model" if isinstance(model, EffUNet) else model
+    if names and not (isinstance(names, (list, tuple)) and len(names) == k):
+        raise InputError(
+            f"{where}: classes={shown(names)}, but the weights are for {k} classes; copy "
+            "config.json from where the model was made"
+        )
+
+
 def _segmenter(run, model, todo, device, threshold):
     "The model, ready; in the backend that an earlier start of this run had chosen."
     backend = run.chosen.get("backend", "auto")
@@ -601,8 +620,18 @@ def _segmenter(run, model, todo, device, threshold):
         )
     if segmenter.model.about.get("task") == "anomaly":
         raise InputError(f"{model}: a model of fit_folder, which goes with find_folder")
+    _check_about(model, segmenter.model.about, max(2, k))
     run.choose(backend=segmenter.backend)
     return segmenter
+
+
+def _about_sizes(job, todo):
+    "A note if the files say several sizes of a pixel, or others than the model learned at."
+    sizes, learned = one_size(todo), job.about.get("pixel_nm")
+    if sizes.odd:
+        return [f"{sizes.odd}: lengths in nm are of each picture's own, counts are not comparable"]
+    odd = one_size(todo, learned, "the model").odd
+    return [f"{odd}: it learned things of another size in pixels; resample"] if odd else []
 
 
 def _about_folder(job, todo):
@@ -612,11 +641,12 @@ def _about_folder(job, todo):
     if masks:
         notes.append(f"{len(masks)} files are called like masks (first: {masks[0]})")
     nm = job.pixel_nm
-    odd = {found for found in job.in_files if nm and abs(found / nm - 1) > 0.02}
+    odd = {found for found in job.in_files if nm and abs(found / nm - 1) > SAME_NM}
     if odd:
         notes.append(f"pixel_nm={nm:g} was used, but files say {min(odd):.4g} nm")
     paths = list(dict.fromkeys(f.path for f in todo))
-    return notes + job.bars.notes() + ([] if nm else not_square(paths))
+    notes += job.bars.notes()
+    return notes if nm else notes + not_square(paths) + _about_sizes(job, todo)
 
 
 def _how_segmented(job):
@@ -631,7 +661,7 @@ def _how_segmented(job):
     }
     return {name: v for name, v in said.items() if v is not None}
 
-# %% ../nbs/52_segmentation.ipynb #8dce5963
+# %% ../nbs/52_segmentation.ipynb #9ce41045
 @checked
 def segment_folder(
     source: FilePath,  # an image, or a folder of them with subfolders
@@ -676,6 +706,7 @@ def segment_folder(
         tables = ["classes.csv", "objects.csv", "report.html"] + ["settings.toml"] * bool(again)
         run.claim([name for f in todo for name in _files(f.name, probabilities)] + tables)
         ready = _segmenter(run, model, todo, device, threshold)
+        tiling["most"] = run.choose(at_once=largest_at_once())["at_once"]
         job = _Job(ready, run, **how, tiling=tiling, bars=Bars(todo, bar))
         for line in run.going_on(todo):
             say(line)

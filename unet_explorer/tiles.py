@@ -222,7 +222,7 @@ def _check_out(out, image, ndim, first=0):
             f"{tuple(image.shape[-2:])}, or None"
         )
 
-# %% ../nbs/21_tiles.ipynb #b9291cda
+# %% ../nbs/21_tiles.ipynb #cd801c4c
 _QUIET = dict(unit="band", leave=False, disable=None, delay=2)  # seen where there is a terminal
 
 
@@ -264,15 +264,16 @@ def logit_bands(
     stride: Count = 32,  # tiles begin at multiples of this: the largest stride of the model
     limits: tuple | None = None,  # what become 0 and 1; None: 0 and the largest number of the type
     first: Whole = 0,  # bands that end above this row are left out: they are there already
+    most: Count | None = None,  # pixels that may go through at once; None: `largest_at_once()`
 ):  # a generator of `(rows, logits (k rows w))`, from top to bottom
     """Logits of a picture of any size, a band at a time. In memory: a tile and a band `(k tile w)`.
-    Without `tile`, a picture of at most `largest_at_once()` pixels goes through whole. Raises
+    Without `tile`, a picture of at most `most` pixels goes through whole. Raises
     `InputError` for shapes, values and numbers that cannot be; floats must be in [0, 1], or have
     `limits`."""
     _check_walk(model, image, limits)
     known("blend", blend, BLENDS)
     h, w = image.shape[-2:]
-    tile = _two_sides(fitting_tile(h, w, overlap, stride) if tile is None else tile)
+    tile = _two_sides(fitting_tile(h, w, overlap, stride, most) if tile is None else tile)
     ys, xs = (tile_spans(n, t, overlap, stride) for n, t in zip((h, w), tile))
     return _walk(model, image, ys, xs, blend, limits, first)
 
@@ -352,7 +353,7 @@ def map_tiled(
         out[rows] = y[0] if torch.is_tensor(out) else y[0].numpy()
     return out
 
-# %% ../nbs/21_tiles.ipynb #7a29151b
+# %% ../nbs/21_tiles.ipynb #843e5b02
 BYTES_PER_PIXEL = 500  # of the default model, and some room; measured by bench/tiles.py
 AT_ONCE = 1536 * 1536  # pixels of a picture that goes through whole, at most
 TILE = 640 * 640  # pixels of a tile, at most: larger ones take more time for each pixel
@@ -374,8 +375,9 @@ def fitting_tile(
     w: Count,  # width of the picture, in pixels
     overlap: Whole = 64,  # pixels that neighbouring tiles share, at least
     stride: Count = 32,  # tiles begin at multiples of this
+    most: Count | None = None,  # pixels at once; None: `largest_at_once()`
 ) -> tuple[int, int]:  # height and width of a tile
     """What fits into the memory of this machine, now: the whole picture, or tiles of it.
     Raises `InputError` for numbers that cannot be."""
-    most = largest_at_once()
+    most = most or largest_at_once()
     return (h, w) if h * w <= most else tile_sides(h, w, min(most, TILE), overlap, stride)
