@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from unet_explorer.batches import dataloaders
+from unet_explorer.checkpoints import Keep
 from unet_explorer.data import load
 from unet_explorer.effunet import EffUNet, restore
 from unet_explorer.contracts import InputError
@@ -209,6 +210,7 @@ def test_ctrl_c_in_a_real_process_keeps_the_best_checkpoint(tmp_path):
     code = f"""
 import sys
 from unet_explorer.batches import dataloaders
+from unet_explorer.checkpoints import Keep
 from unet_explorer.data import load
 from unet_explorer.effunet import EffUNet
 from unet_explorer.train import fit, learner
@@ -351,3 +353,45 @@ def test_fit_batches_keeps_what_was_learned_when_interrupted():
     with pytest.raises(KeyboardInterrupt):
         fit_batches(model, batch, torch.nn.functional.mse_loss, steps=9)
     assert not model.training and not torch.equal(model.weight, before)
+
+
+class Breaks(SegLoss):
+    "A loss that is no number from its call number `at` on."
+
+    def __init__(self, at, value):
+        super().__init__(1)
+        self.at, self.value, self.calls = at, value, 0
+
+    def forward(self, logits, mask):
+        self.calls += 1
+        return super().forward(logits, mask) * (self.value if self.calls >= self.at else 1.0)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+@pytest.mark.parametrize("at, place", [(3, "at step 3"), (5, "validation images after step 4")])
+def test_a_loss_that_is_no_number_in_the_first_epoch_is_one_line(ds, tmp_path, value, at, place):
+    learn, keep = small(ds, loss=Breaks(at, value), folder=tmp_path), Keep(tmp_path, every=0)
+    with pytest.raises(InputError, match=f"the loss is {value} .*{place}.*no model; a lower lr"):
+        fit(learn, steps=8, epochs=2, bar=False, keep=keep)
+    assert not list(tmp_path.iterdir()), "nothing to go on with, and no model"
+    assert all(torch.isfinite(v).all() for v in learn.model.state_dict().values())
+
+
+def test_a_loss_that_is_no_number_later_keeps_the_best_of_before(ds, tmp_path, capsys):
+    valid = len(small(ds).dls.valid)
+    learn = small(ds, loss=Breaks(4 + valid + 3, float("nan")), folder=tmp_path)
+    done = fit(learn, steps=8, epochs=2, bar=False, keep=Keep(tmp_path, every=0))
+    assert done["stopped"] == "the loss is nan at step 7" and done["steps"] == 6
+    assert done["best_epoch"] == 0 and len(done["history"]["train_loss"]) == 6
+    said = capsys.readouterr().err
+    assert "note: the loss is nan at step 7; the weights of epoch 1" in said and "lower lr" in said
+    kept = restore(tmp_path).state_dict()
+    assert all(torch.equal(v, kept[k]) for k, v in learn.model.state_dict().items())
+    again = small(ds, loss=Breaks(10**9, 1.0), folder=tmp_path)
+    done = fit(again, steps=8, epochs=2, bar=False, keep=Keep(tmp_path, resume=True))
+    assert done["steps"] == 8 and done["stopped"] == "", "it was not kept as one that is complete"
+
+
+def test_a_learning_rate_beyond_all_numbers(ds):
+    with pytest.raises(InputError, match="the loss is .* at step .* a lower lr"):
+        fit(small(ds, lr=1e38), steps=8, epochs=1, bar=False)

@@ -339,7 +339,7 @@ class Keep:
                 f"{path}: damaged ({first_line(e)}); overwrite=True begins again"
             ) from None
 
-# %% ../nbs/25_checkpoints.ipynb #4db74753
+# %% ../nbs/25_checkpoints.ipynb #57a71cd3
 BEFORE_THE_FIRST_EPOCH = "interrupted before the first epoch had ended; resume=True goes on"
 COST = 0.02  # of the time, at most, is spent on writing them
 
@@ -380,7 +380,8 @@ class Checkpoints(Callback):
         self._step()
 
     def after_fit(self):
-        if self.failed is None:
+        lost = getattr(self.learn, "only_finite", None)  # the same again would end the same way
+        if self.failed is None and not (lost and lost.why):
             self._step(dict(epoch=self.n_epoch))
 
     def _step(self, said=None):
