@@ -546,3 +546,27 @@ def test_workflows_pin_what_they_use_and_may_write_nothing(path):
     needed |= {"tell": {"issues": "write"}}
     for name, job in flow["jobs"].items():
         assert job.get("permissions", needed.get(name)) == needed.get(name), name
+
+
+def test_what_else_goes_wrong_while_a_file_is_written_goes_through(tmp_path):
+    "Another file that cannot be read is not blamed on this one; nothing half-written stays."
+    path = tmp_path / "a.txt"
+    for error in (
+        FileNotFoundError(2, "No such file or directory", str(tmp_path / "other.png")),
+        PermissionError(13, "Permission denied", str(tmp_path / "other.png")),
+        OSError(5, "Input/output error"),
+        OSError("cannot identify image file"),
+    ):
+        with pytest.raises(OSError) as caught, write_atomic(path):
+            raise error
+        assert caught.value is error and not list(tmp_path.iterdir())
+    for error in (OSError(30, "Read-only file system"), OSError("encoder error -2 when writing")):
+        with pytest.raises(NotWritten, match="a.txt: could not be written"), write_atomic(path):
+            raise error
+    with pytest.raises(NotWritten, match="a.txt: could not be written .Input"):
+        with write_atomic(path) as tmp:
+            raise OSError(5, "Input/output error", str(tmp))
+    path.mkdir()
+    with pytest.raises(NotWritten, match="a.txt: could not be written .Is a directory"):
+        with write_atomic(path) as tmp:
+            tmp.write_text("x")

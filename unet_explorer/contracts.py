@@ -312,14 +312,30 @@ class Interrupted(KeyboardInterrupt):
     ):
         super().__init__(message)
 
-# %% ../nbs/01_contracts.ipynb #aafd01c3
-def _refusal(error):
-    "Why the system would not write, in words. Rust's libraries hide the number in their text."
+# %% ../nbs/01_contracts.ipynb #722b8e01
+def _code(error):
+    "The number of an error of the system, and whether a library written in Rust hid it in a text."
     hidden = re.search(r"os error (\d+)", str(error))
-    code = int(hidden[1]) if hidden else error.errno
+    return (int(hidden[1]), True) if hidden else (error.errno, False)
+
+
+def _refusal(error):
+    "Why the system would not write, in words."
+    code, hidden = _code(error)
     if code in (errno.ENOSPC, errno.EDQUOT):
         return "the disk is full"
     return os.strerror(code) if hidden else error.strerror or first_line(error)
+
+
+_OF_WRITING = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG)
+
+
+def _is_of_writing(error, *paths):
+    "Whether an error is about these files, or one that only writing brings; not one of reading."
+    code, hidden = _code(error)
+    named = {str(name) for name in (error.filename, error.filename2) if name is not None}
+    nameless = not named and code is None and "writ" in str(error)  # as an encoder of Pillow says
+    return hidden or nameless or code in _OF_WRITING or bool(named & {str(p) for p in paths})
 
 
 @contextmanager
@@ -327,7 +343,8 @@ def write_atomic(
     path,  # the file to be written
 ):  # a context manager that gives a Path
     """Gives a temporary path beside `path`; renames it to `path` if all went well, else removes it.
-    Raises `InputError` for what is no path, `NotWritten` where nothing can be written."""
+    Raises `InputError` for what is no path, `NotWritten` where nothing can be written. What goes
+    wrong inside `with` and has nothing to do with this file goes through as it is."""
     try:
         path = Path(path)
     except TypeError:
@@ -347,6 +364,8 @@ def write_atomic(
         os.chmod(tmp, 0o666 & ~umask)
         os.replace(tmp, path)
     except OSError as e:
+        if not _is_of_writing(e, tmp, path):
+            raise
         raise NotWritten(
             f"{path}: could not be written ({_refusal(e)}); "
             "free some space or choose another folder"

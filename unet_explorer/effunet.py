@@ -437,7 +437,7 @@ class EffUNet(nn.Module):
         channels = self.config["in_ch"] if self.config["in_ch"] in (1, 3) else None
         return segment_tiled(self, as_picture(image, channels), threshold)
 
-# %% ../nbs/22_effunet.ipynb #a69dfcb3
+# %% ../nbs/22_effunet.ipynb #03230ac5
 @checked
 def write_tensors(
     path: FilePath,  # of the file, ending in .safetensors
@@ -459,7 +459,7 @@ def write_tensors(
         try:
             save_file(plain, tmp, about)
         except SafetensorError as e:
-            raise OSError(first_line(e)) from None
+            raise OSError(None, first_line(e), str(tmp)) from None
 
 # %% ../nbs/22_effunet.ipynb #f590a99d
 FORMAT = 2  # of config.json; raised when an older library could not read it
