@@ -587,7 +587,7 @@ BY_CALL = {  # what one function needs besides
     "to_pt2": dict(path=same("model.pt2")),
     "check_encoder": dict(encoder=same("lite0")),
     "objects": dict(k=same(1)),
-    "outline": dict(mask=lambda: np.eye(8, dtype=bool)),
+    "polygon": dict(mask=lambda: np.eye(8, dtype=bool)),
     "touching": dict(instances=mask),
     "write_pairs": dict(folder=fresh, parts=lambda: dict(train=labelled())),
     "class_weights": dict(n_classes=same(2)),

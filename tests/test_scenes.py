@@ -6,7 +6,7 @@ import torch
 from scipy import ndimage
 from unet_explorer.contracts import InputError
 from unet_explorer.data import load, sample
-from unet_explorer.measure import objects, outline
+from unet_explorer.measure import objects, polygon
 from unet_explorer.scenes import (
     FIELD,
     STREET,
@@ -184,9 +184,9 @@ def test_a_power_that_overflows_is_refused(tmp_path, power):
 # --- outlines ------------------------------------------------------------------------------------
 
 
-def filled(polygon, h, w):
+def filled(corners, h, w):
     "The mask `(h w)` inside a polygon of upright and level sides, by even and odd."
-    crossed, points = np.zeros((h, w + 1), int), np.reshape(polygon, (-1, 2))
+    crossed, points = np.zeros((h, w + 1), int), np.reshape(corners, (-1, 2))
     for (x0, y0), (x1, y1) in zip(points, np.roll(points, -1, axis=0)):
         assert (x0 == x1) != (y0 == y1), "each side is upright or level, and of some length"
         if x0 == x1:
@@ -200,12 +200,12 @@ def test_an_outline_filled_is_the_object(share):
     noise = np.random.default_rng(0).random((40, 33)) < share
     numbers, n = ndimage.label(noise, np.ones((3, 3)))
     for k in range(1, n + 1):
-        np.testing.assert_array_equal(filled(outline(numbers == k), 40, 33), numbers == k)
+        np.testing.assert_array_equal(filled(polygon(numbers == k), 40, 33), numbers == k)
     rings = np.ones((9, 9), bool)
     rings[1:8, 1:8], rings[3:6, 3:6] = False, True
     for one in (np.eye(7)[::-1] == 0, rings & (np.add.outer(range(9), range(9)) != 0)):
         inside = ndimage.label(one, np.ones((3, 3)))[0] == 1
-        np.testing.assert_array_equal(filled(outline(inside), *inside.shape), inside)
+        np.testing.assert_array_equal(filled(polygon(inside), *inside.shape), inside)
 
 
 def test_an_outline_is_of_one_object():
@@ -214,8 +214,8 @@ def test_an_outline_is_of_one_object():
         (np.eye(3)[[0, 2, 1]] > 0, "more than one"),
     ):
         with pytest.raises(InputError, match=says):
-            outline(mask)
+            polygon(mask)
     rings = np.ones((9, 9), bool)
     rings[1:8, 1:8], rings[3:6, 3:6] = False, True  # one within a hole of the other
     with pytest.raises(InputError, match="more than one object"):
-        outline(rings)
+        polygon(rings)
