@@ -679,3 +679,51 @@ def test_one_size_in_a_folder(tmp_path):
     (tmp_path / "8.tif").write_bytes(b"II*\0")
     here = [SimpleNamespace(path=tmp_path / f"{nm}.tif", name=nm) for nm in (4, 8)]
     assert one_size(here) == (4.0, "")
+
+
+def test_a_picture_without_the_bar_of_the_others_is_named(tmp_path):
+    "Not where most have none, nor where it was asked for."
+    bars = Bars([])
+    for name, bar in (("a", Bar(0, 9, "found")), ("b", Bar(0, 9, "found")), ("c", Bar())):
+        assert bars.remember(list(bar), f"{name}.png") == bar
+    assert [n for n in bars.notes() if "no info bar was found in 1 of 3" in n and "c.png" in n]
+    bars.remember(Bar(), "d.png")
+    assert len(bars.notes()) == 1, "half of them is no rule"
+    said = Bars([])
+    for bar in (Bar(0, 9, "found"), Bar(0, 9, "found"), Bar(0, 0, "said by the header")):
+        said.remember(bar, "a.png")
+    assert len(said.notes()) == 1, "a header that says there is none is believed"
+
+
+def pairs_of(folder, sizes, orientation=1, masks=1):
+    for i, nm in enumerate(sizes):
+        text = f"[Scan]\r\nPixelWidth={nm}e-9\r\nPixelHeight={nm}e-9\r\n" if nm else "[None]\r\n"
+        tags = [(34682, "s", 0, text, True), (274, "H", 1, orientation, True)]
+        (folder / "images").mkdir(parents=True, exist_ok=True)
+        (folder / "masks").mkdir(exist_ok=True)
+        pixels = rng.integers(0, 255, (32, 32), np.uint8)
+        tifffile.imwrite(folder / "images" / f"{i}.tif", pixels, extratags=tags, metadata=None)
+        turn = [(274, "H", 1, masks, True)]
+        tifffile.imwrite(folder / "masks" / f"{i}.tif", pixels % 2, extratags=turn, metadata=None)
+    return meta(load_pairs(folder))
+
+
+def test_sizes_that_agree_are_taken_and_others_are_a_note(tmp_path):
+    def noted(about, text):
+        return [n for n in about["notes"] if text in n]
+
+    same = pairs_of(tmp_path / "same", (4, 4.04, 0))
+    assert same["pixel_nm"] == 4 and noted(same, "pixel size: 4 nm, as the files say")
+    mixed = pairs_of(tmp_path / "mixed", (4, 8, 0))
+    assert mixed["pixel_nm"] is None and noted(mixed, "1: 8 nm per pixel, but 0 says 4")
+    given = meta(load_pairs(tmp_path / "mixed", pixel_nm=5.0))
+    assert given["pixel_nm"] == 5 and noted(given, "pixel_nm says 5; pixel_nm=5 is used")
+    none = pairs_of(tmp_path / "none", (0, 0))
+    assert none["pixel_nm"] is None and not noted(none, "nm")
+
+
+@pytest.mark.parametrize("picture, mask", [(3, 1), (6, 1), (1, 1), (6, 6)])
+def test_a_picture_turned_beside_a_mask_that_is_not(tmp_path, picture, mask):
+    notes = pairs_of(tmp_path, (0, 0), picture, mask)["notes"]
+    odd = [n for n in notes if "2 of 2 pictures are turned" in n and "0.tif has" in n]
+    assert len(odd) == (picture != mask)

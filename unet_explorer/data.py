@@ -6,7 +6,7 @@
 __all__ = ['SOURCES', 'LESSON_DATA', 'Source', 'catalogue', 'cache_dir', 'fetch', 'meta', 'sample', 'called_like_a_mask', 'Pair',
            'pair_files', 'load_pairs', 'load', 'split']
 
-# %% ../nbs/13_data.ipynb #be08b590
+# %% ../nbs/13_data.ipynb #7f29f8c7
 import inspect
 import json
 import os
@@ -42,7 +42,8 @@ from unet_explorer.contracts import (
 )
 from .folders import Found, natural_key, not_looked_at, page_name, pictures_in
 from .files import is_plain, load_mask, load_palette, load_stored, open_image
-from .headers import Bar, Bars, specimen
+from .files import said_orientation
+from .headers import Bars, not_square, one_size, specimen
 from .images import SUFFIXES, to_image
 from .labels import Masks, colours_to_classes
 from .layout import read_svg
@@ -762,13 +763,13 @@ def pair_files(
     names = [image.name for image, _ in pairs]
     return [Pair(*p, g) for p, g in zip(pairs, _grouped(names, _parts(names))[0])]
 
-# %% ../nbs/13_data.ipynb #69172b01
+# %% ../nbs/13_data.ipynb #44b00e24
 def _read_image(found, bars):
     "The cell of an image without its info bar, its height and width, and that bar."
     picture = open_image(found.path, page=found.page)
     _allow(picture)
     bar = bars.of(found.path, picture)
-    if bar == Bar() and is_plain(found.path):
+    if not bar and is_plain(found.path):
         return _picture(found.path.resolve()), picture.shape[1:], bar
     picture = specimen(picture, bar)
     return _embedded(picture[:]), picture.shape[1:], bar
@@ -788,7 +789,7 @@ def _allow(picture):
     if limit is not None and pixels > limit:
         Image.MAX_IMAGE_PIXELS = pixels
 
-# %% ../nbs/13_data.ipynb #81e7c48d
+# %% ../nbs/13_data.ipynb #83d6265b
 def _not_looked_at(pairs, images, masks):
     "A note for each kind of file, or picture inside a file, that was left out."
     ours, theirs = ([f for f, _ in pairs], [m for _, m in pairs])
@@ -802,6 +803,34 @@ def _not_looked_at(pairs, images, masks):
     return list(dict.fromkeys(lines))
 
 
+def _pixel_size(found, pixel_nm):
+    "The size of a pixel in nm, or None; and what is to be known of it."
+    size = one_size(found, pixel_nm)
+    if pixel_nm:
+        return pixel_nm, [f"{size.odd}; pixel_nm={pixel_nm:g} is used for all"] * bool(size.odd)
+    if size.odd:
+        note = "several magnifications are mixed, and sizes in nm are left out"
+        return None, [f"{size.odd}: {note}; pixel_nm=... says one for all"]
+    notes = not_square(list(dict.fromkeys(f.path for f in found)))
+    told = f"pixel size: {size.nm:.4g} nm, as the files say" if size.nm else ""
+    return size.nm, notes + [told] * bool(told)
+
+
+def _turned_alone(pairs):
+    "A note if files ask to be turned in another way than their masks."
+    files = dict.fromkeys((image.path, mask.path) for image, mask in pairs)
+    turns = [(i, m, said_orientation(i), said_orientation(m)) for i, m in files]
+    odd = [t for t in turns if t[2] != t[3]]
+    if not odd:
+        return []
+    image, mask, its, other = odd[0]
+    return [
+        f"{len(odd)} of {len(files)} pictures are turned by their orientation, and their masks are "
+        f"not turned alike (first: {image.name} has {its}, {mask.name} {other}): both are read as "
+        "they are shown; if a mask was drawn on the picture as it is stored, turn the mask"
+    ]
+
+
 @checked
 def load_pairs(
     images: FilePath,  # folder of images, or of images and masks
@@ -809,7 +838,7 @@ def load_pairs(
     classes=None,  # class names, class 0 first; None: "class 0", "class 1", ...
     values: dict | None = None,  # number in the mask files -> class, where it cannot be guessed
     colours: dict | None = None,  # (r, g, b) -> class number, for masks that are colour pictures
-    pixel_nm: Positive | None = None,  # size of a pixel in nm
+    pixel_nm: Positive | None = None,  # size of a pixel in nm; None: as the files say, if they do
     bar: BarRows = "auto",  # info bar: "auto", "keep", or rows at the bottom that are no specimen
 ):  # a `Dataset`, not split yet
     """A `Dataset` of the user's own files, every file read and checked; `split` makes parts of it.
@@ -827,7 +856,8 @@ def load_pairs(
         numbers = doctor.read(stored, mask.path, size, image.path, palette)
         rows.append((cell, numbers, group, image.name))
     mapping, more, classes = doctor.meaning()
-    notes += [*bars.notes(), *_not_looked_at(pairs, images, masks)]
+    pixel_nm, sizes = _pixel_size([image for image, _ in pairs], pixel_nm)
+    notes += [*bars.notes(), *sizes, *_turned_alone(pairs), *_not_looked_at(pairs, images, masks)]
     about = dict(name=Path(images).resolve().name, title="your own files", pixel_nm=pixel_nm)
     about |= dict(classes=classes, licence="", citation="", homepage="", notes=notes + more, **how)
     return _dataset(_renumbered(rows, mapping), **about)

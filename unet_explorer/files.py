@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['EM', 'UNREAD', 'MAX_GB', 'UNFOLD', 'ALWAYS', 'readable', 'not_read', 'turned', 'opened_tiff', 'EmSignal', 'em_signal',
-           'Contents', 'is_plain', 'contents', 'n_pages', 'open_image', 'load_image', 'load_mask', 'load_stored',
-           'load_palette']
+           'Contents', 'is_plain', 'contents', 'said_orientation', 'n_pages', 'open_image', 'load_image', 'load_mask',
+           'load_stored', 'load_palette']
 
 # %% ../nbs/03_files.ipynb #2129547a
 import logging
@@ -891,7 +891,22 @@ def contents(
         w, h = f.size if _orientation(f) < 5 else f.size[::-1]
         return Contents(1, h, w, _frames(f))
 
-# %% ../nbs/03_files.ipynb #085b422b
+# %% ../nbs/03_files.ipynb #68956c40
+@checked
+def said_orientation(
+    path: FilePath,  # image file
+) -> int:  # 1 to 8, as EXIF and TIFF count; 1: it is stored as it is shown
+    "How a file asks to be turned and mirrored. Raises `InputError` if it cannot be read."
+    path = _door(path, (*SUFFIXES, *EM))
+    if path.suffix.lower() in EM:
+        return 1
+    if path.suffix.lower() in TIFF:
+        with _readable(path), opened_tiff(path) as tif:
+            return _said_orientation(tif.pages[0])
+    with _by_its_name(path) as f:
+        return _orientation(f)
+
+
 def n_pages(
     path,  # image file
 ) -> int:  # pictures of one size in it: slices, times, channels

@@ -380,7 +380,7 @@ def one_size(
     )
     return OneSize(pixel_nm or (said[0][0] if same else None), odd)
 
-# %% ../nbs/04_headers.ipynb #29668777
+# %% ../nbs/04_headers.ipynb #5aeb8c62
 MOST = 0.25  # of the height, at the top or at the bottom, can be an info bar
 
 
@@ -394,6 +394,10 @@ class Bar(NamedTuple):
     def rows(self, height):
         "The specimen of a picture of this height, as a slice."
         return slice(self.top, height - self.bottom)
+
+    def __bool__(self):
+        "Whether there is one."
+        return self.top + self.bottom > 0
 
 # %% ../nbs/04_headers.ipynb #0f898310
 def _beyond(size, width, height):
@@ -575,7 +579,7 @@ def _shared_heights(found):
             shared[shape] = height
     return shared
 
-# %% ../nbs/04_headers.ipynb #85caf4f6
+# %% ../nbs/04_headers.ipynb #66f8e6d1
 def _seen_bar(picture, shared):
     "Rows at the top and at the bottom that are drawn; `shared`: those of other pictures."
     top, bottom = (n if letters >= ALONE else 0 for n, letters in _strips(picture))
@@ -597,7 +601,8 @@ def _bar_of(path, picture, bar, shared):
     said = _said_bar(path, width, height)
     if said is not None:
         return Bar(0, said, "said by the header")
-    return Bar(*_seen_bar(picture, shared.get((height, width), (0, 0))), "found")
+    seen = Bar(*_seen_bar(picture, shared.get((height, width), (0, 0))), "found")
+    return seen or Bar()
 
 # %% ../nbs/04_headers.ipynb #844d68e7
 def _in_words(how, bars):
@@ -611,7 +616,7 @@ def _in_words(how, bars):
         f"({how}); bar='keep' keeps them"
     )
 
-# %% ../nbs/04_headers.ipynb #9ccd681f
+# %% ../nbs/04_headers.ipynb #901dcf29
 class Bars:
     """Where the specimen of each picture of a folder begins and ends; what was cut is counted.
     Raises `InputError` for what is no way to treat a bar."""
@@ -623,6 +628,7 @@ class Bars:
         bar: BarRows = "auto",  # "auto", "keep", or how many rows at the bottom are no specimen
     ):
         self.bar, self.told, self.shared = bar if bar in BARS else int(bar), [], {}
+        self.without = []  # files in which none was found, and no header says that this is right
         if bar == "auto" and len(found) > 2:
             self.shared = _shared_heights(found[:: -(-len(found) // SAMPLE)])
 
@@ -633,24 +639,39 @@ class Bars:
         picture: instance(Picture),  # what was read from it, whole
     ) -> Bar:  # the rows to leave out
         "Where the specimen of one picture is. Raises `InputError` if nothing would be left of it."
-        return self.remember(_bar_of(path, picture, self.bar, self.shared))
+        return self.remember(_bar_of(path, picture, self.bar, self.shared), path)
 
     def remember(
         self,
         bar,  # a `Bar`, or what was stored of one
+        path: FilePath = "",  # of the picture
     ) -> Bar:  # the same
         "Count a bar among those that were cut. Raises `InputError` for what is none."
         if not isinstance(bar, (list, tuple)) or len(bar) != 3:
             raise InputError(f"bar={shown(bar)}; it must be a Bar, as Bars.of gives it")
-        if not (bar[0] or bar[1]):
-            return Bar()
-        self.told.append(Bar(*bar))
-        return self.told[-1]
+        bar = Bar(*bar)
+        if bar:
+            self.told.append(bar)
+        elif not bar.how and self.bar == "auto":
+            self.without.append(path)
+        return bar
 
     def notes(self) -> list[str]:  # a line for each way in which bars became known
         "What was cut off, in words."
         ways = dict.fromkeys(bar.how for bar in self.told)
-        return [_in_words(how, [bar for bar in self.told if bar.how == how]) for how in ways]
+        lines = [_in_words(how, [bar for bar in self.told if bar.how == how]) for how in ways]
+        return lines + self._missing()
+
+    def _missing(self):
+        "A note on pictures without a bar where most have one."
+        n, most = len(self.without), len(self.told)
+        if not 0 < n < most:
+            return []
+        return [
+            f"no info bar was found in {n} of {n + most} pictures, though the others have one "
+            f"(first: {self.without[0]}): look whether letters are left in them; bar=ROWS cuts so "
+            "many rows off all"
+        ]
 
 # %% ../nbs/04_headers.ipynb #1b146401
 def specimen(

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['alarms', 'read_clean', 'two_heaps', 'fit_folder', 'Inspected', 'find_folder']
 
-# %% ../nbs/53_inspection.ipynb #9902e045
+# %% ../nbs/53_inspection.ipynb #08de08c3
 import math
 import os
 from collections.abc import Callable
@@ -45,7 +45,6 @@ from .folders import remarks, write_table
 from .files import open_image
 from unet_explorer.headers import (
     SAME_NM,
-    Bar,
     Bars,
     not_square,
     one_size,
@@ -431,7 +430,7 @@ def _promise(rate, n):
         f"of these {n}, if all were clean and taken like the training pictures."
     )
 
-# %% ../nbs/53_inspection.ipynb #81fe0fd1
+# %% ../nbs/53_inspection.ipynb #3548db3c
 class Inspected(NamedTuple):
     "What an inspection found."
 
@@ -450,7 +449,7 @@ def _alarms_inside(m, bar, threshold, pixel_nm, min_px):
     rows = alarms(inside, threshold, pixel_nm, min_px)
     for row in rows:
         row["y"] = round(row["y"] + bar.top, 1)
-    if bar != Bar():
+    if bar:
         m[: bar.top] = m[len(m) - bar.bottom :] = inside.min()
     return rows, without_bar(torch.from_numpy(np.asarray(m > threshold, np.uint8)), bar)
 
@@ -479,7 +478,7 @@ def _inspect(run, net, seen, bars, found, **how):
         facts = _inspected(net, found, out=run.out, bars=bars, **how)
         facts = run.keep(found, _files(found.name), **facts)
     else:
-        bars.remember(facts["bar"])
+        bars.remember(facts["bar"], found.path)
     seen.add(found, **facts)
 
 

@@ -443,7 +443,7 @@ def summary(
             lines.append(f"  beside it: {b['name']}, mean Dice {b['value']:.3f}{better}")
     return "\n".join(lines)
 
-# %% ../nbs/52_segmentation.ipynb #8c55c86b
+# %% ../nbs/52_segmentation.ipynb #0d6cbb2f
 Threshold = number("a probability above 0 and below 1, such as 0.5", lambda v: 0 < v < 1)
 
 
@@ -499,7 +499,7 @@ def _segment_one(job, found):
         files = _files(found.name, job.probabilities)
         facts = job.run.keep(found, files, **_measured(job, found))
     else:
-        job.bars.remember(facts["bar"])
+        job.bars.remember(facts["bar"], found.path)
     job.add(found.name, **facts)
 
 
