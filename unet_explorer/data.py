@@ -6,7 +6,7 @@
 __all__ = ['SOURCES', 'LESSON_DATA', 'Source', 'catalogue', 'cache_dir', 'fetch', 'meta', 'sample', 'called_like_a_mask', 'Pair',
            'pair_files', 'load_pairs', 'load', 'split']
 
-# %% ../nbs/13_data.ipynb #7f29f8c7
+# %% ../nbs/13_data.ipynb #fc0e6a86
 import inspect
 import json
 import os
@@ -763,7 +763,7 @@ def pair_files(
     names = [image.name for image, _ in pairs]
     return [Pair(*p, g) for p, g in zip(pairs, _grouped(names, _parts(names))[0])]
 
-# %% ../nbs/13_data.ipynb #44b00e24
+# %% ../nbs/13_data.ipynb #b8e514a1
 def _read_image(found, bars):
     "The cell of an image without its info bar, its height and width, and that bar."
     picture = open_image(found.path, page=found.page)
@@ -789,7 +789,7 @@ def _allow(picture):
     if limit is not None and pixels > limit:
         Image.MAX_IMAGE_PIXELS = pixels
 
-# %% ../nbs/13_data.ipynb #83d6265b
+# %% ../nbs/13_data.ipynb #444bb7bc
 def _not_looked_at(pairs, images, masks):
     "A note for each kind of file, or picture inside a file, that was left out."
     ours, theirs = ([f for f, _ in pairs], [m for _, m in pairs])

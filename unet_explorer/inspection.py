@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['alarms', 'read_clean', 'two_heaps', 'fit_folder', 'Inspected', 'find_folder']
 
-# %% ../nbs/53_inspection.ipynb #08de08c3
+# %% ../nbs/53_inspection.ipynb #4f87097e
 import math
 import os
 from collections.abc import Callable
@@ -430,7 +430,7 @@ def _promise(rate, n):
         f"of these {n}, if all were clean and taken like the training pictures."
     )
 
-# %% ../nbs/53_inspection.ipynb #3548db3c
+# %% ../nbs/53_inspection.ipynb #7c274a06
 class Inspected(NamedTuple):
     "What an inspection found."
 
