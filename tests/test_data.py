@@ -353,6 +353,45 @@ def test_ic_layout_leaves_layers_out(require_data):
     assert "per_layer=0" in complaint(load, "ic_layout", per_layer=0)
 
 
+def test_deeppcb_has_a_board_in_each_part(require_data):
+    "A box lies on what differs from the template, and the mask is the boxes."
+    require_data("deeppcb")
+    ds = load("deeppcb")
+    assert {p: len(rows) for p, rows in ds.items()} == dict(train=29, valid=30, test=30)
+    assert [set(rows["group"]) for rows in ds.values()] == [
+        {"board 44000"},
+        {"board 77000"},
+        {"board 92000"},
+    ]
+    kinds = set()
+    for row in (row for rows in ds.values() for row in rows):
+        image, template = (np.asarray(row[c]) > 127 for c in ("image", "template"))
+        mask, boxed = np.array(row["mask"]), np.zeros((640, 640), bool)
+        for top, left, bottom, right, kind in row["boxes"]:
+            box = np.s_[top:bottom, left:right]
+            assert (image != template)[box].any(), row["name"]
+            assert (mask[box] == kind).any()
+            boxed[box] = True
+            kinds.add(kind)
+        np.testing.assert_array_equal(mask > 0, boxed)
+        assert "44000020" not in row["name"]
+    assert kinds == {1, 2, 3, 4, 5, 6} and len(meta(ds)["classes"]) == 7
+
+
+def test_a_damaged_file_of_deeppcb_is_named(tmp_path, monkeypatch):
+    import requests
+
+    monkeypatch.setenv("UNET_EXPLORER_DATA", str(tmp_path))
+    at = tmp_path / "deeppcb" / "group44000" / "44000_not" / "44000011.txt"
+    at.parent.mkdir(parents=True)
+    at.write_text("1 2 3")
+    no_route = requests.exceptions.ConnectionError("no route")
+    monkeypatch.setattr("requests.get", lambda *a, **k: (_ for _ in ()).throw(no_route))
+    monkeypatch.setattr("requests.Session.get", lambda *a, **k: (_ for _ in ()).throw(no_route))
+    text = complaint(load, "deeppcb")
+    assert f"{at} is damaged" in text and "delete it" in text
+
+
 def test_isbi_keeps_slices_24_to_29_for_the_test(require_data):
     require_data("isbi2012")
     assert list(load("isbi2012")["test"]["name"]) == [f"slice{i}" for i in range(24, 30)]

@@ -49,7 +49,7 @@ from .labels import Masks, colours_to_classes
 from .layout import read_svg
 from .simulate import inspection_set, simulate
 
-# %% ../nbs/13_data.ipynb #671ba992
+# %% ../nbs/13_data.ipynb #11ef84b2
 @dataclass(frozen=True)
 class Source:
     "A data set the library knows."
@@ -65,8 +65,9 @@ class Source:
     size_mb: float = 0  # download
     read: Callable | None = None  # function of (files, **options): what they mean, see section 3
     package: str = ""  # an installed package, and the folder within it, that holds the files
+    more: tuple = ()  # columns beside image, mask, group and name: "template", "boxes"
 
-# %% ../nbs/13_data.ipynb #0d1cc515
+# %% ../nbs/13_data.ipynb #13a0af2b
 _RAW = "https://raw.githubusercontent.com/"
 
 SOURCES = {
@@ -108,6 +109,19 @@ SOURCES = {
             f"{_RAW}emsec/unsupervised-ic-sem-segmentation/"
             "47e3fb3c3d48c3fee30281bd3fe4874194ecdee0/dataset/labels/",
             2,
+        ),
+        Source(
+            "deeppcb",
+            "89 pictures of three printed circuit boards, each with a clean template; six kinds of "
+            "defects, labelled by boxes",
+            ("background", "open", "short", "mouse bite", "spur", "spurious copper", "pin hole"),
+            1e6 / 48,  # "around 48 pixels per 1 millimetre"
+            'MIT (LICENSE); its README: "only [...] for research purpose"',
+            "Tang et al. 2019, arXiv 1902.06197",
+            "https://github.com/tangsanli5201/DeepPCB",
+            f"{_RAW}tangsanli5201/DeepPCB/08e98c4db5922613fb97176eb3d6497d48260cb1/PCBData/",
+            5,
+            more=("template", "boxes"),
         ),
         Source(
             "nuclei",
@@ -233,7 +247,7 @@ def _shipped(source):
             )
     return files
 
-# %% ../nbs/13_data.ipynb #39b9bb07
+# %% ../nbs/13_data.ipynb #4ec2eaff
 def cache_dir() -> Path:  # an absolute path
     "Where downloads are kept: `UNET_EXPLORER_DATA` if set, else the user's cache folder."
     import pooch
@@ -254,7 +268,7 @@ def _is_whole(path, checksum):
 
 @checked
 def fetch(
-    name: str,  # a data set with files: "isbi2012", "nasa_super1", "ic_layout" or "nuclei"
+    name: str,  # a data set with files: "isbi2012", "nasa_super1", "ic_layout", "deeppcb", "nuclei"
 ) -> dict[str, Path]:  # file name within the data set -> path on disk, checksums verified
     """Download what is missing of a data set; what a package ships is only looked up.
 
@@ -319,7 +333,7 @@ def _mask_cell(mask):
     "A cell that holds a mask."
     return _picture(array=np.asarray(mask).astype(np.uint8))
 
-# %% ../nbs/13_data.ipynb #c604259e
+# %% ../nbs/13_data.ipynb #4a06c384
 def _with_bar(rows, desc):
     from tqdm.auto import tqdm
 
@@ -338,11 +352,14 @@ def _renumbered(rows, mapping):
     return [(image, translated(mask), group, name) for image, mask, group, name in rows]
 
 
-def _dataset(rows, **about):
-    "A `Dataset` from `(image, mask, group, name)` rows; `about` becomes its metadata."
+def _dataset(rows, more=(), **about):
+    """A `Dataset` from `(image, mask, group, name)` rows, which may hold `more`, a template and
+    boxes; `about` becomes its metadata."""
     from datasets import Dataset, DatasetInfo, Features, Image, Value
 
     kinds = dict(image=Image(), mask=Image(), group=Value("string"), name=Value("string"))
+    others = dict(template=Image(), boxes=[[Value("int32")]])
+    kinds |= {column: others[column] for column in more}
     columns = dict(zip(kinds, map(list, zip(*rows))))
     info = DatasetInfo(
         features=Features(kinds),
@@ -443,6 +460,52 @@ def _ic_layout(
         cells = [(_embedded(r["image"]), _mask_cell(r["conductor"])) for r in seen]
         layers.append([(*c, f"layer {k}", f"layer{k}_{i:02d}") for i, c in enumerate(cells)])
     return {"train": sum(layers[:6], []), "valid": layers[6], "test": sum(layers[7:], [])}
+
+# %% ../nbs/13_data.ipynb #5f47dfee
+def _boxes(path):
+    "The boxes of a file of DeepPCB, which has columns first: `[top, left, bottom, right, kind]`."
+    lines = Path(path).read_text(encoding="utf-8").splitlines()
+    numbers = [[int(number) for number in line.split()] for line in lines if line.strip()]
+    return [[top, left, bottom, right, kind] for left, top, right, bottom, kind in numbers]
+
+
+def _box_area(box):
+    top, left, bottom, right, _ = box
+    return (bottom - top) * (right - left)
+
+
+def _filled_boxes(boxes, h, w):
+    "A mask `(h w)` in which each box is filled with its kind, the small ones on top."
+    mask = np.zeros((h, w), np.uint8)
+    for top, left, bottom, right, kind in sorted(boxes, key=_box_area, reverse=True):
+        mask[top:bottom, left:right] = kind
+    return mask
+
+
+def _grey_cell(path):
+    "A picture of one channel; a few are stored in colour, but show none."
+    if open_image(path).shape[0] == 1:
+        return _picture(path)
+    grey = open_image(path, 1)[:]
+    return _picture(array=(grey[0] * 255).round().numpy().astype(np.uint8))
+
+
+def _board(files, board):
+    "A row for each picture of a board: image, mask, group, name, template and boxes."
+    rows, folder = [], f"group{board}/{board}"
+    for name in sorted(Path(f).stem for f in files if f.startswith(f"{folder}_not/")):
+        image = _grey_cell(files[f"{folder}/{name}_test.jpg"])
+        template = _grey_cell(files[f"{folder}/{name}_temp.jpg"])
+        boxes = _boxes(files[f"{folder}_not/{name}.txt"])
+        mask = _mask_cell(_filled_boxes(boxes, 640, 640))
+        rows.append((image, mask, f"board {board}", name, template, boxes))
+    return rows
+
+
+@_reads("deeppcb")
+def _deeppcb(files):
+    boards = dict(train="44000", valid="77000", test="92000")
+    return {part: _board(files, board) for part, board in boards.items()}
 
 # %% ../nbs/13_data.ipynb #281cf1a5
 @_reads("nuclei")
@@ -948,7 +1011,7 @@ def _load_hub(
         found[part] = ds.select(np.linspace(0, len(ds) - 1, min(rows, len(ds))).astype(int))
     return _adopt(found, repo, pixel_nm, **meaning)
 
-# %% ../nbs/13_data.ipynb #5e1a6262
+# %% ../nbs/13_data.ipynb #c04def53
 def _options(f, given):
     "The options of `f` after its first `given` parameters."
     return list(inspect.signature(f).parameters)[given:]
@@ -991,7 +1054,8 @@ def _load_known(source, fallback, options):
         for key in ("name", "title", "classes", "pixel_nm", "licence", "citation", "homepage")
     }
     parts = source.read(files, **options)
-    return DatasetDict({part: _dataset(rows, **about, notes=[]) for part, rows in parts.items()})
+    about |= dict(more=source.more, notes=[])
+    return DatasetDict({part: _dataset(rows, **about) for part, rows in parts.items()})
 
 # %% ../nbs/13_data.ipynb #f90ccd5c
 @checked
