@@ -465,29 +465,29 @@ def test_no_false_alarm_on_real_specimens(name):
         assert found(both)[:2] == (0, n)
 
 
-SAID = {  # header, rows of the bar
+SAID = {  # header, rows of the bar, None if it says nothing
     "FEI": (lambda p, a: fei(p, "[Image]\nResolutionX=64\nResolutionY=48\n", pixels=a), 8),
     "FEI, height": (lambda p, a: fei(p, "[PrivateFei]\nDatabarHeight=8\n", pixels=a), 8),
     "FEI, cropped": (
         lambda p, a: fei(p, "[Image]\nResolutionX=128\nResolutionY=48\n", pixels=a),
-        0,
+        None,
     ),
     "FEI, nonsense": (
         lambda p, a: fei(p, "[Image]\nResolutionX=64\nResolutionY=4\n", pixels=a),
-        0,
+        None,
     ),
     "TESCAN": (lambda p, a: write(p, b"\0[MAIN]\nImageStripSize=8\n", 50431, pixels=a), 8),
     "TESCAN, none": (lambda p, a: write(p, b"[MAIN]\nImageStripSize=0\n", 50431, pixels=a), 0),
     "TESCAN, damaged": (
         lambda p, a: write(p, b"[MAIN]\nImageStripSize=-8\n", 50431, pixels=a),
-        0,
+        None,
     ),
     "Phenom": (
         lambda p, a: write(p, "<F><databarHeight>8</databarHeight></F>", 34683, pixels=a),
         8,
     ),
-    "Phenom, damaged": (lambda p, a: write(p, "<F><databarHe", 34683, pixels=a), 0),
-    "plain": (lambda p, a: write(p, pixels=a), 0),
+    "Phenom, damaged": (lambda p, a: write(p, "<F><databarHe", 34683, pixels=a), None),
+    "plain": (lambda p, a: write(p, pixels=a), None),
 }
 
 
@@ -496,7 +496,7 @@ def test_the_header_says_where_the_specimen_ends(who, tmp_path):
     make, rows = SAID[who]
     path = make(tmp_path / "a.tif", rng.integers(0, 255, (56, 64), np.uint8))
     bar = Bars([]).of(path, open_image(path))
-    assert bar == (Bar(0, rows, "said by the header") if rows else Bar())
+    assert bar == (Bar() if rows is None else Bar(0, rows, "said by the header"))
 
 
 @pytest.mark.parametrize(
@@ -534,10 +534,12 @@ def test_the_pictures_of_a_folder_are_judged_together(tmp_path):
     bars = Bars(files)
     got = [bars.of(f.path, open_image(f.path)) for f in files]
     assert [bar.bottom for bar in got] == [n] * 6 + [0]
-    assert bars.notes() == [
+    cut, missing = bars.notes()
+    assert cut == (
         f"info bar: {n} rows at the bottom of 6 pictures are no specimen (found); "
         "bar='keep' keeps them"
-    ]
+    )
+    assert "in 1 of 7 pictures" in missing and str(files[-1].path) in missing
 
 
 def test_the_option(tmp_path):
