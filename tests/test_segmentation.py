@@ -137,16 +137,17 @@ def test_no_error_of_the_library_speaks_of_options():
                 assert not found, f"{path.name}:{node.lineno}: {said}"
 
 
+def of_size(path, nm):
+    "A picture whose file says how large a pixel is."
+    per_um = 1000 / nm
+    how = dict(imagej=True, resolution=(per_um, per_um), metadata={"unit": "um"})
+    tifffile.imwrite(path, np.zeros((40, 50), np.uint8), **how)
+
+
 def test_what_is_odd_about_a_folder_is_said(tmp_path):
     "A mask among the pictures, and a pixel size that the files contradict."
     (tmp_path / "in").mkdir()
-    tifffile.imwrite(
-        tmp_path / "in" / "a.tif",
-        np.zeros((40, 50), np.uint8),
-        imagej=True,
-        resolution=(250.0, 250.0),
-        metadata={"unit": "um"},
-    )
+    of_size(tmp_path / "in" / "a.tif", 4)
     save_image(tmp_path / "in" / "a_mask.png", torch.zeros(1, 40, 50))
     lines = []
     how = dict(pixel_nm=8.0, say=lines.append)
@@ -154,3 +155,47 @@ def test_what_is_odd_about_a_folder_is_said(tmp_path):
     assert any("1 files are called like masks (first: a_mask)" in line for line in lines), lines
     assert any("pixel_nm=8 was used, but files say 4 nm" in line for line in lines), lines
     assert "called like masks" in (tmp_path / "out" / "report.html").read_text()
+
+
+@pytest.mark.parametrize(
+    "said, learned, note",
+    [
+        ((4, 2), None, "a: 4 nm per pixel, but b says 2: .*counts are not comparable"),
+        ((4, 2), 4, "a: 4 nm per pixel, but b says 2: .*counts are not comparable"),
+        ((4, 4.05), 8, "a: 4 nm per pixel, but the model says 8: .*resample"),
+        ((4, 4.05), 4, ""),
+        ((4, 4.05), None, ""),
+        ((4, None), 4, ""),
+        ((None, 2), 4, "b: 2 nm per pixel, but the model says 4: .*resample"),
+        ((None, None), 4, ""),
+    ],
+)
+def test_pixel_sizes_that_disagree_are_said(tmp_path, said, learned, note):
+    (tmp_path / "in").mkdir()
+    for name, nm in zip("ab", said):
+        if nm:
+            of_size(tmp_path / "in" / f"{name}.tif", nm)
+        else:
+            save_image(tmp_path / "in" / f"{name}.png", torch.zeros(1, 40, 50))
+    save(EffUNet(pretrained=False), tmp_path / "model", pixel_nm=learned)
+    lines = []
+    segment_folder(tmp_path / "in", tmp_path / "model", tmp_path / "out", say=lines.append)
+    notes = [line for line in lines if "nm per pixel" in line]
+    assert len(notes) == bool(note) and re.search(note, "".join(notes)), lines
+    report = (tmp_path / "out" / "report.html").read_text()
+    assert ("nm per pixel" in report) == bool(note)
+
+
+@pytest.mark.parametrize("classes", [["one"], ["a", "b", "c"]], ids=repr)
+@pytest.mark.parametrize("given", [True, False])
+def test_a_wrong_number_of_classes_is_one_line(tmp_path, classes, given):
+    save_image(tmp_path / "a.png", torch.zeros(1, 40, 50))
+    save(EffUNet(pretrained=False), tmp_path / "model", classes=["gap", "metal"])
+    config = json.loads((tmp_path / "model" / "config.json").read_text())
+    config["about"]["classes"] = classes
+    (tmp_path / "model" / "config.json").write_text(json.dumps(config))
+    model = restore(tmp_path / "model") if given else tmp_path / "model"
+    with pytest.raises(InputError, match="classes=.* 2 classes; copy config.json from") as e:
+        segment_folder(tmp_path / "a.png", model, tmp_path / "out")
+    assert ("the model" if given else str(model)) in str(e.value) and "\n" not in str(e.value)
+    assert not (tmp_path / "out").exists()
