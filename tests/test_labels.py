@@ -18,7 +18,7 @@ from PIL import Image
 from unet_explorer import cli
 from unet_explorer.contracts import InputError, as_json
 from unet_explorer.data import load, load_pairs, meta, pair_files, sample
-from unet_explorer.labels import Masks
+from unet_explorer.labels import Masks, diagnose_masks
 from unet_explorer.metrics import as_table, evaluate, opens_shorts
 from unet_explorer.options import PHRASES, colours_in, names_in, values_in
 from unet_explorer.shell import in_options
@@ -538,3 +538,10 @@ def test_palettes_in_another_order_do_not_mix_the_classes(tmp_path, other):
 def test_palettes_that_differ_in_colours_nobody_uses_are_fine(tmp_path):
     masks = [indexed(mixed([0, 1], seed=i), BLACK, RED, (i, i, 9)) for i in range(4)]
     assert meta(load_pairs(folder(tmp_path, masks, ".png")))["classes"] == ["class 0", "class 1"]
+
+
+@pytest.mark.parametrize("numbers", [[0, 3], [0, 255], [0, 1], [3]], ids=str)
+def test_one_class_is_no_number_of_classes(numbers):
+    "Its cure would make every number class 0, of which nothing can be learned."
+    text = complaint(diagnose_masks, numbers, n_classes=1)
+    assert "n_classes=1; it must be a whole number from 2 to" in text and not cures(text, {})

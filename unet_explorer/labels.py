@@ -21,7 +21,7 @@ from unet_explorer.contracts import (
 )
 from .images import IGNORE
 
-# %% ../nbs/12_labels.ipynb #19696d2d
+# %% ../nbs/12_labels.ipynb #a1577d35
 MANY = 32  # more numbers, or colours, than these are no classes
 
 
@@ -60,7 +60,7 @@ def _check_learnable(mapping, n_classes):
 @checked
 def diagnose_masks(
     values,  # the distinct numbers in all masks of a data set
-    n_classes: whole(1, IGNORE) | None = None,  # classes including background, if known
+    n_classes: whole(2, IGNORE) | None = None,  # classes including background, if known
 ) -> tuple[dict, str]:  # number in the file -> class number; a note for the user, or ""
     "Decide what the numbers in mask files mean, or raise `InputError` that says how to tell."
     values = _as_numbers(values)
