@@ -647,6 +647,8 @@ def test_no_alarm_in_the_bar(tmp_path, barred_folder):
     mask = load_mask(tmp_path / "found/masks/0.png")
     assert (mask[160:] == IGNORE).all() and (mask[:160] == 1).all()
     assert tifffile.imread(tmp_path / "found/maps/0.tif").shape == mask.shape
+    labels = tifffile.imread(tmp_path / "found/labels/0.tif")
+    assert (labels[160:] == 0).all() and (labels[:160] == 1).all() and len(labels) == len(mask)
     assert any("are no specimen (found)" in line for line in said)
     assert not any("times as large" in line for line in said)
     find_folder(new, tmp_path / "model", tmp_path / "kept", bar="keep", **low)

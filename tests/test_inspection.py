@@ -9,6 +9,7 @@ import pytest
 import tifffile
 import torch
 from test_cli import refused, unet_explorer
+from unet_explorer import inspection
 from unet_explorer.contracts import InputError
 from unet_explorer.files import load_image, load_mask
 from unet_explorer.headers import pixel_size_nm
@@ -102,7 +103,8 @@ def test_find_writes_everything_and_skips_what_is_bad(model, tmp_path):
     assert code == 1 and "3 skipped" in printed
     assert all(word in err for word in ("8 nm per pixel", "nothing on it", "broken.png"))
     names = ["a/one", "stack_page0000", "stack_page0001", "two"]
-    for kind, suffix in (("maps", "tif"), ("masks", "png"), ("overlays", "png")):
+    written = (("maps", "tif"), ("labels", "tif"), ("masks", "png"), ("overlays", "png"))
+    for kind, suffix in written:
         assert (
             sorted(
                 str(p.relative_to(out / kind).with_suffix(""))
@@ -119,6 +121,7 @@ def test_find_writes_everything_and_skips_what_is_bad(model, tmp_path):
     table = list(csv.DictReader((out / "defects.csv").open()))
     assert set(table[0]) == {
         "image",
+        "label",
         "x",
         "y",
         "length_px",
@@ -136,10 +139,77 @@ def test_find_writes_everything_and_skips_what_is_bad(model, tmp_path):
     assert "holds an earlier result" in line
 
 
+def decoded(annotation, h, w):
+    "The mask `(h w)` of an annotation, its polygon filled by even and odd."
+    (corners,) = annotation["segmentation"]
+    crossed, points = np.zeros((h, w + 1), int), np.reshape(corners, (-1, 2))
+    for (x0, y0), (x1, y1) in zip(points, np.roll(points, -1, axis=0)):
+        if x0 == x1:
+            crossed[min(y0, y1) : max(y0, y1), x0] += 1
+    return crossed[:, :w].cumsum(axis=1) % 2 == 1
+
+
+def test_a_row_a_region_and_an_annotation_are_one_alarm(model, clean, tmp_path):
+    "In pictures of subfolders and pages; what is too small has no number, but is in the mask."
+    new, out = tmp_path / "new", tmp_path / "out"
+    images = [load_image(clean / f"die{i}.png") for i in range(3)]
+    save_image(new / "a" / "Bläuling 1.png", images[0])
+    pages = [(i[0].numpy() * 255).astype(np.uint8) for i in images[1:]]
+    tifffile.imwrite(new / "stack.tif", np.stack(pages))
+    find_folder(new, model, tmp_path / "look", threshold=1e6)
+    maps = [tifffile.imread(p) for p in (tmp_path / "look" / "maps").rglob("*.tif")]
+    limit = float(np.quantile(np.stack(maps), 0.8))
+    find_folder(new, model, out, threshold=limit, min_px=4)
+    coco = json.loads((out / "coco.json").read_text(encoding="utf-8"))
+    table = list(csv.DictReader((out / "defects.csv").open(encoding="utf-8-sig")))
+    files = {image["name"]: image["file_name"] for image in coco["images"]}
+    assert list(files.values()) == ["a/Bläuling 1.png", "stack_page0000.tif", "stack_page0001.tif"]
+    assert {(i["width"], i["height"]) for i in coco["images"]} == {(96, 80)}
+    assert [c["id"] for c in coco["categories"]] == [1] and len(table) > 3
+    assert [a["id"] for a in coco["annotations"]] == list(range(1, len(table) + 1))
+    names = {image["id"]: image["name"] for image in coco["images"]}
+    labels = {name: tifffile.imread(out / "labels" / f"{name}.tif") for name in files}
+    for row, a in zip(table, coco["annotations"], strict=True):
+        assert (row["image"], int(row["label"])) == (names[a["image_id"]], a["label"])
+        region = labels[row["image"]] == a["label"]
+        np.testing.assert_array_equal(decoded(a, 80, 96), region)
+        y, x = np.nonzero(region)
+        assert a["bbox"] == [x.min(), y.min(), np.ptp(x) + 1, np.ptp(y) + 1]
+        assert a["area"] == len(y) == int(row["area_px"]) >= 4 and a["score"] > limit
+    for name, numbers in labels.items():
+        ours = [int(row["label"]) for row in table if row["image"] == name]
+        assert ours == list(range(1, len(ours) + 1)) and numbers.max() == len(ours)
+        mask = load_mask(out / "masks" / f"{name}.png").numpy()
+        assert numbers.dtype == np.uint16 and (mask[numbers > 0] == 1).all()
+
+
+def test_an_outline_that_no_program_draws_becomes_its_box(model, clean, tmp_path, monkeypatch):
+    monkeypatch.setattr(inspection, "_LONGEST", 12)
+    look, out, said = tmp_path / "look", tmp_path / "out", []
+    find_folder(clean / "die0.png", model, look, threshold=1e6)
+    limit = float(np.quantile(tifffile.imread(look / "maps" / "die0.tif"), 0.8))
+    find_folder(clean / "die0.png", model, out, threshold=limit, say=said.append)
+    labels = tifffile.imread(out / "labels" / "die0.tif")
+    boxed = 0
+    for a in json.loads((out / "coco.json").read_text())["annotations"]:
+        framed = np.pad(labels == a["label"], 1)
+        long = sum((np.diff(framed, axis=axis) != 0).sum() for axis in (0, 1)) > 12
+        x, y, w, h = a["bbox"]
+        box = [x, y, x + w, y, x + w, y + h, x, y + h]
+        if long:
+            assert a["segmentation"] == [box] and a["area"] == framed.sum()
+        else:
+            np.testing.assert_array_equal(decoded(a, 80, 96), framed[1:-1, 1:-1])
+        boxed += long
+    assert boxed and [line for line in said if f"more than 12 px: {boxed};" in line]
+
+
 def test_no_alarm_is_a_result_too(model, clean, tmp_path):
     found, skipped = find_folder(clean / "die0.png", model, tmp_path, threshold=1e6)
     assert (
-        not found and not skipped and (tmp_path / "defects.csv").read_text().startswith("image,x,y")
+        not found
+        and not skipped
+        and (tmp_path / "defects.csv").read_text().startswith("image,label,x,y")
     )
     assert (
         "0 alarms in 0 of 1 picture" in (tmp_path / "report.html").read_text()

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['alarms', 'read_clean', 'two_heaps', 'fit_folder', 'Inspected', 'find_folder']
 
-# %% ../nbs/53_inspection.ipynb #4f87097e
+# %% ../nbs/53_inspection.ipynb #8e035e74
 import math
 import os
 from collections.abc import Callable
@@ -40,8 +40,8 @@ from unet_explorer.contracts import (
     write_atomic,
 )
 from .effunet import restore, save
-from .folders import for_each, grey_if_grey, output_folder, pictures_in
-from .folders import remarks, write_table
+from .folders import for_each, grey_if_grey, output_folder, page_name
+from .folders import pictures_in, remarks, write_table
 from .files import open_image
 from unet_explorer.headers import (
     SAME_NM,
@@ -55,12 +55,13 @@ from unet_explorer.headers import (
 from .images import SCREEN, save_mask, save_overlay
 from .implant import noise_level
 from .machine import Device, best_device, system_facts
+from .measure import polygon
 from .report import left_out, write_findings
 from .runs import alone_in, array_on_disk, check_going_on, fingerprint, run_in
 from .tiles import largest_at_once, map_tiled, tile_spans
 from .train import Training
 
-# %% ../nbs/53_inspection.ipynb #53edf1ab
+# %% ../nbs/53_inspection.ipynb #a4fe4391
 def _alarm(piece, pixel_nm):
     "A row of the table."
     length = round(max(float(piece.feret_diameter_max), 1.0), 1)
@@ -76,6 +77,21 @@ def _alarm(piece, pixel_nm):
     return row | dict(score=round(float(piece.intensity_max), 3))
 
 
+def _pieces(m, threshold, min_px):
+    "Connected pieces of a map above the threshold: a label image, and the large ones by strength."
+    from scipy import ndimage
+    from skimage.measure import regionprops
+
+    numbers, _ = ndimage.label(m > threshold, np.ones((3, 3)), output=np.int32)
+    large = [p for p in regionprops(numbers, m) if p.area >= min_px]
+    return numbers, sorted(large, key=lambda p: -round(float(p.intensity_max), 3))
+
+
+def _rows(pieces, pixel_nm):
+    "A row of the table for each piece; the strongest is 1."
+    return [dict(label=k) | _alarm(p, pixel_nm) for k, p in enumerate(pieces, start=1)]
+
+
 @checked
 def alarms(
     m,  # anomaly map `(h w)`
@@ -83,18 +99,13 @@ def alarms(
     pixel_nm: Positive | None = None,  # size of a pixel in nm, if known
     min_px: Count = 1,  # smaller alarms are dropped
 ) -> list:  # dicts, strongest first
-    """The connected pieces of a map above the threshold: x, y (middle, in pixels), length_px,
-    area_px, with `pixel_nm` also length_nm and area_nm2, and score, the highest value.
-    Raises `InputError` for what is no map."""
-    from scipy import ndimage
-    from skimage.measure import regionprops
-
+    """The connected pieces of a map above the threshold: label (1, 2, ...), x, y (middle, in
+    pixels), length_px, area_px, with `pixel_nm` also length_nm and area_nm2, and score, the highest
+    value. Raises `InputError` for what is no map."""
     m = np.asanyarray(m)
     if m.ndim != 2 or m.dtype.kind not in "iufb":
         raise InputError(f"alarms: m of shape {m.shape}; it must be a map of numbers (h w)")
-    pieces, _ = ndimage.label(m > threshold, np.ones((3, 3)), output=np.int32)
-    large = (p for p in regionprops(pieces, m) if p.area >= min_px)
-    return sorted((_alarm(p, pixel_nm) for p in large), key=lambda r: -r["score"])
+    return _rows(_pieces(m, threshold, min_px)[1], pixel_nm)
 
 # %% ../nbs/53_inspection.ipynb #c77f7cd4
 def _one_magnification(found, pixel_nm):
@@ -331,7 +342,7 @@ def _usable(found, channels, pixel_nm):
         )
     return picture
 
-# %% ../nbs/53_inspection.ipynb #a8927ad9
+# %% ../nbs/53_inspection.ipynb #f430c7ba
 @dataclass
 class _Seen:
     "What an inspection has seen so far."
@@ -340,9 +351,13 @@ class _Seen:
     strongest: list = field(default_factory=list)  # pairs: picture, the highest score
     looks: list = field(default_factory=list)  # brightness and noise
     areas: list = field(default_factory=list)  # pixels
+    pictures: list = field(default_factory=list)  # pairs: picture, its height and width
+    regions: dict = field(default_factory=dict)  # of (image, label): box and outline
 
-    def add(self, found, rows, look, area, bar):
+    def add(self, found, rows, look, area, bar, size, regions):
         self.rows += [dict(image=found.name) | r for r in rows]
+        self.regions |= {(found.name, r["label"]): region for r, region in zip(rows, regions)}
+        self.pictures.append((found, size))
         self.looks.append(look)
         self.areas.append(area)
         if rows:
@@ -386,7 +401,85 @@ def _map_file(path, h, w):
 def _columns(pixel_nm):
     "What stands in the table of alarms."
     sizes = ["length_nm", "area_nm2"] if pixel_nm else []
-    return ["image", "x", "y", "length_px", "area_px", *sizes, "score"]
+    return ["image", "label", "x", "y", "length_px", "area_px", *sizes, "score"]
+
+# %% ../nbs/53_inspection.ipynb #0c73cc71
+_LONGEST = 100_000  # of an outline, in px; one that is longer helps nobody
+
+
+def _length(inside):
+    "How many sides of pixels the outline of a mask `(h w)` has."
+    framed = np.pad(inside, 1)
+    return sum(np.count_nonzero(np.diff(framed, axis=axis)) for axis in (0, 1))
+
+
+def _region(piece, top):
+    "Box `[x, y, w, h]` and outline of a piece, in a picture with so many rows above the map."
+    y0, x0, y1, x1 = piece.bbox
+    region = dict(bbox=[x0, y0 + top, x1 - x0, y1 - y0], outline=None)
+    if _length(piece.image) <= _LONGEST:
+        corners = np.reshape(polygon(piece.image), (-1, 2)) + (x0, y0 + top)
+        region["outline"] = corners.ravel().tolist()
+    return region
+
+
+def _numbered(numbers, pieces):
+    "The numbers of a label image: 1, 2, ... in the order of the pieces, 0 elsewhere."
+    new = np.zeros(int(numbers.max()) + 1, np.uint16 if len(pieces) < 2**16 else np.uint32)
+    new[[p.label for p in pieces]] = np.arange(1, len(pieces) + 1)
+    return new[numbers]
+
+
+def _save_labels(path, labels):
+    import tifffile
+
+    with write_atomic(path) as tmp:
+        tifffile.imwrite(tmp, labels, photometric="minisblack", compression="zlib")
+
+
+def _file_name(found, source):
+    "What COCO calls a picture: its path below the folder; a page as if it were a file."
+    path = found.path.relative_to(source if source.is_dir() else source.parent)
+    stem = page_name(path.with_suffix("").as_posix(), found.page)
+    return f"{stem}{path.suffix}"
+
+
+def _images(seen, source):
+    return [
+        dict(id=i, file_name=_file_name(found, source), name=found.name, width=w, height=h)
+        for i, (found, (h, w)) in enumerate(seen.pictures, start=1)
+    ]
+
+
+def _annotation(row, bbox, outline):
+    x, y, w, h = bbox
+    box = [x, y, x + w, y, x + w, y + h, x, y + h]
+    facts = dict(category_id=1, label=row["label"], score=row["score"], iscrowd=0)
+    return facts | dict(bbox=bbox, area=row["area_px"], segmentation=[outline or box])
+
+
+def _coco(seen, source):
+    "Pictures and alarms as COCO has them."
+    images = _images(seen, source)
+    ids = {image["name"]: image["id"] for image in images}
+    annotations = [
+        dict(id=i, image_id=ids[row["image"]])
+        | _annotation(row, **seen.regions[row["image"], row["label"]])
+        for i, row in enumerate(seen.rows, start=1)
+    ]
+    categories = [dict(id=1, name="defect")]
+    return dict(images=images, categories=categories, annotations=annotations)
+
+
+def _no_outlines(seen):
+    "A note if outlines are too long for coco.json."
+    n = sum(region["outline"] is None for region in seen.regions.values())
+    if not n:
+        return []
+    return [
+        f"alarms with an outline of more than {_LONGEST:,} px: {n}; in coco.json the box stands "
+        "for it, labels/ has every pixel"
+    ]
 
 # %% ../nbs/53_inspection.ipynb #eea53744
 def _odd_look(learned, look, promised):
@@ -430,45 +523,51 @@ def _promise(rate, n):
         f"of these {n}, if all were clean and taken like the training pictures."
     )
 
-# %% ../nbs/53_inspection.ipynb #7c274a06
+# %% ../nbs/53_inspection.ipynb #73939937
 class Inspected(NamedTuple):
     "What an inspection found."
 
-    alarms: list  # dicts, strongest first: image, x, y, length_px, area_px, ..., score
+    alarms: list  # dicts, strongest first: image, label, x, y, length_px, area_px, ..., score
     skipped: list  # a line for each picture that could not be used
 
 
 def _files(name):
     "What is written of a picture, below the folder of the results."
-    return [f"maps/{name}.tif", f"masks/{name}.png", f"overlays/{name}.png"]
+    tiff = [f"{kind}/{name}.tif" for kind in ("maps", "labels")]
+    return [*tiff, f"masks/{name}.png", f"overlays/{name}.png"]
 
 
 def _alarms_inside(m, bar, threshold, pixel_nm, min_px):
-    "The alarms of a map outside the info bar, and the mask; in the bar the map gets its least."
+    """The alarms of a map outside the info bar: facts, label image and mask; in the bar the map
+    gets its least."""
     inside = m[bar.rows(len(m))]
-    rows = alarms(inside, threshold, pixel_nm, min_px)
+    numbers, pieces = _pieces(inside, threshold, min_px)
+    rows = _rows(pieces, pixel_nm)
     for row in rows:
         row["y"] = round(row["y"] + bar.top, 1)
     if bar:
         m[: bar.top] = m[len(m) - bar.bottom :] = inside.min()
-    return rows, without_bar(torch.from_numpy(np.asarray(m > threshold, np.uint8)), bar)
+    labels = np.pad(_numbered(numbers, pieces), ((bar.top, bar.bottom), (0, 0)))
+    mask = without_bar(torch.from_numpy(np.asarray(m > threshold, np.uint8)), bar)
+    return dict(rows=rows, regions=[_region(p, bar.top) for p in pieces]), labels, mask
 
 
 def _inspected(net, found, threshold, min_px, out, tiling, bars):
-    "Write map, mask and overlay of one picture; its alarms, its look and its pixels."
+    "Write map, labels, mask and overlay of one picture; its alarms, its look and its pixels."
     pixel_nm = net.about.get("pixel_nm")
     picture = _usable(found, net.config["in_ch"], pixel_nm)
     bar = bars.of(found.path, picture)
     seen = specimen(picture, bar)
     with _map_file(out / "maps" / f"{found.name}.tif", *picture.shape[-2:]) as m:
         map_tiled(partial(anomaly_map, net), seen, out=m[bar.rows(len(m))], **tiling)
-        rows, mask = _alarms_inside(m, bar, threshold, pixel_nm, min_px)
+        facts, labels, mask = _alarms_inside(m, bar, threshold, pixel_nm, min_px)
         del m
+    _save_labels(out / "labels" / f"{found.name}.tif", labels)
     save_mask(out / "masks" / f"{found.name}.png", mask)
     names = dict(classes=["normal", "alarm"], pixel_nm=pixel_nm)
     save_overlay(out / "overlays" / f"{found.name}.png", picture, mask, **names)
     area = seen.shape[-2] * seen.shape[-1]
-    return dict(rows=rows, look=_look(seen), area=area, bar=bar)
+    return facts | dict(look=_look(seen), area=area, bar=bar, size=picture.shape[-2:])
 
 
 def _inspect(run, net, seen, bars, found, **how):
@@ -488,12 +587,12 @@ def _odd(net, seen, promised):
     found = _odd_look(look, _median_look(seen.looks), promised)
     return found + _odd_sizes(shape or (0, 0), seen.areas, promised)
 
-# %% ../nbs/53_inspection.ipynb #0fa7007a
+# %% ../nbs/53_inspection.ipynb #6adadc84
 @checked
 def find_folder(
     source: FilePath,  # an image, or a folder of them
     model: FilePath,  # folder that `fit_folder` wrote
-    out: FilePath,  # folder for maps/, masks/, overlays/, defects.csv and report.html
+    out: FilePath,  # folder for maps/, labels/, masks/, overlays/, lists and report.html
     *,
     threshold: Number | None = None,  # None: the model's own, with its promised rate
     min_px: Count = 1,  # smaller alarms are dropped
@@ -505,7 +604,8 @@ def find_folder(
     again: Callable | None = None,  # makes the words that do it again
     say: Callable = print,  # called with a line for each file that is skipped, and for each note
 ) -> Inspected:  # alarms, and what was skipped
-    """Look for what is not normal. What was stopped, by whatever, goes on with the same call.
+    """Look for what is not normal, and write a list of it as defects.csv, coco.json (COCO) and
+    report.html. What was stopped, by whatever, goes on with the same call.
     Raises `InputError` if nothing can be done at all, `Interrupted` for Ctrl-C."""
     source, device = Path(source), device or best_device()
     net = _fitted(model).to(device)
@@ -528,7 +628,7 @@ def find_folder(
     )
     tiling = dict(tile=tile, overlap=overlap)
     with run_in(out, plan, overwrite=overwrite) as run:
-        tables = ["defects.csv", "report.html"] + ["settings.toml"] * bool(again)
+        tables = ["defects.csv", "coco.json", "report.html"] + ["settings.toml"] * bool(again)
         run.claim([name for f in todo for name in _files(f.name)] + tables)
         for line in run.going_on(todo):
             say(line)
@@ -539,7 +639,10 @@ def find_folder(
         skipped = for_each(source, todo, look, desc="looking", say=say)
         seen.rows.sort(key=lambda r: -r["score"])
         write_table(out / "defects.csv", seen.rows, _columns(pixel_nm))
+        with write_atomic(out / "coco.json") as tmp:
+            tmp.write_text(as_json(_coco(seen, source)), encoding="utf-8")
         odd, n = _odd(net, seen, rate is not None) + bars.notes(), len(seen.areas)
+        odd += _no_outlines(seen)
         for note in odd:
             say(f"note: {note}")
         promised = {} if rate is None else {"promised rate": rate}
