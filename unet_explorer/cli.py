@@ -197,7 +197,7 @@ def segment(
     print(f"wrote {out}/report.html, classes.csv, objects.csv, masks/, overlays/{more}")
     return 1 if done.skipped else 0
 
-# %% ../nbs/56_cli.ipynb #abeafaf5
+# %% ../nbs/56_cli.ipynb #8bc0aad0
 @checked
 def defects_fit(
     clean,  # folder of clean pictures of one size and magnification
@@ -240,7 +240,7 @@ def defects_find(
     image,  # an image, or a folder of images
     *,
     model: str,  # folder that 'defects fit' wrote
-    out: str,  # folder for maps/, masks/, overlays/, defects.csv and report.html
+    out: str,  # folder for maps/, labels/, masks/, overlays/, defects.csv, coco.json, report.html
     threshold: Number | None = None,  # alarm is where the map is larger; left out: as promised
     min_px: Count = 1,  # drop alarms of fewer pixels
     overwrite: bool = False,  # replace an earlier result in the --out folder
@@ -265,7 +265,7 @@ def defects_find(
     of = f"{len({r['image'] for r in found})} of {n}"
     alarms, pictures = ("" if k == 1 else "s" for k in (len(found), n))
     print(f"{len(found)} alarm{alarms} in {of} picture{pictures}{bad}")
-    print(f"wrote {out}/report.html, defects.csv, maps/, masks/, overlays/")
+    print(f"wrote {out}/report.html, defects.csv, coco.json, maps/, labels/, masks/, overlays/")
     return 1 if skipped else 0
 
 # %% ../nbs/56_cli.ipynb #2a43aae3
