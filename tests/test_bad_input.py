@@ -525,6 +525,7 @@ BY_CALL = {  # what one function needs besides
     "opened_tiff": dict(path=lambda: a_file("picture.tif")),
     "check_clean": dict(images=clean),
     "not_square": dict(paths=lambda: [a_file()]),
+    "one_size": dict(found=list),
     "not_looked_at": dict(source=a_folder, todo=list),
     "for_each": dict(source=a_folder, todo=list, do=same(print)),
     "conformal": dict(scores=lambda: np.linspace(0, 1, 30)),
