@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from common import write
 from PIL import Image, ImageDraw, ImageFont
+from scipy.ndimage import gaussian_filter
 from unet_explorer.data import cache_dir, load
 from unet_explorer.headers import Bars
 from unet_explorer.images import Picture
@@ -27,7 +28,7 @@ STYLES = {  # paper, ink, lines of text, cells, share of the height
 }
 WORDS = ["HV 5.00 kV", "WD 4.1 mm", "mag 50 000 x", "det TLD", "HFW 2.56 um", "Date: 3 Feb 2021"]
 QUALITY = {"PNG": None, "JPEG 90": 90, "JPEG 75": 75}
-GAPS = ("empty", "contacts", "squares", "pieces of lines", "particles", "ends of lines")
+GAPS = ("empty", "contacts", "squares", "pieces of lines", "particles", "ends of lines", "letters")
 NOISE = (1, 2, 5, 12)  # grey values
 
 
@@ -62,6 +63,14 @@ def stored(a, quality):
     return np.asarray(Image.open(file))
 
 
+def name_of_a_chip(height, width, size):
+    "Letters of metal, grey values above those of the field."
+    field = Image.new("L", (width, height), 0)
+    text, font = "UNIT 42 CHIP 1987 SRAM 4K METAL 2 REV C", ImageFont.load_default(size)
+    ImageDraw.Draw(field).text((6, (height - size) / 2), text, fill=170, font=font)
+    return np.asarray(field)
+
+
 def dark_gap(kind, noise, clipped, seed, h=480, w=640, level=30):
     "Metal lines, and below them a wide dark gap; `clipped`: so dark that nothing is recorded."
     r = np.random.default_rng(seed)
@@ -90,6 +99,9 @@ def dark_gap(kind, noise, clipped, seed, h=480, w=640, level=30):
             a[(y - at[0]) ** 2 + (x - at[1]) ** 2 < radius**2] = 200
     if kind == "ends of lines":
         a[: h - gap // 3, column % 24 < r.integers(4, 16)] = 200
+    if kind == "letters":
+        a[h - gap :] += name_of_a_chip(gap, w, int(r.integers(12, 33)))
+        a = gaussian_filter(a, 1)  # as wide as the beam
     a += r.normal(0, noise, a.shape)
     a -= (level + 3 * noise) * clipped
     return np.clip(a.round(), 0, 255).astype(np.uint8)

@@ -12,6 +12,7 @@ import pytest
 import tifffile
 import torch
 from PIL import Image, ImageDraw, ImageFont
+from scipy.ndimage import gaussian_filter
 from tifffile import TIFF as KNOWN
 
 from unet_explorer.contracts import InputError
@@ -441,6 +442,30 @@ def test_a_dark_gap_is_no_bar(kind, clip):
         for seed in range(3):
             a = dark_gap(kind, noise, clip, seed)
             assert found(a) == found(a[::-1]) == Bar(), (noise, seed)
+
+
+@pytest.mark.parametrize("size", [16, 24, 36])
+@pytest.mark.parametrize("change", [lambda a: a, as_jpeg], ids=["png", "jpeg"])
+def test_letters_on_a_specimen_are_no_bar(size, change):
+    "In a field so dark that nothing is recorded around them."
+    gap = Image.new("L", (480, 72), 0)
+    text, font = "UNIT 42 CHIP 1987 SRAM 4K METAL 2 REV C", ImageFont.load_default(size)
+    ImageDraw.Draw(gap).text((6, (72 - size) // 2), text, fill=170, font=font)
+    for noise in (1, 2, 5, 12):
+        a = dark_gap("nothing", 0, 0, seed=1).astype(float)
+        a[-72:] = 30 + np.asarray(gap)
+        a = gaussian_filter(a, 1) + np.random.default_rng(size).normal(0, noise, a.shape)
+        a = change((a - 30 - 3 * noise).clip(0, 255).round().astype(np.uint8))
+        assert found(a) == found(a[::-1]) == Bar(), noise
+
+
+@pytest.mark.parametrize("style", STYLES)
+@pytest.mark.parametrize("times", [0.75, 1.5, 2])
+def test_a_bar_is_found_when_a_picture_was_resized(style, times):
+    both, n = barred(specimens(1, (512, 640))[0], style)
+    h, w = both.shape
+    small = Image.fromarray(both).resize((round(w * times), round(h * times)), Image.BICUBIC)
+    assert abs(found(np.asarray(small)).bottom - n * times) <= 3
 
 
 def test_what_is_drawn_itself_has_no_bar():

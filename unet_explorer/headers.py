@@ -487,18 +487,22 @@ def _height_of_strip(a, paper, near):
     rest = _drawn_rows(a[: h - rows : 1 + h // 512], paper, near)
     return rows if above.max() < RECORDED and np.median(rest) < 0.05 else 0
 
-# %% ../nbs/04_headers.ipynb #cf724e25
-def _pieces(strip, paper, reach):
+# %% ../nbs/04_headers.ipynb #b5320105
+def _ink(strip, paper, reach):
+    "Where a strip has ink: `reach` is how far ink is from paper, at least."
+    far = np.abs(strip - paper)
+    return far > max(np.percentile(far, 99.5) / 2, reach)
+
+
+def _pieces(ink):
     "Foot, height, width and left `(n 4)` of the pieces of ink that lie within a strip."
     from scipy.ndimage import find_objects, label
 
-    far = np.abs(strip - paper)
-    ink = far > max(np.percentile(far, 99.5) / 2, reach)
     places = find_objects(label(ink, np.ones((3, 3)))[0]) if ink.mean() < 0.4 else []
     boxes = (
         (y.stop, y.stop - y.start, x.stop - x.start, x.start) for y, x in places if y.start > 1
     )
-    return np.array([b for b in boxes if 4 <= b[1] < 0.9 * len(strip)] or np.zeros((0, 4)))
+    return np.array([b for b in boxes if 4 <= b[1] < 0.9 * len(ink)] or np.zeros((0, 4)))
 
 
 def _is_even(left):
@@ -507,9 +511,9 @@ def _is_even(left):
     return bool((np.abs(steps - np.median(steps)) <= 0.2 * np.median(steps)).all())
 
 
-def _letters(strip, paper, reach):
-    "How many pieces of ink look like letters: `reach` is how far ink is from paper, at least."
-    pieces = _pieces(strip, paper, reach)
+def _letters(ink):
+    "How many pieces of ink look like letters."
+    pieces = _pieces(ink)
     found = np.zeros(len(pieces), bool)
     for foot, height in {(f, h) for f, h, *_ in pieces.tolist()}:
         line = (np.abs(pieces[:, :2] - (foot, height)) <= 1).all(1) & (pieces[:, 2] < 2 * height)
@@ -518,7 +522,23 @@ def _letters(strip, paper, reach):
             found |= line
     return int(found.sum())
 
-# %% ../nbs/04_headers.ipynb #c5dd061a
+# %% ../nbs/04_headers.ipynb #713d46fb
+def _roughness(strip, where, of):
+    "How much neighbours in a row differ, both of them in `where`; 0 if these are few."
+    both = where[:, 1:] & where[:, :-1]
+    steps = np.abs(np.diff(strip, axis=1))[both]
+    return float(of(steps)) if len(steps) > 40 else 0.0
+
+
+def _is_recorded(strip, ink, near):
+    "Whether the ink of a strip is rough and the paper around it is not."
+    from scipy.ndimage import maximum_filter, minimum_filter
+
+    inside, around = minimum_filter(ink, 3), maximum_filter(ink, 13) & ~maximum_filter(ink, 7)
+    paper = _roughness(strip, around, np.mean)
+    return _roughness(strip, inside, np.median) > 2 * paper + 3 * near
+
+# %% ../nbs/04_headers.ipynb #facef7a5
 ALONE, TOGETHER = 12, 8  # letters that prove a bar: in one picture; in each of three or more
 
 
@@ -533,7 +553,10 @@ def _strip(a, whole):
         return 0, 0
     strip = a[h - rows :]
     exact, about = ((np.abs(strip - paper) <= k * near).sum() for k in (1, 4))
-    return (rows, _letters(strip, paper, (high - low) / 4)) if exact > 0.6 * about else (0, 0)
+    ink = _ink(strip, paper, (high - low) / 4)
+    if exact <= 0.6 * about or _is_recorded(strip, ink, near):
+        return 0, 0
+    return rows, _letters(ink)
 
 # %% ../nbs/04_headers.ipynb #042de397
 AT_MOST = 2**25  # pixels; a larger picture is no single shot, and is searched for no bar
