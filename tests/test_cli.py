@@ -16,6 +16,7 @@ from contextlib import redirect_stderr, redirect_stdout
 from html.parser import HTMLParser
 from unittest.mock import patch
 
+import forks
 import numpy as np
 import pytest
 import tifffile
@@ -38,19 +39,19 @@ except ImportError:  # Python 3.10
     import tomli as tomllib
 
 RNG = np.random.default_rng(0)
-PROGRAM = [sys.executable, "-c", "import sys; from unet_explorer.cli import main; sys.exit(main())"]
+MAIN = "import sys; from unet_explorer.cli import main; sys.exit(main())"
+PROGRAM = [sys.executable, "-c", MAIN]
 
 
 def unet_explorer(*words, timeout=300, **env):
     "Run the program; returns (exit code, stdout, stderr)."
-    p = subprocess.run(
-        [*PROGRAM, *map(str, words)],
-        capture_output=True,
-        text=True,
-        timeout=timeout,
-        env={**os.environ, **env},
-        stdin=subprocess.DEVNULL,
-    )
+    return forks.run(MAIN, *words, timeout=timeout, env={**os.environ, **env})
+
+
+def from_nothing(*words):
+    "The same, with nothing loaded before: what libraries say when they are imported is heard, too."
+    how = dict(capture_output=True, text=True, timeout=300, stdin=subprocess.DEVNULL)
+    p = subprocess.run([*PROGRAM, *map(str, words)], **how)
     return p.returncode, p.stdout, p.stderr
 
 
@@ -271,7 +272,7 @@ def test_settings_repeat_a_run_and_what_is_typed_goes_first(pairs, tmp_path):
     words += ["--batch-size", 2, "--lr", 0.01, "--loss", "focal+dice", "--augment", "upright"]
     words += ["--valid", 0.3, "--test", 0.2, "--split-by", "file", "--classes", "gap, metal"]
     words += ["--encoder", "resnet18", "--family", "smp", "--no-pretrained", "--objects", "metal"]
-    code, printed, err = unet_explorer("train", pairs, *words)
+    code, printed, err = from_nothing("train", pairs, *words)
     assert code == 0 and "FutureWarning" not in err and "Rand F of metal" in printed, err
     settings = tmp_path / "first" / "settings.toml"
     said = tomllib.loads(settings.read_text())

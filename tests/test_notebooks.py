@@ -1,10 +1,10 @@
 "Every lesson runs from top to bottom: one case per notebook."
 
 import os
-import subprocess
 import sys
 from pathlib import Path
 
+import forks
 import pytest
 from conftest import ROOT
 
@@ -28,13 +28,5 @@ def test_notebook(path):
         MPLBACKEND="agg",
         PATH=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
     )  # for !unet-explorer
-    run = subprocess.run(
-        [sys.executable, "-c", RUN, str(path), str(ROOT)],
-        cwd=ROOT,
-        env=env,
-        text=True,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        timeout=900,
-    )
-    assert run.returncode == 0, f"{path.name} failed\n{run.stderr[-8000:] or run.stdout[-2000:]}"
+    code, out, err = forks.run(RUN, path, ROOT, cwd=ROOT, env=env, timeout=900)
+    assert code == 0, f"{path.name} failed\n{err[-8000:] or out[-2000:]}"

@@ -11,10 +11,12 @@ import sys
 import time
 from types import SimpleNamespace
 
+import forks
 import numpy as np
 import pytest
 import torch
 from fastai.callback.core import Callback
+from test_cli import MAIN
 
 from unet_explorer import checkpoints, segmentation, train
 from unet_explorer.batches import dataloaders
@@ -230,9 +232,9 @@ try:
 except InputError as e:
     print(e)
 """
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert run.returncode == 0 and "could not be written (" in run.stdout, run.stderr
-    assert run.stdout.count("\n") == 1 and not list(tmp_path.iterdir())
+    status, out, err = forks.run(code)
+    assert status == 0 and "could not be written (" in out, err
+    assert out.count("\n") == 1 and not list(tmp_path.iterdir())
 
 
 # --- whole commands -----------------------------------------------------------------------------
@@ -260,18 +262,16 @@ LINES = {
 LENGTH = ["--steps", "24", "--size", "64", "--precision", "fp32", "--seed", "5"]
 
 
-MAIN = "import sys; from unet_explorer.cli import main; sys.exit(main())"
-
-
 def command(words, where):
-    return subprocess.Popen(
-        [sys.executable, "-c", MAIN, *map(str, words)],
-        cwd=where,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=os.environ | dict(OMP_NUM_THREADS="1"),
-    )
+    return forks.Program(MAIN, *words, cwd=where, env=os.environ | dict(OMP_NUM_THREADS="1"))
+
+
+def from_nothing(words, where):
+    "Not a fork: the order of its sets, for one, is not that of the others."
+    typed = [sys.executable, "-c", MAIN, *map(str, words)]
+    how = dict(stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    env = os.environ | dict(OMP_NUM_THREADS="1")
+    return subprocess.Popen(typed, cwd=where, env=env, **how)
 
 
 def said(p):
@@ -314,7 +314,7 @@ def unbroken(pictures, tmp_path_factory):
     def result(name):
         if name not in made:
             made[name] = tmp_path_factory.mktemp("unbroken") / "out"
-            code, text = said(command([*LINES[name], *LENGTH, "--out", made[name]], pictures))
+            code, text = said(from_nothing([*LINES[name], *LENGTH, "--out", made[name]], pictures))
             assert code == 0 and not (made[name] / CHECKPOINT).exists(), text
         return made[name]
 
