@@ -1,5 +1,5 @@
 """Killed at any moment and started again, `segment` and `find` give what they give without. The
-command runs in a forked process, so that torch is loaded once."""
+command runs in a forked process, so that torch, and all else that it needs, is loaded once."""
 
 import multiprocessing
 import os
@@ -31,10 +31,13 @@ TINY = dict(decoder=(8, 8, 8, 8), convs=1, pretrained=False)
 @pytest.fixture(scope="module")
 def room(tmp_path_factory):
     "Six pictures, and two models that have learned nothing."
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # threads do not survive a fork
     with pytest.MonkeyPatch.context() as m:
         for module in ("segmentation", "inspection"):  # time and commit are no part of a result
             m.setattr(f"unet_explorer.{module}.system_facts", dict)
         yield furnished(tmp_path_factory.mktemp("room"))
+    torch.set_num_threads(threads)
 
 
 def furnished(room):
@@ -44,8 +47,8 @@ def furnished(room):
     save(EffUNet(**TINY, seed=0), room / "segment", classes=["gap", "metal"])
     about = dict(threshold=-20.0, fpr=0.05, pixel_nm=None, look=None, shape=[40, 48])
     save(EffUNet(**TINY, seed=1), room / "find", task="anomaly", classes=["a", "b"], **about)
-    for job in ("segment", "find"):
-        assert command(room, job, room / f"whole-{job}") == 0
+    for job in ("segment", "find"):  # here, so that the forks find all loaded
+        assert main(words(room, job, room / f"whole-{job}")) == 0
     return room
 
 
@@ -135,9 +138,9 @@ def seconds(room, job, out):
 
 @pytest.mark.parametrize("job, name", [("segment", "SIGKILL"), ("find", "SIGTERM")])
 def test_killed_and_started_again(room, tmp_path, job, name):
-    "Three moments each; the slow test has twenty."
+    "Two moments each; the slow test has twenty."
     whole = seconds(room, job, tmp_path / "out")
-    for k, part in enumerate((0.3, 0.5, 0.8)):
+    for k, part in enumerate((0.35, 0.7)):
         out = tmp_path / f"out{k}"
         code = killed(room, job, out, SIGNALS[name], part * whole)
         if code != 0:
@@ -336,7 +339,10 @@ def test_a_full_disk_is_one_line_and_goes_on(room, tmp_path, job, monkeypatch):
     assert "going on: 4 of 6" in open(f"{out}.err").read()
 
 
-@pytest.mark.parametrize("kib", [20, 60, 120, 200])
+SLOW = [pytest.param(kib, marks=pytest.mark.slow) for kib in (60, 200)]
+
+
+@pytest.mark.parametrize("kib", [20, 120, *SLOW])
 def test_a_disk_that_is_really_full(room, tmp_path, kib):
     "Also where a file is mapped into memory: the system would end the program by SIGBUS."
     disk = tmp_path / "disk"
