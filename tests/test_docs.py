@@ -12,7 +12,6 @@ import re
 import shutil
 import struct
 import threading
-import time
 import unicodedata
 from functools import partial
 from html.parser import HTMLParser
@@ -23,7 +22,6 @@ from urllib.parse import unquote, urljoin, urlsplit
 import docs
 import docs_api
 import docs_references
-import docs_source
 import nb_text
 import pytest
 import test_browser
@@ -33,16 +31,6 @@ from fastcore.docments import docments
 
 browser = test_browser.chromium  # a fixture
 NOTEBOOKS = sorted(p.name for p in (ROOT / "nbs").glob("[!._]*.ipynb"))
-
-
-@pytest.fixture(scope="module")
-def site(tmp_path_factory):
-    "The whole site, built once, in a folder named as on GitHub Pages, in `site.seconds`."
-    out = tmp_path_factory.mktemp("web") / docs_source.Book(ROOT).base.strip("/")
-    start = time.process_time()  # this process's own: the machine may be busy with something else
-    built = docs.Site(ROOT, out).build()
-    built.seconds = time.process_time() - start
-    return built
 
 
 @pytest.fixture
