@@ -173,7 +173,7 @@ def _init_weights(m):
         nn.init.uniform_(m.weight, -(m.out_features**-0.5), m.out_features**-0.5)
         nn.init.zeros_(m.bias)
 
-# %% ../nbs/18_efficientnet.ipynb #c9c5f6d4
+# %% ../nbs/18_efficientnet.ipynb #0c525040
 class EfficientNet(nn.Module):
     """EfficientNet (Tan & Le 2019), with TensorFlow's padding and batch norm, as
     `tf_efficientnet_*` in timm.
@@ -228,8 +228,9 @@ class EfficientNet(nn.Module):
     def features(
         self,
         x: torch.Tensor,  # `(b in_ch h w)`
-    ) -> list[torch.Tensor]:  # five maps
-        """Five feature maps, finest first, at strides 2, 4, 8, 16 and 32.
+        coarsest: int = 32,  # stride of the last map that is needed; what follows is not computed
+    ) -> list[torch.Tensor]:  # five maps, or fewer
+        """Feature maps, finest first, at strides 2, 4, 8, 16 and 32.
         Raises `InputError` for pictures of another shape."""
         if not torch.is_tensor(x) or x.ndim != 4 or x.shape[1] != self.in_ch:
             raise InputError(
@@ -240,6 +241,8 @@ class EfficientNet(nn.Module):
         for spec, stage in zip(B0_STAGES, self.stages):
             if spec.stride == 2:
                 maps.append(x)
+                if 2 ** len(maps) == coarsest:
+                    return maps
             x = stage(x)
         return [*maps, x]
 
