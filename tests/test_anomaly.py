@@ -16,7 +16,7 @@ from unet_explorer.anomaly import (
     fit_normal,
     pick_threshold,
 )
-from unet_explorer.baselines import Difference, Frozen, PaDiM, PatchCore, coreset
+from unet_explorer.baselines import Difference, PaDiM, PatchCore, coreset, in_one
 from unet_explorer.effunet import EffUNet, restore, save
 from unet_explorer.contracts import InputError
 from unet_explorer.simulate import inspection_set
@@ -301,9 +301,13 @@ def test_coreset_is_farthest_first():
     assert len(set(chosen)) == 10 and sorted(coreset(p[:5], 9).tolist()) == [0, 1, 2, 3, 4]
 
 
-@pytest.mark.parametrize("h, w", [(33, 70), (64, 64), (5, 97)])
-def test_frozen_features_of_any_size(h, w):
-    f = Frozen((4, 8), pool=3)(torch.rand(1, h, w, generator=torch.Generator().manual_seed(0)))
-    assert f.shape == (64, -(-h // 4), -(-w // 4))
-    with pytest.raises(InputError, match="choose some of"):
-        Frozen((3,))
+def test_maps_in_one_lie_on_their_places():
+    fine, coarse = torch.arange(12.0).reshape(1, 3, 4), torch.arange(4.0).reshape(1, 2, 2)
+    got = in_one([fine, coarse])
+    assert got.shape == (2, 3, 4)
+    np.testing.assert_array_equal(got[1].numpy(), [[0, 0, 1, 1], [0, 0, 1, 1], [2, 2, 3, 3]])
+    smooth = in_one([fine], pool=3)
+    assert float(smooth[0, 1, 1]) == pytest.approx(float(fine[0].mean(0)[:3].mean()))
+    for maps, pool, words in (([], 1, "maps="), ([fine], 2, "odd number")):
+        with pytest.raises(InputError, match=words):
+            in_one(maps, pool)

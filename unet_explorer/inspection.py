@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['alarms', 'read_clean', 'two_heaps', 'fit_folder', 'Inspected', 'find_folder']
 
-# %% ../nbs/53_inspection.ipynb #8e035e74
+# %% ../nbs/53_inspection.ipynb #83855ac0
 import math
 import os
 from collections.abc import Callable
@@ -18,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from .anomaly import FEWEST, anomaly_map, check_clean, fit_normal, pick_threshold
+from .anomaly import anomaly_map, fit_normal, pick_threshold
 from .checkpoints import Keep, pictures_said
 from unet_explorer.contracts import (
     MODEL_FILES,
@@ -56,6 +56,7 @@ from .images import SCREEN, save_mask, save_overlay
 from .implant import noise_level
 from .machine import Device, best_device, system_facts
 from .measure import polygon
+from .references import FEWEST, check_clean
 from .report import left_out, write_findings
 from .runs import alone_in, array_on_disk, check_going_on, fingerprint, run_in
 from .tiles import largest_at_once, map_tiled, tile_spans
