@@ -126,6 +126,25 @@ def model():
 
 
 @once
+def look():
+    from unet_explorer.references import Features
+
+    return Features(clean(), strides=(16,))
+
+
+def own_rung():
+    from unet_explorer.references import Own
+
+    return Own()
+
+
+def a_comparison():
+    from unet_explorer.references import Compared
+
+    return Compared(look(), own_rung(), clean())
+
+
+@once
 def anomaly_model():
     m = model()
     m.about = dict(task="anomaly", threshold=0.5, reference=False, pixel_nm=None, fpr=0.05)
@@ -514,6 +533,11 @@ BY_NAME = {  # a required parameter of this name gets what its maker gives
     "seconds": same(5.0),
     "loss": same("bce"),
     "spans": lambda: [slice(0, 8), slice(4, 12)],
+    "look": look,
+    "seen": lambda: look()(picture()),
+    "expected": lambda: look()(picture()),
+    "rung": own_rung,
+    "compared": a_comparison,
 }
 FAST = {  # one of this name that has a default gets this, so that a call is quick
     "pretrained": same(False),
@@ -535,6 +559,12 @@ BY_CALL = {  # what one function needs besides
     "pick_threshold": dict(model=Baseline, fpr=same(0.2)),
     "PerPlace": dict(model=Baseline),
     "align": dict(reference=picture),
+    "Memory": dict(seen=lambda: [look()(c) for c in clean()]),
+    "SamePlace": dict(seen=lambda: [look()(c) for c in clean()]),
+    "listed": dict(values=list),
+    "Die": dict(other=picture),
+    "moved_median": dict(shifts=lambda: [(0, 2)]),
+    "in_one": dict(maps=lambda: [torch.rand(2, 8, 8), torch.rand(3, 4, 4)]),
     "PaDiM": dict(dims=same(5), strides=same((16,))),
     "PatchCore": dict(keep=same(5), candidates=same(50), strides=same((16,))),
     "coreset": dict(points=lambda: torch.rand(20, 3), keep=same(3)),

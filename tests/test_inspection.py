@@ -184,7 +184,7 @@ def test_a_row_a_region_and_an_annotation_are_one_alarm(model, clean, tmp_path):
 
 
 def test_an_outline_that_no_program_draws_becomes_its_box(model, clean, tmp_path, monkeypatch):
-    monkeypatch.setattr(inspection, "_LONGEST", 12)
+    monkeypatch.setattr(inspection, "LONGEST_OUTLINE", 12)
     look, out, said = tmp_path / "look", tmp_path / "out", []
     find_folder(clean / "die0.png", model, look, threshold=1e6)
     limit = float(np.quantile(tifffile.imread(look / "maps" / "die0.tif"), 0.8))

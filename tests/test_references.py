@@ -15,7 +15,7 @@ from unet_explorer.references import (
     Lattice,
     Memory,
     Own,
-    Place,
+    SamePlace,
     Seen,
     moved_median,
     periods,
@@ -161,7 +161,7 @@ def test_the_median_outvotes_one_fault_and_keeps_what_no_copy_reaches():
 
 
 def test_the_same_place_leaves_the_picture_itself_out(seen):
-    place = Place(seen)
+    place = SamePlace(seen)
     others = torch.stack([s.maps[0] for i, s in enumerate(seen) if i != 3]).mean(0)
     torch.testing.assert_close(place(seen[3], without=3).maps[0], others, atol=1e-4, rtol=1e-4)
     whole = torch.stack([s.image for s in seen]).mean(0)
@@ -205,8 +205,11 @@ def test_clean_pictures_leave_one_standard_deviation(clean, look, seen):
         (lambda look, seen: Memory([]), "no pictures; give at least one"),
         (lambda look, seen: Memory(7), "must be a list"),
         (lambda look, seen: Memory([1]), "give what one `Features` made"),
-        (lambda look, seen: Place(seen[:1]), "give two or more"),
-        (lambda look, seen: Place(seen)(look(torch.rand(1, 40, 40))), "of one size, and aligned"),
+        (lambda look, seen: SamePlace(seen[:1]), "give two or more"),
+        (
+            lambda look, seen: SamePlace(seen)(look(torch.rand(1, 40, 40))),
+            "of one size, and aligned",
+        ),
         (lambda look, seen: Die(look, torch.rand(1, 40, 40))(seen[0]), "they must be equal"),
         (lambda look, seen: residual(seen[0], look(torch.rand(1, 40, 40))), "of one size"),
         (lambda look, seen: residual(seen[0], Seen(seen[0].image, [])), "give what one"),

@@ -29,7 +29,9 @@ def evaluating(
         for m, mode in modes:
             m.training = mode
 
-# %% ../nbs/14_layers.ipynb #92f34193
+# %% ../nbs/14_layers.ipynb #d1cde2e4
+import copy
+
 from .contracts import checked, instance
 
 
@@ -48,8 +50,7 @@ def fused(
                 seq[i], seq[i + 1] = fuse_conv_bn_eval(seq[i], seq[i + 1]), nn.Identity()
     return twin.requires_grad_(False)
 
-# %% ../nbs/14_layers.ipynb #72e9a69e
-import copy
+# %% ../nbs/14_layers.ipynb #f22515c0
 from typing import Annotated, NamedTuple
 
 from unet_explorer.contracts import (

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['STRIDES', 'RIM', 'FEWEST', 'listed', 'check_clean', 'Frozen', 'Seen', 'Features', 'Memory', 'Own', 'periods',
-           'moved_median', 'Lattice', 'align', 'Die', 'Place', 'residual', 'Compared', 'sees']
+           'moved_median', 'Lattice', 'align', 'Die', 'SamePlace', 'residual', 'Compared', 'sees']
 
 # %% ../nbs/32_references.ipynb #0661706c
 import math
@@ -483,8 +483,8 @@ class Die:
     def __call__(self, seen, without=None) -> Seen:
         return self.look(align(self.other, seen.image, self.reach))
 
-# %% ../nbs/32_references.ipynb #16107d09
-class Place:
+# %% ../nbs/32_references.ipynb #3d004739
+class SamePlace:
     """What clean pictures have at the same place, on the average: for aligned pictures of one size.
     Raises `InputError` for fewer than two pictures, and for unequal sizes."""
 
@@ -492,10 +492,10 @@ class Place:
         self,
         seen,  # list of `Seen` of clean pictures
     ):
-        seen = _all_seen("Place", seen)
+        seen = _all_seen("SamePlace", seen)
         if len(seen) < 2 or any(s.image.shape != seen[0].image.shape for s in seen):
             raise InputError(
-                f"Place: {len(seen)} pictures; give two or more, all of one size and aligned"
+                f"SamePlace: {len(seen)} pictures; give two or more, all of one size and aligned"
             )
         self.seen, self.n = seen, len(seen)
         self.sums = Seen(
@@ -506,7 +506,7 @@ class Place:
     def __call__(self, seen, without=None) -> Seen:
         if seen.image.shape != self.sums.image.shape:
             raise InputError(
-                f"Place: a picture of {tuple(seen.image.shape)} for clean ones of "
+                f"SamePlace: a picture of {tuple(seen.image.shape)} for clean ones of "
                 f"{tuple(self.sums.image.shape)}; they must be of one size, and aligned"
             )
         if without is None:
