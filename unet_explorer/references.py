@@ -33,7 +33,7 @@ from .images import check_image
 from .implant import implant, mirrored
 from .layers import fused
 
-# %% ../nbs/32_references.ipynb #a9c627c8
+# %% ../nbs/32_references.ipynb #197a2d95
 STRIDES = (4, 8, 16)  # of the maps that are compared
 RIM = 16  # pixels mirrored around a picture: a network pads with zeros, and no clean rim is black
 
@@ -113,14 +113,6 @@ class Frozen:
         self.strides, self.channels, self.normalise = tuple(given), channels, normalise
         self.mean, self.std = whole.mean[0], whole.std[0]
         self.encoder = fused(whole.encoder).to(memory_format=torch.channels_last)
-
-    def to(
-        self,
-        device,  # where it computes from now on
-    ):  # itself
-        "Move to a device."
-        self.encoder = self.encoder.to(device)
-        return self
 
     @torch.inference_mode()
     def __call__(self, image):
@@ -350,7 +342,7 @@ def _elsewhere(m, reach):
     x = _places(m)
     return _nearest(x, x, forbid, chunk=w)
 
-# %% ../nbs/32_references.ipynb #b8c23709
+# %% ../nbs/32_references.ipynb #22b43c75
 def _autocorrelation(x):
     """Of a picture `(h w)`: `(h//2 + 1, 2 * (w//2) + 1)`, for shifts down from 0 on and across from
     -(w//2) on, each averaged over the pixels that overlap; 1 is the variance."""
@@ -394,6 +386,10 @@ def moved_median(
     """The median of copies that are moved by each shift, to and fro. Where no copy reaches, the
     picture stays. Raises `InputError` for no picture."""
     x = check_image(image)
+    for shift in listed("shifts", shifts):
+        pair = isinstance(shift, (tuple, list)) and len(shift) == 2
+        if not pair or not all(isinstance(v, int) for v in shift):
+            raise InputError(f"shifts: {shown(shift)}; give pairs of whole numbers (down, across)")
     copies = [_moved(x, s * dy, s * dx) for dy, dx in shifts for s in (1, -1)]
     ordered = torch.stack([x.new_full(x.shape, torch.inf), *copies]).sort(0).values
     n = ordered.isfinite().sum(0, keepdim=True)
@@ -529,7 +525,7 @@ def residual(
         )
     return [x - y for x, y in zip(a.maps, b.maps)]
 
-# %% ../nbs/32_references.ipynb #c7d52b07
+# %% ../nbs/32_references.ipynb #d9e09acf
 class Compared:
     """A rung together with what it leaves of clean pictures, each left out in turn: by that, what
     is left of others is whitened. A detector: `anomaly_map(image)`. Raises `InputError` as the rung
@@ -566,6 +562,7 @@ class Compared:
         whole = F.interpolate(total.sqrt(), size=seen.image.shape[1:], mode="bilinear")
         return ndimage.gaussian_filter(whole[0, 0].numpy(), self.blur)
 
+    @checked
     def anomaly_map(
         self,
         image,  # tensor `(c h w)` in [0, 1]
