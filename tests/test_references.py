@@ -117,8 +117,9 @@ def test_elsewhere_is_outside_the_radius(seen, radius):
         torch.testing.assert_close(got, brute(places, places, far), atol=1e-2, rtol=1e-3)
 
 
-def test_tiny_and_odd_pictures_on_every_rung(look, seen):
-    image = torch.rand(1, 7, 19, generator=torch.Generator().manual_seed(1))
+@pytest.mark.parametrize("h, w", [(7, 19), (5, 9), (65, 5), (33, 70)])
+def test_tiny_and_odd_pictures_on_every_rung(look, seen, h, w):
+    image = torch.rand(1, h, w, generator=torch.Generator().manual_seed(1))
     tiny = look(image)
     for rung in (Own(), Memory(seen), Die(look, image)):
         expected = rung(tiny)

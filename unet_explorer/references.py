@@ -6,8 +6,7 @@
 __all__ = ['STRIDES', 'RIM', 'FEWEST', 'listed', 'check_clean', 'Frozen', 'Seen', 'Features', 'Memory', 'Own', 'periods',
            'moved_median', 'Lattice', 'align', 'Die', 'SamePlace', 'residual', 'Compared', 'sees']
 
-# %% ../nbs/32_references.ipynb #0661706c
-import math
+# %% ../nbs/32_references.ipynb #26b3bf2f
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -216,7 +215,7 @@ def _some(maps, seed, most=40_000):
     places = torch.cat([_places(m) for m in maps])
     return places[_draw(len(places), most, seed)]
 
-# %% ../nbs/32_references.ipynb #c1df3a3f
+# %% ../nbs/32_references.ipynb #62bc6199
 def _nearest(x, known, forbid=None, chunk=256):
     """For each of the places `(n d)` the number of the one of `known` `(m d)` that is most like it.
     `forbid(d, i)` may raise the squared distances `(k m)` of the places from number i on."""
@@ -241,7 +240,8 @@ def _patches(seen):
 
 def _finest(seen):
     "The stride of the finest map."
-    return 2 ** round(math.log2(seen.image.shape[-1] / seen.maps[0].shape[-1]))
+    sides, places = seen.image.shape[1:], tuple(seen.maps[0].shape[1:])
+    return next(s for s in (2, 4, 8, 16, 32) if tuple(-(-n // s) for n in sides) == places)
 
 
 def _rebuilt(patches, seen):
