@@ -431,7 +431,7 @@ def test_references_are_sorted_by_author(site):
         "R. Two, *A*",
         "the E project, *F*",
     ]
-    rows = re.findall(r"(?m)^- (.*)$", site.book.pages["references.qmd"].body)
+    rows = re.findall(r"(?m)^- (.*)$", site.book.pages["literature.qmd"].body)
     heads = [re.match(r"((?:[A-ZÀ-Ý]\S*\.[ -]?)+)([^,.*]+?)(?:,| et al|\.)", row) for row in rows]
     last = [unicodedata.normalize("NFD", m[2].split()[-1].lower()) for m in heads if m]
     last = ["".join(c for c in name if not unicodedata.combining(c)) for name in last]
@@ -505,13 +505,13 @@ Mean IoU.
 """
 SIDE = """website: {sidebar: {contents: [index.ipynb,
   {section: All, contents: [00_tiny.ipynb, gone.ipynb]},
-  {section: Words, contents: [glossary.qmd, references.qmd]}]}}"""
+  {section: Words, contents: [glossary.qmd, literature.qmd]}]}}"""
 TINY = {
     "index.ipynb": "# Home\n> It.\n\nHello.\n\n## More\n",
     "00_tiny.ipynb": LESSON,
     "01_next.ipynb": NEXT,
     "glossary.qmd": WORDS,
-    "references.qmd": "---\ntitle: References\n---\n<!-- references -->\n",
+    "literature.qmd": "---\ntitle: References\n---\n<!-- references -->\n",
     "sidebar.yml": SIDE,
     "tiny.py": '__all__ = ["half"]\ndef half(n): return n / 2\n',
 }
@@ -541,7 +541,7 @@ def test_words_become_links(tiny):
     refs = [
         re.sub(r"<[^>]+>", "", x)
         for x in re.findall(
-            r"<li>(.*?)</li>", (site.out / "references.html").read_text().split("<main")[1]
+            r"<li>(.*?)</li>", (site.out / "literature.html").read_text().split("<main")[1]
         )
     ]
     assert refs == [
