@@ -572,7 +572,7 @@ class Compared:
         seen = self.look(image)
         return self.distance(seen, (rung or self.rung)(seen))
 
-# %% ../nbs/32_references.ipynb #cac8c162
+# %% ../nbs/32_references.ipynb #4eefda0e
 @checked
 def sees(
     compared: instance(Compared),  # a rung, and what it leaves of clean pictures
@@ -584,8 +584,10 @@ def sees(
     """How well a rung shows what is planted into clean pictures, each of them left out in turn.
     Raises `InputError` as `implant` and the rung do."""
     how = dict(kinds=("copy", "other"), blends=("poisson", "feather"), sizes=(10, 40)) | how
-    maps, truths = [], []
-    for i, image in enumerate(listed("clean", clean)):
+    clean, maps, truths = listed("clean", clean), [], []
+    if not clean:
+        raise InputError("sees: no clean pictures; give those that the rung was built from")
+    for i, image in enumerate(clean):
         planted, label, _ = implant(image, seed + i, clean[i - 1], **how)
         seen = compared.look(planted)
         maps.append(compared.distance(seen, compared.rung(seen, without=i)).ravel())
