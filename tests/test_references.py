@@ -137,10 +137,9 @@ def test_periods_of_a_drawn_lattice(down, across):
     noise = 0.1 * np.random.default_rng(0).standard_normal(spots.shape)
     image = torch.from_numpy((0.2 + 0.6 * spots + noise).clip(0, 1).astype(np.float32))[None]
     shifts, clear = periods(image, most=4)
-    away = min(abs(u - k * down) + abs(v - k * across) for u, v in shifts for k in (-2, -1, 1, 2))
     steps = [basis @ s for s in shifts]
     assert all(np.abs(s - s.round()).max() < 0.15 for s in steps), (shifts, steps)
-    assert clear > 0.7 and (away < 3 or len(shifts) > 1)
+    assert shifts and clear > 0.7
 
 
 def test_no_lattice_is_said(look):
@@ -150,7 +149,7 @@ def test_no_lattice_is_said(look):
     with pytest.raises(InputError, match="no lattice in this picture"):
         Lattice(look)(look(smooth))
     assert periods(torch.full((1, 50, 50), 0.5))[1] < 0.9
-    assert periods(torch.rand(1, 3, 200))[1] >= 0
+    assert periods(torch.rand(1, 3, 200)) == ([], 0.0)
 
 
 def test_the_median_outvotes_one_fault_and_keeps_what_no_copy_reaches():
