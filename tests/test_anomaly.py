@@ -4,13 +4,10 @@ import numpy as np
 import pytest
 import torch
 from unet_explorer.anomaly import (
-    FEWEST,
     LOSSES,
     PerPlace,
     averages_kept,
-    align,
     anomaly_map,
-    check_clean,
     conformal,
     contrast,
     fit_normal,
@@ -19,6 +16,7 @@ from unet_explorer.anomaly import (
 from unet_explorer.baselines import Difference, PaDiM, PatchCore, coreset, in_one
 from unet_explorer.effunet import EffUNet, restore, save
 from unet_explorer.contracts import InputError
+from unet_explorer.references import FEWEST, align, check_clean
 from unet_explorer.simulate import inspection_set
 from unet_explorer.train import Training
 
