@@ -47,7 +47,7 @@ setup(
     license="Apache-2.0",
     keywords=cfg["keywords"].split(),
     packages=find_packages(include=["unet_explorer", "unet_explorer.*"]),
-    package_data={"unet_explorer": ["*.txt", "*.js", "*.css", "*.pyi", "py.typed"]},
+    package_data={"unet_explorer": ["*.txt", "comparator.*", "*.js", "*.css", "*.pyi", "py.typed"]},
     python_requires=f">={cfg['min_python']}",
     install_requires=cfg["requirements"].split(),
     extras_require=extras,

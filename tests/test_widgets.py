@@ -51,7 +51,7 @@ def looks(page):
 
 def test_the_book_has_its_widgets():
     lessons = {"index", "07_sliders", "19_unet_ledger", "16_upsample", "17_scaling", "22_effunet"}
-    assert lessons | {"24_metrics", "27_mosaics", "33_anomaly"} <= set(WIDGETS)
+    assert lessons | {"24_metrics", "27_mosaics", "35_anomaly"} <= set(WIDGETS)
     assert len(WIDGETS["16_upsample"]) == 3
     heaviest = max(len(html) for widgets in WIDGETS.values() for html in widgets)
     assert heaviest < 1_000_000, "a widget may weigh 1 MB"
@@ -82,7 +82,7 @@ def test_every_control_moves_a_picture(stem, visit, tmp_path):
 # their code runs in seconds; `make test-slow` takes more
 QUICK = ("index", "19_unet_ledger", "17_scaling", "24_metrics")
 # these define the engine itself, or show a training, which another machine repeats only nearly
-ELSE = ("07_sliders", "16_upsample", "27_mosaics", "33_anomaly")
+ELSE = ("07_sliders", "16_upsample", "27_mosaics", "35_anomaly")
 
 
 def drawn(stem, monkeypatch):

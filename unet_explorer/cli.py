@@ -197,12 +197,14 @@ def segment(
     print(f"wrote {out}/report.html, classes.csv, objects.csv, masks/, overlays/{more}")
     return 1 if done.skipped else 0
 
-# %% ../nbs/56_cli.ipynb #8bc0aad0
+# %% ../nbs/56_cli.ipynb #17dc1592
 @checked
 def defects_fit(
     clean,  # folder of clean pictures of one size and magnification
     *,
     out: str,  # folder for the model
+    reference: str | None = None,  # folder of another die: pictures of the same names
+    method: str = "auto",  # what to compare with: auto, own, lattice, memory or place
     fpr: Share = 0.05,  # promised share of clean pictures that raise an alarm
     bar: BarRows = "auto",  # info bar: auto, keep, or rows at the bottom that are no specimen
     pixel_nm: Positive | None = None,  # size of a pixel in nm; left out: as the files say
@@ -214,15 +216,16 @@ def defects_fit(
     Examples:
 
         unet-explorer defects fit clean/ --out normal/
-        unet-explorer defects fit clean/ --fpr 0.01 --minutes 20 --out normal/"""
+        unet-explorer defects fit clean/ --fpr 0.01 --minutes 20 --out normal/
+        unet-explorer defects fit clean/ --reference other_die/ --out pair/"""
     given = flat(locals())
     from unet_explorer.inspection import fit_folder
 
     repeat = again(["unet-explorer", "defects", "fit"], defects_fit, given)
     place = _place(out, overwrite, learning["resume"], clean)
-    training = _training(learning, 8)
+    training = _training(learning, 4)
     how = dict(place, settings=settings_of("defects fit", given), again=repeat)
-    how |= dict(fpr=fpr, pixel_nm=pixel_nm, bar=bar)
+    how |= dict(fpr=fpr, pixel_nm=pixel_nm, bar=bar, references=reference, method=method)
     result = fit_folder(clean, out, training, **how)
     for note in result["notes"]:
         print(f"note: {in_options(note, given, PHRASES)}")
@@ -239,8 +242,12 @@ def defects_fit(
 def defects_find(
     image,  # an image, or a folder of images
     *,
-    model: str,  # folder that 'defects fit' wrote
     out: str,  # folder for maps/, labels/, masks/, overlays/, defects.csv, coco.json, report.html
+    model: str | None = None,  # folder that 'defects fit' wrote; left out: without clean pictures
+    reference: str | None = None,  # folder of another die: pictures of the same names
+    method: str = "auto",  # without a model, compare with: auto, own, lattice, memory or place
+    fpr: Share | None = None,  # share of clean pictures that raise an alarm; the model's, or 0.05
+    calibrate: str = "clean",  # who sets the threshold: the clean pictures, or this lot itself
     threshold: Number | None = None,  # alarm is where the map is larger; left out: as promised
     min_px: Count = 1,  # drop alarms of fewer pixels
     overwrite: bool = False,  # replace an earlier result in the --out folder
@@ -250,14 +257,18 @@ def defects_find(
 
     Examples:
 
+        unet-explorer defects find new_images/ --out found/
         unet-explorer defects find new_images/ --model normal/ --out found/
+        unet-explorer defects find new_images/ --reference other_die/ --out found/
         unet-explorer defects find wafer.tif --model normal/ --min-px 20 --out found/"""
     repeat = again(["unet-explorer", "defects", "find"], defects_find, flat(locals()))
-    model_folder(model)
+    if model is not None:
+        model_folder(model)
     from unet_explorer.folders import pictures_in
     from unet_explorer.inspection import find_folder
 
     how = dict(threshold=threshold, min_px=min_px, overwrite=overwrite)
+    how |= dict(reference=reference, method=method, fpr=fpr, calibrate=calibrate)
     how |= dict(cutting, again=lambda: _keep_settings(out, repeat()))
     found, skipped = find_folder(image, model, out, **how, say=_aside)
     n = len(pictures_in(Path(image), without=Path(out))) - len(skipped)

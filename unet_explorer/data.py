@@ -181,7 +181,7 @@ LESSON_DATA = {
     ),
     "elpv-dataset": (
         "2,624 pictures of solar cells, functional or defective",
-        "33_anomaly, 43_classify_detect",
+        "35_anomaly, 43_classify_detect",
         "CC BY-NC-SA 4.0",
         "Buerhop-Lutz et al. 2018; Deitsch et al. 2019, doi 10.1016/j.solener.2019.02.067",
     ),

@@ -36,13 +36,13 @@ _Tested = number("a share from 0 to below 1, such as 0.2", lambda v: 0 <= v < 1)
 @checked
 def learning(
     *,
-    minutes: Positive | None = None,  # training time; demo 4, train 10, defects fit 8
+    minutes: Positive | None = None,  # training time; demo 4, train 10, defects fit 4
     steps: Count | None = None,  # training steps instead of minutes: can be repeated exactly
     seed: Seed = 0,  # for everything random
     precision: str = "auto",  # fp32, bf16, or auto: the faster of the two
     size: _Side | None = None,  # side of a training crop in pixels; 256, defects fit 128
     batch_size: _Side | None = None,  # crops per step; 4, defects fit 8
-    lr: Rate | None = None,  # highest learning rate; 0.003, defects fit 0.001
+    lr: Rate | None = None,  # highest learning rate; 0.003, defects fit 0.0005
     workers: Whole = 0,  # processes that prepare crops; 0 is best on small machines
     device: str | None = None,  # cpu, cuda, mps; left out: the GPU if there is one
     resume: bool = False,  # go on with the training that was stopped in the --out folder

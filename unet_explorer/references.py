@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['STRIDES', 'RIM', 'FEWEST', 'listed', 'check_clean', 'Frozen', 'Seen', 'Features', 'Memory', 'Own', 'periods',
-           'moved_median', 'Lattice', 'align', 'Die', 'SamePlace', 'residual', 'Compared', 'sees']
+           'moved_median', 'Lattice', 'align', 'Die', 'SamePlace', 'residual', 'difference', 'Usual', 'Compared',
+           'sees']
 
 # %% ../nbs/32_references.ipynb #26b3bf2f
 from collections.abc import Callable
@@ -263,7 +264,7 @@ def _all_seen(who, seen):
             )
     return seen
 
-# %% ../nbs/32_references.ipynb #22bd388c
+# %% ../nbs/32_references.ipynb #e91984d4
 class Memory:
     """What is most like it in pictures seen before: clean ones, or the others of a lot. Every place
     of every map is looked up by itself (after PatchCore, Roth et al. 2022, whose choice of what to
@@ -287,6 +288,14 @@ class Memory:
             self.owner.append(owner[some])
         patches = torch.cat([_patches(s) for s in seen])
         self.patches = patches[_draw(len(patches), keep, seed)]
+
+    def belong_to(
+        self,
+        owners,  # for each of the pictures that it was made of, a number
+    ):
+        "Give the pictures other numbers, such as one for all pieces of a picture."
+        new = torch.tensor(listed("owners", owners))
+        self.owner = [new[o] for o in self.owner]
 
     def __call__(
         self,
@@ -511,7 +520,7 @@ class SamePlace:
         maps = [(m - o) / n for m, o in zip(self.sums.maps, own.maps)]
         return Seen((self.sums.image - own.image) / n, maps)
 
-# %% ../nbs/32_references.ipynb #f1e38dfe
+# %% ../nbs/32_references.ipynb #84de3df8
 def residual(
     seen,  # a picture with its features
     expected,  # what should be there, as a rung gives it
@@ -525,7 +534,35 @@ def residual(
         )
     return [x - y for x, y in zip(a.maps, b.maps)]
 
-# %% ../nbs/32_references.ipynb #d9e09acf
+
+def difference(
+    seen,  # a picture with its features
+    expected,  # what should be there, as a rung gives it
+) -> torch.Tensor:  # `(1 h w)`, in standard deviations of the picture
+    """What differs, pixel by pixel: the mean over the channels. Raises `InputError` for pictures of
+    different sizes."""
+    a, b = (s.image for s in _all_seen("difference", [seen, expected]))
+    if a.shape != b.shape:
+        raise InputError(
+            f"difference: pictures of {tuple(a.shape)} and of {tuple(b.shape)}; "
+            "they must be of one size"
+        )
+    return (a - b).mean(0, keepdim=True) / (a.std() + 1e-3)
+
+# %% ../nbs/32_references.ipynb #5050a9b4
+class Usual(NamedTuple):
+    "What is usually left of clean pictures: roots of mean squares."
+
+    pixels: torch.Tensor  # `(1,)`, of `difference`
+    maps: list  # `(d,)` for each stride, of `residual`
+
+
+def _root_mean_square(maps, axes):
+    "Over all places of maps of one stride; never 0."
+    squares = torch.stack([m.pow(2).mean(axes) for m in maps])
+    return squares.mean(0).sqrt().clamp_min(1e-3)
+
+
 class Compared:
     """A rung together with what it leaves of clean pictures, each left out in turn: by that, what
     is left of others is whitened. A detector: `anomaly_map(image)`. Raises `InputError` as the rung
@@ -545,8 +582,13 @@ class Compared:
         if len(clean) < 2:
             raise InputError(f"Compared: {len(clean)} clean pictures; give two or more")
         self.look, self.rung, self.blur = look, rung, blur
-        left = [residual(s, rung(s, without=i)) for i, s in enumerate(map(look, clean))]
-        self.white = [_whitening(_some(maps, 0), shrink) for maps in zip(*left)]
+        pairs = [(s, rung(s, without=i)) for i, s in enumerate(map(look, clean))]
+        left = list(zip(*(residual(*pair) for pair in pairs)))
+        self.white = [_whitening(_some(maps, 0), shrink) for maps in left]
+        self.usual = Usual(
+            _root_mean_square([difference(*pair) for pair in pairs], (1, 2)),
+            [_root_mean_square(maps, (1, 2)) for maps in left],
+        )
 
     def distance(
         self,

@@ -1,0 +1,250 @@
+"""The comparator in the wheel: a judge (`comparator.Judge`) for products that it never saw.
+
+It is trained on simulated products and on a few freely licensed textures, each seen through several
+rungs of the ladder (`references`): the picture itself, a memory of eight clean pictures, another
+die, the lattice. Never used: layers 6-9, contacts wider than 160 nm at 4 nm, and a dose below 30,
+which are the contest's test; solar cells; circuit boards; and all that is not named here.
+
+    python bench/comparator.py [--quick]
+
+It writes unet_explorer/comparator.safetensors (half precision) and comparator.json: recipe, seed,
+licences, what was measured. The examples are kept in a folder of their own, `pool/` beside this
+file, and are made once."""
+
+import json
+import multiprocessing
+import sys
+from pathlib import Path
+
+import numpy as np
+import torch
+from common import facts
+from contest import layers
+from scipy import ndimage
+from unet_explorer.comparator import Judge, evidence, train_judge
+from unet_explorer.effunet import write_tensors
+from unet_explorer.implant import implant
+from unet_explorer.physical_defects import DEFECTS
+from unet_explorer.references import Compared, Die, Features, Lattice, Memory, Own, periods
+from unet_explorer.simulate import inspection_set
+from unet_explorer.train import Training
+
+QUICK = "--quick" in sys.argv
+SEED = 0
+STEPS = 2 if QUICK else 2800  # of 8 crops of 128x128
+N = dict(simulated=2, binary=1, textures=1) if QUICK else dict(simulated=84, binary=28, textures=24)
+CLEAN, FAULTY, PLANTED, FRESH = 8, 8, 4, 2  # pictures of each product
+SIDE = 128 if QUICK else 256
+POOL = Path(__file__).parent / ("pool_quick" if QUICK else "pool")
+TEXTURES = ("brick", "grass", "gravel")  # of scikit-image, CC0
+CHANGES_METAL = ("open", "short", "mouse_bite", "protrusion")
+
+
+def simulated(k):
+    "Options of `inspection_set` for the k-th product, and a generator for its looks."
+    rng = np.random.default_rng([SEED, 1, k])
+    name = (*range(6), "lines", "contacts", "routed")[k % 9]
+    dose, blur = float(np.exp(rng.uniform(*np.log((30, 100))))), rng.uniform(2, 4.5)
+    layout = layers([name]) or ["routed"] if isinstance(name, int) else [name]
+    nm = rng.uniform(4, 7) if name == "contacts" else rng.uniform(2.2, 6)
+    how = dict(
+        layouts=layout,
+        pixel_nm=float(nm),
+        size=(SIDE, SIDE),
+        sem=dict(dose=(dose, dose * 1.35), blur_nm=(blur, blur + 0.5)),
+        reference=True,
+        offset_px=int(rng.integers(0, 9)),
+    )
+    return how, rng
+
+
+def worn(rng):
+    "The same blur, noise and tone curve for all pictures of a product."
+    sigma = rng.uniform(0.3, 1.3) * (rng.random() < 0.5)
+    noise = rng.uniform(0, 0.08) * (rng.random() < 0.5)
+    gamma, inverted = np.exp(rng.normal(0, 0.25)), rng.random() < 0.2
+
+    def look(image):
+        a = np.clip(image.numpy(), 0, 1) ** gamma
+        a = ndimage.gaussian_filter(1 - a if inverted else a, (0, sigma, sigma))
+        a = a + noise * rng.standard_normal(a.shape)
+        return torch.from_numpy(np.clip(a, 0, 1).astype(np.float32))
+
+    return look
+
+
+def binary(k):
+    "The same with two levels, as a board that was thresholded, with thick tracks."
+    rng = np.random.default_rng([SEED, 2, k])
+    how, _ = simulated((6, 8, 0, 2)[k % 4] + 9 * (k + 100))
+    how |= dict(pixel_nm=float(rng.uniform(1.0, 3.0)), sem=dict(dose=(300, 400), blur_nm=(1, 2)))
+    soft, inverted = rng.uniform(0, 1.2), rng.random() < 0.5
+    low, high = sorted(rng.uniform(0, 1, 2)) if rng.random() < 0.5 else (0, 1)
+    noise = rng.uniform(0, 0.03)
+
+    def look(image):
+        from skimage.filters import threshold_otsu
+
+        a = ndimage.gaussian_filter(image.numpy(), (0, 1.5, 1.5))
+        a = (a > threshold_otsu(a)).astype(np.float32)
+        a = ndimage.gaussian_filter(1 - a if inverted else a, (0, soft, soft))
+        a = low + (max(high - low, 0.3)) * a + noise * rng.standard_normal(a.shape)
+        return torch.from_numpy(np.clip(a, 0, 1).astype(np.float32))
+
+    return how, rng, look
+
+
+def texture(k):
+    "Clean pictures of a texture: the upper half for reference, the lower half to plant into."
+    from skimage import data
+
+    rng = np.random.default_rng([SEED, 3, k])
+    whole = getattr(data, TEXTURES[k % len(TEXTURES)])() / 255.0
+    whole = ndimage.zoom(whole, rng.uniform(0.6, 1.6), order=1)
+    side = min(SIDE, whole.shape[0] // 2 // 16 * 16, 192)
+    middle, look = whole.shape[0] // 2, worn(rng)
+
+    def cut(rows):
+        y = int(rng.integers(rows[0], rows[1] - side + 1))
+        x = int(rng.integers(0, whole.shape[1] - side + 1))
+        return look(torch.from_numpy(whole[None, y : y + side, x : x + side].astype(np.float32)))
+
+    upper = [cut((0, middle)) for _ in range(CLEAN)]
+    return upper, [cut((middle, whole.shape[0])) for _ in range(PLANTED + FAULTY // 2 + FRESH)], rng
+
+
+def planted(images, donors, rng, fresh):
+    "Pictures with implants, and some without."
+    out = []
+    for i, image in enumerate(images):
+        label = torch.zeros(image.shape[1:], dtype=torch.int64)
+        if i >= fresh:
+            donor = donors[int(rng.integers(len(donors)))]
+            sizes = (5.0, float(rng.choice([20, 40, 70])))
+            image, label, _ = implant(image, rng, donor, sizes=sizes, n=(1, 3))
+        out.append((image, label, None))
+    return out
+
+
+def with_defects(how, rng, seed):
+    "Pictures with physical defects: as many and as large ones as the layout has room for."
+    how = how | dict(per_image=int(rng.integers(1, 4)))
+    for largest in (45, 25, 12, 8):
+        try:
+            return inspection_set(FAULTY, seed=seed, size_px=(5, largest), **how)
+        except ValueError:
+            how["per_image"] = 1
+    return []
+
+
+def of_simulation(how, rng, look, seed, kinds=None):
+    "Clean pictures, their other dies, and triples: picture, label, other die or None."
+    clean = inspection_set(CLEAN, defects=(), seed=seed, **how)
+    more = inspection_set(PLANTED + FRESH, defects=(), seed=seed + 1, **how)
+    faulty = with_defects(dict(how, defects=kinds or tuple(DEFECTS)), rng, seed + 2)
+    images = [look(r["image"]) for r in clean]
+    rows = [(look(r["image"]), r["mask"], look(r["reference"])) for r in faulty]
+    rows += planted([look(r["image"]) for r in more], images, rng, FRESH)
+    return images, [look(r["reference"]) for r in clean], rows
+
+
+def product(job):
+    "Clean pictures, their other dies or None, and rows, of one product."
+    part, k = job
+    seed = 10_000 + 1000 * ("simulated", "binary", "textures").index(part) * 10 + 10 * k
+    if part == "simulated":
+        how, rng = simulated(k)
+        return of_simulation(how, rng, worn(rng), seed)
+    if part == "binary":
+        return of_simulation(*binary(k), seed, CHANGES_METAL)
+    images, others, rng = texture(k)
+    return images, None, planted(others, images, rng, FRESH)
+
+
+def rungs(look, clean, dies):
+    "Name: what compares, and what makes a rung for the die of a row."
+    found = {"own": Own(), "memory": Memory([look(c) for c in clean])}
+    if dies is not None:
+        found["die"] = lambda seen, without=None: Die(look, dies[without])(seen)
+    if min(periods(c, most=4)[1] for c in clean) > 0.9:
+        found["lattice"] = Lattice(look)
+    return {name: Compared(look, rung, clean) for name, rung in found.items()}
+
+
+def examples(clean, dies, rows):
+    "Packed evidence and label of each row, through each rung that there is."
+    look = Features(clean, whiten=False)
+    compared, out = rungs(look, clean, dies), []
+    for image, label, other in rows:
+        seen = look(image)
+        for name, c in compared.items():
+            if name == "die" and other is None:
+                continue
+            try:
+                expected = Die(look, other)(seen) if name == "die" else c.rung(seen)
+            except ValueError:  # no lattice in this one
+                continue
+            out.append((name, evidence(seen, expected, c), label.to(torch.uint8)))
+    return out
+
+
+def make(job):
+    "The examples of one product, kept in a file."
+    torch.set_num_threads(1)
+    path = POOL / f"{job[0]}{job[1]:03d}.pt"
+    if not path.is_file():
+        torch.save(examples(*product(job)), path)
+        print("made", path.name, flush=True)
+    return path
+
+
+def pool():
+    "The examples of all products, by file."
+    POOL.mkdir(exist_ok=True)
+    jobs = [(part, k) for part, n in N.items() for k in range(n)]
+    with multiprocessing.get_context("spawn").Pool(2) as workers:
+        return workers.map(make, jobs, chunksize=1)
+
+
+def balanced(rows, seed):
+    "Every rung, in shares that suit what people have: mostly no second die."
+    rng = np.random.default_rng(seed)
+    keep = {"own": 1.0, "memory": 0.6, "die": 0.6, "lattice": 1.0}
+    return [(p, label.long()) for name, p, label in rows if rng.random() < keep[name]]
+
+
+def main():
+    torch.set_num_threads(min(2, torch.get_num_threads()))
+    paths = pool()
+    held = paths[::17]  # products that choose the best epoch
+    rows, valid = [], []
+    for path in paths:
+        (valid if path in held else rows).extend(torch.load(path, weights_only=True))
+    rows, valid = balanced(rows, SEED), balanced(valid, SEED)[::4]
+    print(f"{len(rows)} examples, {len(valid)} to choose the epoch", flush=True)
+    judge = Judge(seed=SEED)
+    training = Training(steps=STEPS, size=128, bs=8, lr=1.5e-3, seed=SEED, bar="terminal")
+    done = train_judge(judge, rows, valid, training, epochs=14)
+    about = dict(
+        seed=SEED,
+        steps=done["steps"],
+        valid_dice=done["valid_dice"],
+        products=N,
+        examples=len(rows),
+        data="simulated products, layers 0-5 of ic_layout (CC BY 4.0, Rothaug et al. 2023) and "
+        f"drawn ones; scikit-image's {', '.join(TEXTURES)} (CC0)",
+        start="EfficientNet-lite0, ImageNet (Apache-2.0)",
+        recipe="bench/comparator.py",
+        facts=facts(),
+    )
+    if QUICK:
+        return about
+    folder = Path(__file__).resolve().parent.parent / "unet_explorer"
+    half = {k: v.half() if v.is_floating_point() else v for k, v in judge.state_dict().items()}
+    write_tensors(folder / "comparator.safetensors", half)
+    (folder / "comparator.json").write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
+    return about
+
+
+if __name__ == "__main__":
+    print(main())
