@@ -28,11 +28,11 @@ from unet_explorer.images import as_picture
 
 QUICK = "--quick" in sys.argv
 DATA = (
-    "DeepPCB (MIT, Tang et al. 2019, arXiv 1902.06197): 89 pairs of 640x640 from three boards; "
-    "many defects were added by hand by its authors. Boards apart"
+    "DeepPCB (MIT, Tang et al. 2019, arXiv 1902.06197): pairs of 640x640 from three boards, the "
+    "first 15 of each; many defects were added by hand by its authors. Boards apart"
 )
-CLEAN = 8 if QUICK else 24  # templates of the other boards
-LOT = 8 if QUICK else 29
+CLEAN = 8 if QUICK else 12  # templates of the other boards
+LOT = 8 if QUICK else 15
 
 
 def boards():
@@ -44,7 +44,7 @@ def boards():
             template = as_picture(row["template"], 1)
             boxes = [[b[k] for k in ("top", "left", "bottom", "right")] for b in row["boxes"]]
             out.setdefault(row["group"], []).append((image[:1], template, boxes, mask))
-    return {k: v[: 2 if QUICK else None] for k, v in out.items()}
+    return {k: v[: 2 if QUICK else 15] for k, v in out.items()}
 
 
 def peaks(m, least):

@@ -22,24 +22,20 @@ from unet_explorer.anomaly import fit_normal
 from unet_explorer.baselines import PaDiM, PatchCore
 from unet_explorer.metrics import auroc
 from unet_explorer.promise import conformal, lot_threshold
-from unet_explorer.train import Training
 
 QUICK = "--quick" in sys.argv
 FOLDS = (0,) if QUICK else (0, 1, 2)
 SIZES = (6.0, 60.0)  # cracks are thin and dark areas large
 # N_TEST functional cells and as many defective ones
 N_TRAIN, N_HELD, N_TEST, FPR = (8, 19, 4, 0.05) if QUICK else (200, 99, 150, 0.05)
-STEPS = 2 if QUICK else 300
 
 
-def ours(clean, seed, method="auto", steps=0):
-    training = Training(steps=steps, seed=seed, bar=False, size=128) if steps else None
-    return fit_normal(clean, training, method=method, sizes=SIZES, seed=seed)
+def ours(clean, seed, method="auto"):
+    return fit_normal(clean, method=method, sizes=SIZES, seed=seed)
 
 
 METHODS = {
-    "ours": partial(ours, steps=STEPS),
-    "ours, judge as it comes": ours,
+    "ours": ours,
     "rung: memory": partial(ours, method="memory"),
     "rung: place": partial(ours, method="place"),
     "rung: own": partial(ours, method="own"),
@@ -197,10 +193,10 @@ def table(runs):
 def main():
     torch.set_num_threads(min(2, torch.get_num_threads()))
     images, probability, kind = cells()
-    same = dict(data=SOURCE, steps=STEPS, fpr=FPR)
+    same = dict(data=SOURCE, fpr=FPR)
     old = {} if QUICK else earlier("elpv", **same).get("types", {})
     runs = {w: {n: m["folds"] for n, m in old.get(w, {}).items()} for w in ("mono", "poly")}
-    for name in [*[m for m in METHODS if m != "ours"], LOT, "ours"]:
+    for name in [*METHODS, LOT]:
         for which in runs:
             for fold in FOLDS:
                 first = next((n for n in runs[which] if n.split(" | ")[0] == name), None)

@@ -92,7 +92,7 @@ class Tail:
         below = np.minimum(values - self.at[0], 0) * first
         return (inside + beyond + below).astype(np.float32)
 
-# %% ../nbs/35_anomaly.ipynb #c3e9403a
+# %% ../nbs/35_anomaly.ipynb #f073869d
 DETECTOR = 1  # of config.json: the format of what is kept
 KNOTS = 12  # of a `Tail`
 BLUR = 4.0  # smoothing of the distance, in pixels
@@ -155,7 +155,7 @@ class Detector:
     ) -> dict:  # "judge" and "distance": maps `(h w)`
         "What the judge says, and how far the features are from what should be there."
         seen = self.compared.look(image)
-        expected = _expected(self._rung(reference), seen, without, self.compared)
+        expected = self._rung(reference)(seen, without=without)
         packed = evidence(seen, expected, self.compared)
         says = ndimage.gaussian_filter(judged(self.judge, packed, image.shape[1:]), 1.0)
         return dict(judge=says, distance=self.compared.distance(seen, expected))
@@ -182,23 +182,26 @@ class Detector:
 
 _WORDS = dict(
     own="the rest of the same picture",
-    lattice="the picture moved by its own periods",
+    lattice="the picture moved by its own periods, or its rest where it has none",
     memory="pictures that it remembers",
     place="the same place on clean pictures",
     die="another die",
 )
 
 
-def _expected(rung, seen, without, compared):
-    "What should be there; where a picture has no lattice, the rest of it says."
-    try:
-        return rung(seen, without=without)
-    except InputError:
-        if not isinstance(rung, Lattice):
-            raise
-        return Own()(seen)
+class _Repeats:
+    "The picture moved by its own periods; where it has none, the rest of it says."
 
-# %% ../nbs/35_anomaly.ipynb #a500e33e
+    def __init__(self, look):
+        self.lattice, self.own = Lattice(look), Own()
+
+    def __call__(self, seen, without=None):
+        try:
+            return self.lattice(seen)
+        except InputError:
+            return self.own(seen)
+
+# %% ../nbs/35_anomaly.ipynb #755e2ef2
 class _Dies:
     "The other die of each clean picture, as a rung."
 
@@ -248,16 +251,12 @@ def _rungs(look, clean, seen, methods, references):
         "own": Own,
         "memory": lambda: Memory(seen),
         "place": lambda: SamePlace(seen),
-        "lattice": lambda: Lattice(look),
+        "lattice": lambda: _Repeats(look),
     }
-    alone = methods == ["lattice"]  # nothing else was asked for
-    if "lattice" in methods and not alone and not all(map(_has_lattice, clean[:: len(clean) // 8])):
+    some = [periods(c, most=4)[1] > 0.9 for c in clean[:: len(clean) // 8]]
+    if len(methods) > 1 and np.mean(some) < 0.25:
         methods = [name for name in methods if name != "lattice"]
     return {name: make[name]() for name in methods}
-
-
-def _has_lattice(image):
-    return periods(image, most=4)[1] > 0.9
 
 # %% ../nbs/35_anomaly.ipynb #3e6da257
 def _planted(clean, numbers, seed, **how):
@@ -308,7 +307,7 @@ def _calibrated(detector, clean, most=16):
         detector.tails[name] = Tail(np.stack([m[name][::2, ::2] for m in maps]))
     return detector
 
-# %% ../nbs/35_anomaly.ipynb #5233214d
+# %% ../nbs/35_anomaly.ipynb #68a14c42
 def _chosen(look, clean, rungs, judge, plants):
     "The detector whose rung sees most of what was planted, and what each rung sees."
     detectors = {
@@ -329,9 +328,8 @@ def _examples(detector, clean, seed, sizes, n):
         if rng.random() < 0.85:
             donor = clean[int(rng.integers(len(clean)))]
             image, label, _ = implant(image, rng, donor, sizes=sizes, n=(1, 4))
-        rung = detector.compared.rung
         seen = detector.compared.look(image)
-        expected = _expected(rung, seen, i, detector.compared)
+        expected = detector.compared.rung(seen, without=i)
         out.append((evidence(seen, expected, detector.compared), label))
     return out
 
@@ -445,7 +443,7 @@ def save_detector(
     with write_atomic(Path(folder) / "config.json") as tmp:
         tmp.write_text(text, encoding="utf-8")
 
-# %% ../nbs/35_anomaly.ipynb #c7114af2
+# %% ../nbs/35_anomaly.ipynb #aab103e7
 def _said(path):
     "`(how, about)` of a detector, from its config.json."
     try:
@@ -499,7 +497,7 @@ def _rung_of(method, look, kept):
         rung.seen, rung.n = [], 1
         rung.sums = Seen(kept["image"], _listed(kept, "map"))
         return rung
-    return {"own": Own, "lattice": lambda: Lattice(look), "die": lambda: None}[method]()
+    return {"own": Own, "lattice": lambda: _Repeats(look), "die": lambda: None}[method]()
 
 
 def _checked_shapes(tensors, channels):
