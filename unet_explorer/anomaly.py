@@ -99,7 +99,7 @@ class Tail:
         below = np.minimum(values - self.at[0], 0) * first
         return (inside + beyond + below).astype(np.float32)
 
-# %% ../nbs/35_anomaly.ipynb #addcac24
+# %% ../nbs/35_anomaly.ipynb #bee034ed
 DETECTOR = 1  # of config.json: the format of what is kept
 BLUR = 4.0  # smoothing of the distance, in pixels
 METHODS = ("own", "lattice", "memory", "place")  # rungs that need no second picture
@@ -145,6 +145,11 @@ class Detector:
     def needs_reference(self):
         "Whether it compares with another die."
         return self.method == "die"
+
+    @property
+    def size(self):
+        "Height and width that its pictures must have; None: any."
+        return tuple(self.compared.rung.sums.image.shape[1:]) if self.method == "place" else None
 
     def _rung(self, reference):
         if self.needs_reference != (reference is not None):
@@ -503,7 +508,7 @@ def save_detector(
     with write_atomic(Path(folder) / "config.json") as tmp:
         tmp.write_text(text, encoding="utf-8")
 
-# %% ../nbs/35_anomaly.ipynb #14ec5ea6
+# %% ../nbs/35_anomaly.ipynb #27b148bb
 def _said(path):
     "`(how, about)` of a detector, from its config.json."
     try:
@@ -641,7 +646,7 @@ def load_detector(
             f"{folder / 'model.safetensors'}: does not fit config.json or is damaged "
             f"({first_line(e)}); copy the folder again, or fit again"
         ) from None
-    detector.about = about
+    detector.about = about | dict(method=detector.method, says=detector.says)
     return detector
 
 # %% ../nbs/35_anomaly.ipynb #71d00e20
