@@ -10,6 +10,7 @@ import tifffile
 import torch
 from test_cli import refused, unet_explorer
 from unet_explorer import inspection
+from unet_explorer.anomaly import Detector
 from unet_explorer.contracts import InputError
 from unet_explorer.files import load_image, load_mask
 from unet_explorer.headers import pixel_size_nm
@@ -35,7 +36,8 @@ def model(clean, tmp_path_factory):
     "A model of two steps, at 4 nm per pixel."
     out = tmp_path_factory.mktemp("fit") / "model"
     code, printed, err = unet_explorer(
-        "defects", "fit", clean, "--out", out, "--steps", 2, "--precision", "fp32", "--pixel-nm", 4
+        *("defects", "fit", clean, "--out", out, "--steps", 2, "--batch-size", 2),
+        *("--method", "memory", "--pixel-nm", 4),
     )
     assert code == 0 and "11 clean pictures to learn from, 19 for the threshold" in printed, err
     return out
@@ -75,6 +77,8 @@ def test_what_fit_writes(model):
         and about["fpr"] == 0.05
         and about["pixel_nm"] == 4
         and about["threshold"] == metrics["threshold"]
+        and about["method"] == config["how"]["method"] == "memory"
+        and set(about["sees"]) == {"memory", "memory, trained on"}
     )
     train, held = metrics["data"]["train"], metrics["data"]["threshold"]
     assert (
@@ -228,7 +232,9 @@ def test_another_look_is_said(model, clean, tmp_path):
             + 0.3 * torch.randn(image.shape, generator=torch.Generator().manual_seed(0))
         ).clamp(0, 1),
     )
-    find_folder(noisy, model, tmp_path / "out")
+    said = []
+    find_folder(noisy, model, tmp_path / "out", say=said.append)
+    assert any("(calibrate='lot')" in line for line in said)
     assert "The promised rate does not hold" in (tmp_path / "out" / "report.html").read_text()
     find_folder(clean / "die1.png", model, tmp_path / "out2")
     assert "does not hold" not in (tmp_path / "out2" / "report.html").read_text()
@@ -367,7 +373,7 @@ def test_wrong_models(clean, tmp_path):
 
 
 def test_two_heaps_keep_the_promise_possible():
-    from unet_explorer.anomaly import conformal
+    from unet_explorer.promise import conformal
 
     for n in range(27, 400, 13):
         conformal(np.arange(two_heaps(n, 0.05)), 0.05)
@@ -432,17 +438,19 @@ def test_pixel_size_of_others(tmp_path):
 
 
 def test_fit_repeats(clean, tmp_path):
-    how = Training(steps=2, precision="fp32", bar=False)
-    a, b = (fit_folder(clean, tmp_path / k, how) for k in "ab")
+    how = Training(steps=2, bs=2, bar=False)
+    a, b = (fit_folder(clean, tmp_path / k, how, method="place") for k in "ab")
     assert a["threshold"] == b["threshold"]
     weights = [(tmp_path / k / "model.safetensors").read_bytes() for k in "ab"]
     assert weights[0] == weights[1]
 
 
 def test_what_was_noted_is_kept(clean, tmp_path):
-    result = fit_folder(clean, tmp_path, Training(steps=1, precision="fp32", bar=False), bar=8)
+    how = Training(steps=1, bs=2, bar=False)
+    result = fit_folder(clean, tmp_path, how, bar=8, method="place")
     kept = json.loads((tmp_path / "metrics.json").read_text())
     assert kept["notes"] == result["notes"] and "info bar: 8 rows" in kept["notes"][0]
+    assert kept["notes"][-1].startswith("Compared with: place; believed: ")
 
 
 @pytest.mark.parametrize(
@@ -456,6 +464,9 @@ def test_what_was_noted_is_kept(clean, tmp_path):
         ("shape", [], "height and width"),
         ("shape", [80, "96"], "height and width"),
         ("shape", 80, "height and width"),
+        ("sees", [3], "what each method sees"),
+        ("sees", {"memory": "much"}, "what each method sees"),
+        ("sees", {"memory": {"both": "0.3"}}, "what each method sees"),
     ],
 )
 def test_a_config_with_a_gap_is_one_line(model, clean, tmp_path, name, value, rule):
@@ -480,3 +491,277 @@ def test_what_older_versions_did_not_keep_is_no_fault(model, clean, tmp_path, na
     del config["about"][name]
     (tmp_path / "model" / "config.json").write_text(json.dumps(config))
     find_folder(clean / "die0.png", tmp_path / "model", tmp_path / "out")
+
+
+# Without clean pictures, with another die, and a lot that sets its own threshold ------------------
+
+
+@pytest.fixture(scope="module")
+def lot(tmp_path_factory):
+    "Twenty pictures, two of them with a defect, and what is known of those: name, truth."
+    folder = tmp_path_factory.mktemp("lot")
+    rows = inspection_set(20, defects=(), seed=2, **SETTING)
+    planted = {}
+    for i, r in enumerate(rows):
+        image = r["image"].clone()
+        if i in (4, 11):
+            image[:, 30:42, 40:52] = 0.95
+            planted[f"{i}"] = (30, 42, 40, 52)
+        save_image(folder / f"{i}.png", image)
+    return folder, planted
+
+
+def strongest(rows, planted):
+    "Whether the strongest alarms are what was planted."
+    best = rows[: len(planted)]
+    inside = [
+        t - 4 <= row["y"] <= b + 4 and left - 4 <= row["x"] <= right + 4
+        for row in best
+        for t, b, left, right in [planted.get(row["image"], (1e9,) * 4)]
+    ]
+    return {row["image"] for row in best} == set(planted) and all(inside)
+
+
+def test_a_lot_is_its_own_reference(lot, tmp_path):
+    "By the command line; nothing is trained, and no model is given."
+    folder, planted = lot
+    out = tmp_path / "out"
+    code, printed, err = unet_explorer("defects", "find", folder, "--out", out)
+    assert code == 0 and "of 20 pictures" in printed, err
+    assert "No model was given: these pictures are their own reference. Compared with: " in err
+    table = list(csv.DictReader((out / "defects.csv").open(encoding="utf-8-sig")))
+    rows = [r | dict(x=float(r["x"]), y=float(r["y"])) for r in table]
+    assert strongest(rows, planted)
+    for kind, suffix in dict(maps="tif", labels="tif", masks="png", overlays="png").items():
+        assert len(list((out / kind).glob(f"*.{suffix}"))) == 20
+    assert {p.name for p in out.glob("*.*")} >= {"coco.json", "report.html", "settings.toml"}
+    page = (out / "report.html").read_text(encoding="utf-8")
+    assert "No model was given" in page and "set the threshold themselves" in page
+    assert "<td>none</td>" in page and "does not hold" not in page
+
+
+@pytest.mark.parametrize("method", ["own", "memory", "place"])
+def test_a_lot_is_compared_as_it_is_said(lot, tmp_path, method):
+    folder, planted = lot
+    rows, skipped = find_folder(folder, out=tmp_path, method=method, fpr=0.1)
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert strongest(rows, planted) and not skipped
+    assert f"Compared with: {method};" in page and "in 10.0% of the clean" in page
+
+
+def test_a_picture_of_a_lot_is_not_compared_with_itself(lot, tmp_path, monkeypatch):
+    "Else a memory would find every defect in it again."
+    looked, whole = [], Detector.anomaly_map
+
+    def spy(self, image, reference=None, without=None):
+        looked.append(without)
+        return whole(self, image, reference, without)
+
+    monkeypatch.setattr(Detector, "anomaly_map", spy)
+    find_folder(lot[0], out=tmp_path, method="memory")
+    for_the_threshold, for_the_result = looked[:20], looked[20:]
+    assert sorted(for_the_threshold) == sorted(for_the_result) == list(range(20))
+
+
+def test_a_lot_that_is_too_small(lot, tmp_path):
+    folder, _ = lot
+    few = tmp_path / "few"
+    few.mkdir()
+    for i in range(5):
+        shutil.copy(folder / f"{i}.png", few)
+    line = refused("defects", "find", few, "--out", tmp_path / "out")
+    assert "5 pictures make 5 pieces" in line and "give a model" in line
+    assert not (tmp_path / "out").exists()
+    large = load_image(folder / "4.png").repeat(1, 4, 4)[:, :, :340]
+    save_image(tmp_path / "one" / "large.png", large)
+    find_folder(tmp_path / "one", out=tmp_path / "out")
+    assert (tmp_path / "out" / "report.html").exists(), "one picture of 20 pieces is a lot"
+    for method, why in dict(memory="8 pictures to remember", place="takes 20 pictures").items():
+        line = refused(
+            "defects", "find", tmp_path / "one", "--out", tmp_path / "no", "--method", method
+        )
+        assert why in line and not (tmp_path / "no").exists()
+
+
+def test_pieces_with_nothing_on_them_are_no_reference(lot, tmp_path):
+    folder, _ = lot
+    image = load_image(folder / "0.png").repeat(1, 5, 4)
+    image[:, :70] = 0.3
+    save_image(tmp_path / "in" / "a.png", image)
+    assert find_folder(tmp_path / "in", out=tmp_path / "out").skipped == []
+
+
+def test_ways_that_exclude_each_other(lot, model, tmp_path):
+    folder, _ = lot
+    find = ("defects", "find", folder, "--out", tmp_path / "out")
+    for words, rule in (
+        (("--model", model, "--method", "own"), "a model has its own"),
+        (("--reference", folder, "--method", "own"), "leave one of the two out"),
+        (("--method", "padim"), "--method padim is not known"),
+        (("--calibrate", "me"), "--calibrate me is not known"),
+        (("--model", model, "--reference", folder), "leave the reference out"),
+        (("--fpr", 2), "above 0 and below 1"),
+    ):
+        line = refused(*find, *words)
+        assert rule in line, line
+    assert "cannot promise" in refused(*find, "--model", model, "--fpr", 0.001)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_stopped_lot_goes_on_and_ends_as_if_it_had_not(lot, tmp_path, monkeypatch):
+    folder, _ = lot
+    here = tmp_path / "in"
+    shutil.copytree(folder, here)
+    save, count = inspection.save_mask, [0]
+
+    def stop(path, mask):
+        count[0] += 1
+        if count[0] == 8:
+            raise KeyboardInterrupt
+        save(path, mask)
+
+    with monkeypatch.context() as m:
+        m.setattr(inspection, "save_mask", stop)
+        with pytest.raises(KeyboardInterrupt, match="7 pictures are done"):
+            find_folder(here, out=tmp_path / "out", method="memory")
+    said = []
+    rows = find_folder(here, out=tmp_path / "out", method="memory", say=said.append).alarms
+    assert "going on: 7 of 20 pictures were done" in said
+    assert rows == find_folder(here, out=tmp_path / "whole", method="memory").alarms
+    maps = [sorted((tmp_path / k / "maps").glob("*.tif")) for k in ("out", "whole")]
+    assert [p.read_bytes() for p in maps[0]] == [p.read_bytes() for p in maps[1]]
+
+
+def test_another_lot_is_another_run(lot, tmp_path, monkeypatch):
+    "A picture that is another makes other references: what was done before no longer holds."
+    here = tmp_path / "in"
+    shutil.copytree(lot[0], here)
+
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as m:
+        m.setattr(inspection, "save_mask", stop)
+        with pytest.raises(KeyboardInterrupt):
+            find_folder(here, out=tmp_path / "out", method="own")
+    shutil.copy(here / "1.png", here / "2.png")
+    with pytest.raises(InputError, match="unfinished run .lot="):
+        find_folder(here, out=tmp_path / "out", method="own")
+
+
+@pytest.fixture(scope="module")
+def dies(tmp_path_factory):
+    "Folders of clean pictures, of the other die of each, and of new pictures with theirs."
+    root = tmp_path_factory.mktemp("dies")
+    rows = inspection_set(50, defects=(), seed=3, reference=True, **SETTING)
+    for i, r in enumerate(rows):
+        part = root / ("clean" if i < 28 else "new")
+        image = r["image"].clone()
+        if i in (30, 41):
+            image[:, 30:42, 40:52] = 0.95
+        save_image(part / f"{i}.png", image)
+        save_image(root / f"{part.name}_other" / f"{i}.png", r["reference"])
+    return root
+
+
+PLANTED = {"30": (30, 42, 40, 52), "41": (30, 42, 40, 52)}
+
+
+@pytest.fixture(scope="module")
+def die_model(dies, tmp_path_factory):
+    out = tmp_path_factory.mktemp("fit") / "model"
+    code, printed, err = unet_explorer(
+        *("defects", "fit", dies / "clean", "--out", out, "--steps", 2, "--batch-size", 2),
+        *("--reference", dies / "clean_other"),
+    )
+    assert code == 0 and "Compared with: die" in printed, err
+    return out
+
+
+def test_another_die(dies, die_model, lot, tmp_path):
+    "Fitted and used by the command line; what has no partner is left out in one line."
+    other = tmp_path / "other"
+    shutil.copytree(dies / "new_other", other)
+    (other / "33.png").unlink()
+    save_image(other / "34.png", load_image(other / "34.png")[:, :64])
+    (other / "35.png").write_bytes(b"no picture")
+    out = tmp_path / "out"
+    find = ("defects", "find", dies / "new", "--model", die_model)
+    code, printed, err = unet_explorer(*find, "--out", out, "--reference", other)
+    assert code == 1 and "of 19 pictures, 3 skipped" in printed
+    assert "33.png: no picture of the other die is called 33; name both alike" in err
+    assert "34.png: 96x64 pixels, for a picture of 96x80; both dies must be of one size" in err
+    assert "other/35.png: cannot be read" in err
+    rows = list(csv.DictReader((out / "defects.csv").open(encoding="utf-8-sig")))
+    assert strongest([r | dict(x=float(r["x"]), y=float(r["y"])) for r in rows], PLANTED)
+    assert "give --reference" in refused(*find, "--out", tmp_path / "no")
+    (tmp_path / "empty").mkdir()
+    assert "no images in it" in refused(
+        *find, "--out", tmp_path / "no", "--reference", tmp_path / "empty"
+    )
+    assert not (tmp_path / "no").exists()
+
+
+def test_another_die_without_a_model(dies, tmp_path):
+    "Missing partners are left out here, too."
+    other = tmp_path / "other"
+    shutil.copytree(dies / "new_other", other)
+    (other / "33.png").unlink()
+    rows, skipped = find_folder(dies / "new", out=tmp_path / "out", reference=other)
+    assert strongest(rows, PLANTED) and len(skipped) == 1 and "is called 33" in skipped[0]
+
+
+def test_clean_pictures_without_their_other_die(dies, tmp_path):
+    other = tmp_path / "other"
+    shutil.copytree(dies / "clean_other", other)
+    (other / "3.png").unlink()
+    fit = ("defects", "fit", dies / "clean", "--out", tmp_path / "model", "--steps", 1)
+    assert "no picture of the other die is called 3;" in refused(*fit, "--reference", other)
+    save_image(other / "3.png", load_image(other / "4.png")[:, :64])
+    assert "both dies must be of one size" in refused(*fit, "--reference", other)
+    assert "leave one of the two out" in refused(
+        *fit, "--reference", dies / "clean_other", "--method", "own"
+    )
+    assert not (tmp_path / "model").exists()
+
+
+def test_a_lot_sets_its_own_threshold(model, lot, tmp_path):
+    "Brighter and noisier clean pictures: the old threshold no longer holds."
+    new, g = tmp_path / "new", torch.Generator().manual_seed(0)
+    for i, r in enumerate(inspection_set(24, defects=(), seed=5, **SETTING)):
+        noise = 0.15 * torch.randn(r["image"].shape, generator=g)
+        save_image(new / f"{i}.png", (0.6 * r["image"] + 0.35 + noise).clamp(0, 1))
+    alarmed = {}
+    for who in ("clean", "lot"):
+        said = []
+        how = dict(calibrate=who, say=said.append)
+        rows = find_folder(new, model, tmp_path / who, **how).alarms
+        alarmed[who] = len({r["image"] for r in rows})
+        page = (tmp_path / who / "report.html").read_text(encoding="utf-8")
+        assert ("set the threshold themselves" in page) == (who == "lot")
+        assert ("The promised rate does not hold" in page) == (who == "clean")
+    assert alarmed["lot"] < alarmed["clean"] and alarmed["lot"] <= 5
+
+
+def test_an_old_model_is_one_line(clean, tmp_path):
+    from unet_explorer.effunet import EffUNet, save
+
+    about = dict(threshold=0.5, fpr=0.05, pixel_nm=None, reference=False)
+    save(EffUNet(pretrained=False), tmp_path / "old", task="anomaly", **about)
+    line = refused("defects", "find", clean, "--model", tmp_path / "old", "--out", tmp_path / "o")
+    assert "a detector of an earlier version" in line and "fit again" in line
+
+
+def test_the_same_place_is_looked_at_whole(clean, tmp_path, monkeypatch):
+    "However few pixels may go through at once; a tile, or another size, is refused."
+    how = Training(steps=1, bs=2, bar=False)
+    fit_folder(clean, tmp_path / "place", how, method="place")
+    monkeypatch.setattr(inspection, "AT_ONCE", 1000)
+    rows, skipped = find_folder(clean, tmp_path / "place", tmp_path / "out", threshold=1e6)
+    assert not skipped and len(list((tmp_path / "out" / "maps").glob("*.tif"))) == 30
+    with pytest.raises(InputError, match="tile=96.*in whole pictures"):
+        find_folder(clean, tmp_path / "place", tmp_path / "no", tile=96)
+    image = load_image(clean / "die0.png").repeat(1, 2, 1)
+    save_image(tmp_path / "new" / "x.png", image)
+    with pytest.raises(InputError, match="x.png: 96x160 pixels, and .* of 96x80"):
+        find_folder(tmp_path / "new" / "x.png", tmp_path / "place", tmp_path / "no")

@@ -152,15 +152,13 @@ def train(
     how |= dict(objects=meaning["objects"])
     return _train_on(parts, out, training, how)
 
-# %% ../nbs/56_cli.ipynb #b7c4abe7
+# %% ../nbs/56_cli.ipynb #3e47b5ad
 def _aside(line):
     "A line about the run, beside a progress bar."
     from tqdm import tqdm
 
-    names = ["bar", "tile", "overlap", "classes", "pixel_nm", "threshold", "page"]
-    tqdm.write(
-        printable(f"unet-explorer: {in_options(line, names[:-1], PHRASES)}"), file=sys.stderr
-    )
+    names = ["bar", "tile", "overlap", "classes", "pixel_nm", "threshold", "calibrate", "method"]
+    tqdm.write(printable(f"unet-explorer: {in_options(line, names, PHRASES)}"), file=sys.stderr)
 
 
 @checked

@@ -6,7 +6,7 @@
 __all__ = ['MOST_OF_A_LOT', 'PIECE', 'LONGEST_OUTLINE', 'CALIBRATE', 'AT_ONCE', 'alarms', 'read_clean', 'two_heaps', 'why',
            'fit_folder', 'Inspected', 'find_folder']
 
-# %% ../nbs/53_inspection.ipynb #7628b030
+# %% ../nbs/53_inspection.ipynb #d72c05f4
 import math
 import os
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import numpy as np
 import torch
@@ -159,7 +159,7 @@ def read_clean(
     nm = _one_magnification(found, pixel_nm)
     return names, check_clean(images, [f"{folder}: {n}" for n in names]), nm
 
-# %% ../nbs/53_inspection.ipynb #860c1791
+# %% ../nbs/53_inspection.ipynb #2e92c71c
 def _partners(folder):
     "The other dies in a folder, by name; `InputError` if there is none."
     found = pictures_in(folder)
@@ -169,13 +169,13 @@ def _partners(folder):
 
 
 def _partner(found, partners, bar, like):
-    "The other die of a picture, cut alike; `InputError` if there is none, or of another size."
+    "The other die of a picture, cut alike, not read yet; `InputError` if there is none alike."
     other = partners.get(found.name)
     if other is None:
         raise InputError(
             f"{found.path}: no picture of the other die is called {found.name}; name both alike"
         )
-    picture = specimen(open_image(other.path, len(like), page=other.page), bar)[:]
+    picture = specimen(open_image(other.path, like.shape[0], page=other.page), bar)
     if picture.shape != like.shape:
         raise InputError(
             f"{other.path}: {picture.shape[2]}x{picture.shape[1]} pixels, for a picture of "
@@ -184,13 +184,31 @@ def _partner(found, partners, bar, like):
     return picture
 
 
+class _Pair:
+    "A picture with the other die behind it, sliced as one: nothing is read before."
+
+    def __init__(self, picture, partner):
+        self.both = picture, partner
+        self.shape = (2 * picture.shape[0], *picture.shape[1:])
+
+    def __getitem__(self, where):
+        return torch.cat([p[where] for p in self.both])
+
+
+def _with_partner(found, seen, partners, bar):
+    "A specimen, with the other die behind it if there is one."
+    if partners is None:
+        return seen
+    return _Pair(seen, _partner(found, partners, bar, seen))
+
+
 def _references(folder, found, images, bar):
     "One for each clean picture; None without a folder."
     if folder is None:
         return None
     partners, bars = _partners(folder), Bars(found, bar)
     cuts = [bars.of(f.path, open_image(f.path, page=f.page)) for f in found]
-    return [_partner(f, partners, cut, image) for f, cut, image in zip(found, cuts, images)]
+    return [_partner(f, partners, cut, image)[:] for f, cut, image in zip(found, cuts, images)]
 
 # %% ../nbs/53_inspection.ipynb #dc1f58d4
 @checked
@@ -208,7 +226,7 @@ def two_heaps(
         )
     return max(need, min(n // 3, 200))
 
-# %% ../nbs/53_inspection.ipynb #69e196b4
+# %% ../nbs/53_inspection.ipynb #d34753d3
 def _look(picture):
     "Brightness and noise of the middle of a picture `(c h w)`, 1024 pixels wide at most."
     rows, cols = (slice(max(0, n // 2 - 512), n // 2 + 512) for n in picture.shape[-2:])
@@ -242,6 +260,8 @@ def _keep(out, clean, training, how, resume, settings):
     "Where checkpoints go, and what must be the same to go on."
     plain = {k: v for k, v in how.items() if isinstance(v, (bool, int, float, str, tuple))}
     plan = training.plan() | plain | dict(clean=pictures_said(*clean))
+    if how["references"] is not None:
+        plan["references"] = pictures_said(clean[0], how["references"])
     return Keep(out, resume, plan, settings)
 
 
@@ -271,16 +291,35 @@ def _kept(detector, folder, scores, fpr, pixel_nm, images):
     return threshold
 
 
+def _finite(v):
+    return rule_of(Number).holds(v)
+
+
+def _is_seen(v):
+    "Whether a value says what each method sees: numbers by name by name, or None instead."
+    inside = v.values() if isinstance(v, dict) else [v]
+    numbers = [n for ap in inside for n in (ap.values() if isinstance(ap, dict) else [""])]
+    return v is None or all(n is None or isinstance(n, float) for n in numbers)
+
+
+_CHOSEN = Rule(
+    "`.about` of a detector of fit_normal",
+    lambda v: isinstance(v, dict) and {"method", "says"} <= set(v) and _is_seen(v.get("sees")),
+)
+
+
+@checked
 def why(
-    about,  # `.about` of a detector
-) -> str:  # one sentence
-    "What a detector compares with, and why."
+    about: Annotated[dict, _CHOSEN],  # `.about` of a detector
+) -> str:  # one sentence, or two
+    "What a detector compares with, and why. Raises `InputError` for anything else."
+    chosen = f"Compared with: {about['method']}; believed: {about['says']}."
     sees = about.get("sees") or {}
-    best = ", ".join(f"{name} {max(ap.values()):.2f}" for name, ap in sees.items())
-    return (
-        f"Compared with: {about['method']}; believed: {about['says']}. Average precision on copies "
-        f"that were planted into clean pictures: {best}."
-    )
+    sees = {name: list(filter(_finite, ap.values())) for name, ap in sees.items()}
+    best = ", ".join(f"{name} {max(ap):.2f}" for name, ap in sees.items() if ap)
+    if not best:
+        return chosen
+    return f"{chosen} Average precision on copies that were planted into clean pictures: {best}."
 
 
 def _fitted_and_kept(clean, held, training, fpr, pixel_nm, keep, how, again, notes):
@@ -351,15 +390,11 @@ def fit_folder(
             keep.done()
     return result
 
-# %% ../nbs/53_inspection.ipynb #f8d82990
+# %% ../nbs/53_inspection.ipynb #8ce70031
 def _numbers_of(value, *names):
     "Whether a value is a dict with finite numbers of these names."
     number = rule_of(Number).holds
     return isinstance(value, dict) and all(number(value.get(name)) for name in names)
-
-
-def _finite(v):
-    return rule_of(Number).holds(v)
 
 
 def _is_shape(v):
@@ -375,6 +410,7 @@ _ABOUT = {  # beside what `restore` looks at; what may be None, older versions d
         "brightness and noise", lambda v: v is None or _numbers_of(v, "brightness", "noise")
     ),
     "shape": Rule("height and width in pixels", lambda v: v is None or _is_shape(v)),
+    "sees": Rule("what each method sees, as numbers", _is_seen),
 }
 
 
@@ -417,26 +453,15 @@ def _usable(found, channels, pixel_nm):
         )
     return picture
 
-# %% ../nbs/53_inspection.ipynb #8405c27a
-MOST_OF_A_LOT = 40  # pictures that a lot is known by
-PIECE = 512  # pixels across that are taken of each, at most, from its middle
-
-
+# %% ../nbs/53_inspection.ipynb #c264ab89
 class _Lot(NamedTuple):
     "What a lot is known by."
 
     pieces: list  # tensors `(c h w)`, all of one size
     references: list  # the other die of each piece; [] if there is none
-    numbers: dict  # of a picture's name: which of the pictures it is
     owners: list  # of which picture each piece is
     share: float  # of a picture that is a piece
     whole: bool  # every piece is a whole picture
-
-
-def _middle(picture, side):
-    "The middle `(c side[0] side[1])` of a picture."
-    rows, cols = (slice((n - k) // 2, (n - k) // 2 + k) for n, k in zip(picture.shape[-2:], side))
-    return picture[:, rows, cols]
 
 
 def _quarters(image, k):
@@ -445,64 +470,59 @@ def _quarters(image, k):
     return [image[:, i * h : i * h + h, j * w : j * w + w] for i in range(k) for j in range(k)]
 
 
-def _sample(todo, bars, channels, pixel_nm):
-    "Pairs of what was found and a specimen that can be judged, of some pictures of a lot."
-    out = []
-    for found in todo[:: -(-len(todo) // MOST_OF_A_LOT)]:
-        try:
-            picture = _usable(found, channels, pixel_nm)
-            out.append((found, specimen(picture, bars.of(found.path, picture))))
-        except InputError:
-            continue  # the walk through the folder will say so
-    return out
-
-
-def _both_dies(found, seen, partners, bars):
-    "The specimen as a tensor, with the other die behind it, if there is one."
-    image = seen[:]
-    if partners is None:
-        return image
-    bar = bars.of(found.path, open_image(found.path, page=found.page))
-    return torch.cat([image, _partner(found, partners, bar, image)])
-
-
-def _known_by(source, todo, bar, channels, pixel_nm, partners):
-    "What a lot is known by; `InputError` if it is too small."
-    bars = Bars(todo, bar)
-    some = _sample(todo, bars, channels, pixel_nm)
-    if not some:
-        raise InputError(f"{source}: none of the pictures can be judged; see to them one by one")
-    sides = [s.shape[-2:] for _, s in some]
-    side = [min(PIECE, *(s[axis] for s in sides)) for axis in (0, 1)]
-    images = [_middle(_both_dies(f, s, partners, bars), side) for f, s in some]
-    k = 1
-    while len(images) * k * k < SMALLEST_LOT and min(side) // (k + 1) >= 64:
+def _how_finely(images):
+    "In how many pieces down and across pictures are cut, so that there are enough of them."
+    k, side = 1, min(images[0].shape[-2:])
+    while len(images) * k * k < SMALLEST_LOT and side // (k + 1) >= 64:
         k += 1
-    pieces = [p for image in images for p in _quarters(image, k)]
-    if len(pieces) < SMALLEST_LOT:
+    return k
+
+
+def _cut(images, channels, area, whole):
+    "What a lot is known by: middles of pictures, the other die behind; `InputError` if too small."
+    k = _how_finely(images)
+    pieces = [(p, i) for i, image in enumerate(images) for p in _quarters(image, k)]
+    useful = [(p, i) for p, i in pieces if float(p[:channels].max() - p[:channels].min()) >= 1e-3]
+    if len(useful) < SMALLEST_LOT:
         raise InputError(
-            f"{source}: {len(some)} pictures make {len(pieces)} pieces of 64 pixels or more; "
-            f"at least {SMALLEST_LOT} are needed to do without clean pictures: add pictures, "
-            "or give a model that was fitted on clean ones"
+            f"{len(images)} pictures make {len(useful)} pieces with something on them, of 64 "
+            f"pixels or more; at least {SMALLEST_LOT} are needed where pictures are their own "
+            "reference: add pictures, or give a model that was fitted on clean ones"
         )
-    area = float(np.median([h * w for h, w in sides]))
-    ours = pieces[0].shape[0] if partners is None else pieces[0].shape[0] // 2
+    pair = len(images[0]) > channels
     return _Lot(
-        [p[:ours] for p in pieces],
-        [p[ours:] for p in pieces] if partners is not None else [],
-        {f.name: i for i, (f, _) in enumerate(some)},
-        [i for i in range(len(some)) for _ in range(k * k)],
-        pieces[0].shape[1] * pieces[0].shape[2] / area,
-        k == 1 and len(set(sides)) == 1 and tuple(side) == tuple(sides[0]),
+        [p[:channels] for p, _ in useful],
+        [p[channels:] for p, _ in useful] if pair else [],
+        [i for _, i in useful],
+        pieces[0][0].shape[1] * pieces[0][0].shape[2] / area,
+        whole and k == 1 and len(useful) == len(images),
     )
+
+
+def _among(lot, method):
+    "What the pictures of a lot may be compared with; `InputError` for what cannot be."
+    if lot.references:
+        return "auto"
+    n = len(set(lot.owners))
+    if method == "memory" and n < FEWEST:
+        raise InputError(
+            f"method='memory': it takes {FEWEST} pictures to remember, and there are {n}; "
+            "add some, or choose 'own' or 'lattice'"
+        )
+    if method == "place" and not lot.whole:
+        raise InputError(
+            f"method='place': without a model it takes {SMALLEST_LOT} pictures, all of one size "
+            f"and of {PIECE}x{PIECE} pixels at most; choose another method"
+        )
+    if method != "auto":
+        return [method]
+    return ["own", "lattice"] + ["memory"] * (n >= FEWEST) + ["place"] * lot.whole
 
 
 def _from_lot(lot, method, seed=0):
     "A detector for a lot that is its own reference; no clean pictures, no training."
-    few = len(lot.numbers) < FEWEST
-    among = ["own", "lattice"] + ["memory"] * (not few) + ["place"] * (lot.whole and not few)
-    among = among if method == "auto" else [method]
-    detector = fit_normal(lot.pieces, method=among, references=lot.references or None, seed=seed)
+    references = lot.references or None
+    detector = fit_normal(lot.pieces, method=_among(lot, method), references=references, seed=seed)
     if detector.method == "memory":
         detector.compared.rung.belong_to(lot.owners)
     return detector
@@ -511,6 +531,47 @@ def _from_lot(lot, method, seed=0):
 def _of_pieces(rate, share):
     "The rate of alarms for pieces, if that of whole pictures is `rate`."
     return 1 - (1 - rate) ** min(share, 1.0)
+
+
+MOST_OF_A_LOT = 40  # pictures that a lot is known by
+PIECE = 512  # pixels across that are taken of each, at most, from its middle
+
+
+def _middle(picture, side):
+    "The middle `(c side[0] side[1])` of a picture."
+    rows, cols = (slice((n - k) // 2, (n - k) // 2 + k) for n, k in zip(picture.shape[-2:], side))
+    return picture[:, rows, cols]
+
+
+def _sample(todo, bar, channels, pixel_nm, partners):
+    "Some pictures of a lot that can be judged: what was found and its specimen, not read yet."
+    out, bars = [], Bars(todo, bar)
+    for found in todo[:: -(-len(todo) // MOST_OF_A_LOT)]:
+        try:
+            picture = _usable(found, channels, pixel_nm)
+            cut = bars.of(found.path, picture)
+            out.append((found, _with_partner(found, specimen(picture, cut), partners, cut)))
+        except InputError:
+            continue  # the walk through the folder will say so
+    return out
+
+
+def _known_by(source, some, channels, size=None):
+    "What a lot is known by, from a sample of it; with `size` by whole pictures of that size."
+    some = [s for _, s in some if size is None or tuple(s.shape[1:]) == size]
+    if not some:
+        raise InputError(
+            f"{source}: none of the pictures can be judged"
+            + (f" as one of {size[1]}x{size[0]} pixels" if size else "")
+            + "; see to them one by one"
+        )
+    sides = {tuple(s.shape[1:]) for s in some}
+    side = size or tuple(min(PIECE, *(s[axis] for s in sides)) for axis in (0, 1))
+    area = float(np.median([s.shape[1] * s.shape[2] for s in some]))
+    try:
+        return _cut([_middle(s, side) for s in some], channels, area, sides == {side})
+    except InputError as e:
+        raise InputError(f"{source}: {e}") from None
 
 
 def _own_threshold(detector, lot, rate):
@@ -713,7 +774,7 @@ def _promise(rate, n, own):
         f"of these {n}, if all were clean and taken like the training pictures."
     )
 
-# %% ../nbs/53_inspection.ipynb #aa486bc8
+# %% ../nbs/53_inspection.ipynb #31af0e63
 class Inspected(NamedTuple):
     "What an inspection found."
 
@@ -742,20 +803,20 @@ def _alarms_inside(m, bar, threshold, pixel_nm, min_px):
     return dict(rows=rows, regions=[_region(p, bar.top) for p in pieces]), labels, mask
 
 
-def _looks(detector, without, reference):
+def _looks(detector, without):
     "A function of a picture, with the other die behind it if there is one, that gives its map."
-    if reference is None:
-        return lambda x: detector.anomaly_map(x, None, without)
     n = detector.channels
-    return lambda x: detector.anomaly_map(x[:n], x[n:], without)
+    return lambda x: detector.anomaly_map(x[:n], x[n:] if len(x) > n else None, without)
 
 
-def _with_reference(found, seen, partners, bar):
-    "A specimen, and the other die behind it if there is one."
-    if partners is None:
-        return seen
-    image = seen[:]
-    return torch.cat([image, _partner(found, partners, bar, image)])
+def _right_size(detector, found, seen):
+    "`InputError` if a picture must be of a size that it has not."
+    if detector.size and detector.size != tuple(seen.shape[-2:]):
+        (h, w), there = detector.size, seen.shape[-2:]
+        raise InputError(
+            f"{found.path}: {there[1]}x{there[0]} pixels, and the model compares the same places "
+            f"of pictures of {w}x{h}; cut it to that size, or choose method='memory'"
+        )
 
 
 def _inspected(detector, found, threshold, min_px, out, tiling, bars, numbers, partners):
@@ -764,8 +825,11 @@ def _inspected(detector, found, threshold, min_px, out, tiling, bars, numbers, p
     picture = _usable(found, detector.channels, pixel_nm)
     bar = bars.of(found.path, picture)
     seen = specimen(picture, bar)
-    look = _looks(detector, numbers.get(found.name), partners)
-    pair = _with_reference(found, seen, partners, bar)
+    _right_size(detector, found, seen)
+    look = _looks(detector, numbers.get(found.name))
+    pair = _with_partner(found, seen, partners, bar)
+    if detector.size:
+        tiling = tiling | dict(most=math.prod(detector.size))  # whole: places count
     with _map_file(out / "maps" / f"{found.name}.tif", *picture.shape[-2:]) as m:
         map_tiled(look, pair, out=m[bar.rows(len(m))], **tiling)
         facts, labels, mask = _alarms_inside(m, bar, threshold, pixel_nm, min_px)
@@ -795,7 +859,7 @@ def _odd(detector, seen, promised):
     found = _odd_look(look, _median_look(seen.looks), promised)
     return found + _odd_sizes(shape or (0, 0), seen.areas, promised)
 
-# %% ../nbs/53_inspection.ipynb #83a38d32
+# %% ../nbs/53_inspection.ipynb #a22593f5
 CALIBRATE = ("clean", "lot")  # who sets the threshold
 AT_ONCE = 768 * 768  # pixels of a picture that is compared with itself whole, at most
 
@@ -808,6 +872,19 @@ class _Job(NamedTuple):
     rate: float | None  # of alarms among clean pictures; None: nobody said one
     own: bool  # the lot set the threshold
     numbers: dict  # of pictures that must not be compared with themselves
+    sign: str | None  # changes if the lot that is its own reference does
+
+
+def _one_way(method, model, reference):
+    "`InputError` if it is said twice what pictures are compared with."
+    known("method", method, ("auto", *METHODS))
+    if method != "auto" and model is not None:
+        raise InputError(f"method={method!r}; a model has its own: leave one of the two out")
+    if method != "auto" and reference is not None:
+        raise InputError(
+            f"method={method!r}, and a reference: then pictures are compared with that; leave one "
+            "of the two out"
+        )
 
 
 def _prepared(source, todo, model, method, partners, bar, threshold, fpr, calibrate):
@@ -820,23 +897,26 @@ def _prepared(source, todo, model, method, partners, bar, threshold, fpr, calibr
             + (
                 "another die; give reference="
                 if fitted.needs_reference
-                else f"its own pictures (method {fitted.method}); leave reference out"
+                else f"its own pictures (method {fitted.method}); leave the reference out"
             )
         )
     rate = fpr or (fitted.about["fpr"] if fitted else 0.05)
-    own = fitted is None or calibrate == "lot"
-    lot = None
-    if fitted is None or (own and threshold is None):
+    own = (fitted is None or calibrate == "lot") and threshold is None
+    lot, numbers, sign = None, {}, None
+    if fitted is None or own:
         channels = channels or _channels(todo)
-        lot = _known_by(source, todo, bar, channels, pixel_nm, partners)
+        some = _sample(todo, bar, channels, pixel_nm, partners)
+        lot = _known_by(source, some, channels, fitted and fitted.size)
+        sign = fingerprint(*(found.path for found, _ in some))
+    if fitted is None:
+        numbers = {found.name: i for i, (found, _) in enumerate(some)}
     detector = fitted or _from_lot(lot, method)
-    numbers = lot.numbers if fitted is None else {}
     if threshold is not None:
-        return _Job(detector, threshold, None, False, numbers)
+        return _Job(detector, threshold, None, False, numbers, sign)
     if own:
-        return _Job(detector, _own_threshold(detector, lot, rate), rate, True, numbers)
+        return _Job(detector, _own_threshold(detector, lot, rate), rate, True, numbers, sign)
     held = conformal(fitted.about["scores"], rate) if fpr else fitted.about["threshold"]
-    return _Job(detector, held, rate, False, numbers)
+    return _Job(detector, held, rate, False, numbers, sign)
 
 
 def _channels(todo):
@@ -884,18 +964,21 @@ def find_folder(
     if out is None:
         raise InputError("find_folder: out=None; give a folder for the results")
     known("calibrate", calibrate, CALIBRATE)
-    known("method", method, ("auto", *METHODS))
-    if model is not None and method != "auto":
-        raise InputError(f"method={method}; a model has its own: leave method or model out")
+    _one_way(method, model, reference)
     source, device = Path(source), device or best_device()
-    todo = pictures_in(source, without=Path(out))
+    inputs = [Path(p) for p in (model, reference) if p is not None]
+    out = output_folder(out, source, *inputs, overwrite=overwrite, goes_on=True)
+    todo = pictures_in(source, without=out)
     partners = None if reference is None else _partners(reference)
     if tile is not None:
         tile_spans(tile + 1, tile, overlap, 32)  # refused before anything is made
     job = _prepared(source, todo, model, method, partners, bar, threshold, fpr, calibrate)
     detector = job.detector.to(device)
-    inputs = [Path(p) for p in (model, reference) if p is not None]
-    out = output_folder(out, source, *inputs, overwrite=overwrite, goes_on=True)
+    if detector.size and tile is not None:
+        raise InputError(
+            f"tile={tile}; the same place (method 'place') is compared in whole pictures: leave it "
+            "out, or choose method='memory'"
+        )
     seen, pixel_nm = _Seen(), detector.about.get("pixel_nm")
     plan = dict(
         command="find_folder",
@@ -911,6 +994,7 @@ def find_folder(
         bar=str(bar),
         device=str(device),
         weights=model and fingerprint(*(Path(model) / name for name in MODEL_FILES)),
+        lot=job.sign,
     )
     tiling = dict(tile=tile, overlap=overlap)
     with run_in(out, plan, overwrite=overwrite) as run:

@@ -488,7 +488,7 @@ class Die:
     def __call__(self, seen, without=None) -> Seen:
         return self.look(align(self.other, seen.image, self.reach))
 
-# %% ../nbs/32_references.ipynb #3d004739
+# %% ../nbs/32_references.ipynb #bf710faa
 class SamePlace:
     """What clean pictures have at the same place, on the average: for aligned pictures of one size.
     Raises `InputError` for fewer than two pictures, and for unequal sizes."""
@@ -516,6 +516,8 @@ class SamePlace:
             )
         if without is None:
             return Seen(self.sums.image / self.n, [m / self.n for m in self.sums.maps])
+        if without >= len(self.seen):
+            raise InputError(f"SamePlace: without={without}; it knows {len(self.seen)} pictures")
         own, n = self.seen[without], self.n - 1
         maps = [(m - o) / n for m, o in zip(self.sums.maps, own.maps)]
         return Seen((self.sums.image - own.image) / n, maps)
