@@ -195,7 +195,7 @@ def segment(
     print(f"wrote {out}/report.html, classes.csv, objects.csv, masks/, overlays/{more}")
     return 1 if done.skipped else 0
 
-# %% ../nbs/56_cli.ipynb #17dc1592
+# %% ../nbs/56_cli.ipynb #f0db361d
 @checked
 def defects_fit(
     clean,  # folder of clean pictures of one size and magnification
@@ -221,7 +221,7 @@ def defects_fit(
 
     repeat = again(["unet-explorer", "defects", "fit"], defects_fit, given)
     place = _place(out, overwrite, learning["resume"], clean)
-    training = _training(learning, 4)
+    training = _training(learning, None)
     how = dict(place, settings=settings_of("defects fit", given), again=repeat)
     how |= dict(fpr=fpr, pixel_nm=pixel_nm, bar=bar, references=reference, method=method)
     result = fit_folder(clean, out, training, **how)

@@ -226,7 +226,7 @@ def two_heaps(
         )
     return max(need, min(n // 3, 200))
 
-# %% ../nbs/53_inspection.ipynb #d34753d3
+# %% ../nbs/53_inspection.ipynb #e0f7cb64
 def _look(picture):
     "Brightness and noise of the middle of a picture `(c h w)`, 1024 pixels wide at most."
     rows, cols = (slice(max(0, n // 2 - 512), n // 2 + 512) for n in picture.shape[-2:])
@@ -327,7 +327,9 @@ def _fitted_and_kept(clean, held, training, fpr, pixel_nm, keep, how, again, not
     names, images = clean
     references = how.pop("references")
     parts = (None, None) if references is None else (references[:-held], references[-held:])
-    detector = fit_normal(images[:-held], training, references=parts[0], keep=keep, **how)
+    more = training if training.steps or training.minutes else None
+    how = dict(how, references=parts[0], seed=training.seed, keep=keep)
+    detector = fit_normal(images[:-held], more, **how)
     scores = _scores(detector, images[-held:], parts[1])
     about = detector.about
     done = dict(planned=about["steps"], precision="fp32")
@@ -357,7 +359,7 @@ def _fitted_and_kept(clean, held, training, fpr, pixel_nm, keep, how, again, not
 def fit_folder(
     clean: FilePath,  # folder of clean pictures
     out: FilePath,  # folder for the model
-    training: instance(Training) | None = None,  # None in it: four minutes, crops of 128 pixels
+    training: instance(Training) | None = None,  # of the judge on implants; without a length: none
     *,
     references: FilePath | None = None,  # folder of another die: pictures of the same names
     fpr: Share = 0.05,  # promised share of clean pictures with an alarm
@@ -379,7 +381,7 @@ def fit_folder(
     names, images, pixel_nm = read_clean(clean, pixel_nm, bar, notes.append)
     held = two_heaps(len(images), fpr)
     training = training or Training(bar="terminal")
-    training = training.or_else(minutes=4, size=_crop_size(training.size, images[0]))
+    training = training.or_else(size=_crop_size(training.size, images[0]))
     how["references"] = _references(references, pictures_in(clean), images, bar)
     keep = _keep(out, (names, images), training, dict(how, fpr=fpr), resume, settings)
     with alone_in(out):

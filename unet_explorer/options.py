@@ -24,7 +24,7 @@ from unet_explorer.contracts import (
     whole,
 )
 
-# %% ../nbs/55_options.ipynb #292f8121
+# %% ../nbs/55_options.ipynb #684c56a4
 _Side = whole(1, 10**9)  # a number that nobody can read is refused unread
 _Chosen = number(
     "a share above 0 and below 1, such as 0.2: images are needed to choose the best epoch",
@@ -36,7 +36,7 @@ _Tested = number("a share from 0 to below 1, such as 0.2", lambda v: 0 <= v < 1)
 @checked
 def learning(
     *,
-    minutes: Positive | None = None,  # training time; demo 4, train 10, defects fit 4
+    minutes: Positive | None = None,  # training time; demo 4, train 10, defects fit none
     steps: Count | None = None,  # training steps instead of minutes: can be repeated exactly
     seed: Seed = 0,  # for everything random
     precision: str = "auto",  # fp32, bf16, or auto: the faster of the two

@@ -224,7 +224,7 @@ def in_options(
 
     return re.sub(rf"(?<![\w-])({some})=(?:(True\b|False\b)|({_TEXT}))?", said, message)
 
-# %% ../nbs/54_shell.ipynb #2a1f79e1
+# %% ../nbs/54_shell.ipynb #11a23adb
 SAID_ANEW = ("out", "overwrite", "resume", "minutes", "steps", "seed", "precision")
 
 
@@ -244,7 +244,7 @@ def again(
     given: dict,  # with these arguments
 ):  # a function from what was done to the line that does it again
     """What to type for the same result, in another folder. What was done is a dict with "planned"
-    (steps) and "precision", or None for a command that trains nothing."""
+    (steps, 0 for none) and "precision", or None for a command that trains nothing."""
 
     def line(done=None):
         typed = list(words)
@@ -252,7 +252,8 @@ def again(
             if p.name not in SAID_ANEW and given[p.name] != p.default:
                 typed += _typed(p, given[p.name])
         if done:
-            typed += ["--steps", str(done["planned"]), "--precision", done["precision"]]
+            if done["planned"]:
+                typed += ["--steps", str(done["planned"]), "--precision", done["precision"]]
             typed += ["--seed", str(given["seed"])]
         out = f"{Path(given['out'])}-again"
         return shlex.join([*typed, *([f"--out={out}"] if out[0] == "-" else ["--out", out])])
