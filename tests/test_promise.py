@@ -137,6 +137,7 @@ def test_a_smaller_rate_gives_a_higher_threshold():
         (lambda: lot_threshold(np.arange(30), 0), "fpr=0"),
         (lambda: lot_threshold(np.arange(30), odd=1.5), "odd=1.5"),
         (lambda: lot_threshold(np.arange(30), 0.01, np.arange(30)), "cannot promise a rate"),
+        (lambda: lot_threshold(np.arange(30), usual=[]), "0 held-out clean pictures"),
         (lambda: lot_threshold(np.arange(30), usual=[0.1] * 30 + [np.nan]), "usual: some are NaN"),
         (lambda: conformal([1, np.nan] * 20), "scores: some are NaN"),
         (lambda: conformal(5), "scores=5"),
