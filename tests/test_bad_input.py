@@ -553,6 +553,7 @@ BY_CALL = {  # what one function needs besides
     "not_looked_at": dict(source=a_folder, todo=list),
     "for_each": dict(source=a_folder, todo=list, do=same(print)),
     "conformal": dict(scores=lambda: np.linspace(0, 1, 30)),
+    "lot_threshold": dict(scores=lambda: np.linspace(0, 1, 30)),
     "contrast": dict.fromkeys(("first", "second", "odd"), lambda: torch.rand(6, 4)),
     "fit_normal": dict(training=training, model=model),
     "anomaly_map": dict(model=anomaly_model, turns=same(1)),

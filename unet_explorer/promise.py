@@ -39,13 +39,35 @@ def conformal(
         )
     return float(scores[k - 1])
 
-# %% ../nbs/34_promise.ipynb #bd65cf95
+# %% ../nbs/34_promise.ipynb #4f8dcc7f
 SMALLEST_LOT = 20  # pictures; fewer cannot set their own threshold
+_LOWER = 0.6  # share of the clean pictures, from the lowest score up, that a line is laid through
 
 
 def _gumbel(p):
     "The quantile function of the largest of many: Gumbel's, of place 0 and scale 1."
     return -np.log(-np.log(p))
+
+
+def _extended(scores, clean, part, fpr, usual):
+    "The threshold if `clean` of the sorted scores are clean: the line through the lowest `part`."
+    p = (np.arange(1, len(scores) + 1) - 0.44) / (clean + 0.12)  # Gringorten 1963
+    some = (p > 0.02) & (p <= part)
+    p, y = p[some], scores[some]
+    if usual is None:
+        x, end = _gumbel(p), float(_gumbel(1 - fpr))
+    else:
+        end, x = conformal(usual, fpr), np.quantile(usual, p)  # too few: refused there
+    spread = x.var()
+    scale = max(float(((x - x.mean()) * (y - y.mean())).mean() / spread), 0.0) if spread else 0.0
+    return float(y.mean() + scale * (end - x.mean()))
+
+
+def _seem_clean(scores, threshold, clean, fpr):
+    "How many seem clean: odd are alarms beyond those promised and two deviations of chance."
+    promised = fpr * clean + 2 * math.sqrt(fpr * (1 - fpr) * clean)
+    odd = max(float((scores > threshold).sum()) - promised, 0.0) / (1 - fpr)
+    return len(scores) - odd
 
 
 @checked
@@ -57,23 +79,20 @@ def lot_threshold(
     odd: Probability = 0.5,  # at most so large a share of the lot is not clean
 ) -> float:  # alarm is what lies above
     """The threshold that a lot sets itself, from the lower part of its scores: clean pictures of
-    another dose or module have other scores, but they spread alike, up to a shift and a scale. Not
-    proven, as `conformal` is. Raises `InputError` for fewer than 20 pictures."""
+    another dose or module have other scores, but they spread alike, up to a shift and a scale. An
+    estimate, not proven as `conformal` is. Raises `InputError` for fewer than 20 pictures."""
     scores = _sorted(scores, "scores")
-    n = len(scores)
+    usual = None if usual is None else _sorted(usual, "usual")
+    n, surely = len(scores), max(1 - odd, 0.2)
     if n < SMALLEST_LOT:
         raise InputError(
             f"{n} pictures in the lot; at least {SMALLEST_LOT} are needed before it can set its "
             "own threshold: add pictures, or give a threshold"
         )
-    p = (np.arange(1, n + 1) - 0.44) / (n + 0.12)  # Gringorten 1963
-    some = (p > 0.02) & (p <= max(1 - odd, 0.2))
-    if usual is None:
-        x, end = _gumbel(p), float(_gumbel(1 - fpr))
-    else:
-        usual = _sorted(usual, "usual")
-        x, end = np.quantile(usual, p), conformal(usual, fpr)
-    x, y = x[some], scores[some]
-    spread = x.var()
-    scale = max(float(((x - x.mean()) * (y - y.mean())).mean() / spread), 0.0) if spread else 0.0
-    return float(y.mean() + scale * (end - x.mean()))
+    clean, threshold = float(n), _extended(scores, n, surely, fpr, usual)
+    for _ in range(0 if usual is None else 10):
+        before, clean = clean, max(_seem_clean(scores, threshold, clean, fpr), surely * n)
+        threshold = _extended(scores, clean, max(surely, _LOWER), fpr, usual)
+        if clean == before:
+            break
+    return threshold
