@@ -145,10 +145,25 @@ def a_comparison():
 
 
 @once
-def anomaly_model():
-    m = model()
-    m.about = dict(task="anomaly", threshold=0.5, reference=False, pixel_nm=None, fpr=0.05)
-    return m
+def a_judge():
+    from unet_explorer.comparator import Judge
+
+    return Judge(pretrained=False).eval()
+
+
+@once
+def a_detector():
+    from unet_explorer.anomaly import fit_normal
+
+    return fit_normal(clean(), method="own", judge=a_judge())
+
+
+def both_maps():
+    return dict.fromkeys(("judge", "distance"), maps()[0])
+
+
+def packed():
+    return torch.rand(1189, 4, 4).half()
 
 
 @once
@@ -301,14 +316,25 @@ def a_folder(name="pictures", n=9, save=a_file):
     return name
 
 
-def a_model_folder(make=anomaly_model):
+def a_model_folder():
     from pathlib import Path
 
     from unet_explorer.effunet import save
 
     if not Path("model").exists():
-        save(make(), "model")
+        save(model(), "model")
     return "model"
+
+
+def a_detector_folder():
+    from pathlib import Path
+
+    from unet_explorer.anomaly import save_detector
+
+    about = dict(threshold=0.5, scores=[0.1, 0.5], pixel_nm=None, fpr=0.05)
+    if not Path("detector").exists():
+        save_detector(a_detector(), "detector", **about)
+    return "detector"
 
 
 NUMBERS = itertools.count()
@@ -554,15 +580,44 @@ BY_CALL = {  # what one function needs besides
     "for_each": dict(source=a_folder, todo=list, do=same(print)),
     "conformal": dict(scores=lambda: np.linspace(0, 1, 30)),
     "lot_threshold": dict(scores=lambda: np.linspace(0, 1, 30)),
+<<<<<<< HEAD
     "contrast": dict.fromkeys(("first", "second", "odd"), lambda: torch.rand(6, 4)),
     "fit_normal": dict(training=training, model=model),
     "anomaly_map": dict(model=anomaly_model, turns=same(1)),
+=======
+    "pack": dict(maps=lambda: [torch.rand(2, 8, 8)], strides=same((4,))),
+    "unpack": dict(packed=lambda: torch.rand(32, 2, 2), channels=same((2,)), strides=same((4,))),
+    "evidence": dict(
+        seen=lambda: a_detector().compared.look(picture()),
+        expected=lambda: a_detector().compared.look(picture(1)),
+        compared=lambda: a_detector().compared,
+    ),
+    "judged": dict(judge=a_judge, packed=packed, size=same((60, 64))),
+    "Clues": dict(examples=lambda: [(packed(), mask())], size=same(32)),
+    "rare_defects": dict(mask=lambda: torch.zeros(1, 16, 16)),
+    "train_judge": dict(
+        judge=a_judge,
+        examples=lambda: [(packed(), mask())],
+        valid=lambda: [(packed(), mask())],
+        training=lambda: training(lr=1e-3),
+    ),
+    "Tail": dict(values=lambda: maps()[0]),
+    "Detector": dict(
+        method=same("own"), compared=lambda: a_detector().compared, judge=a_judge, tails=dict
+    ),
+    "Detector.to": dict(device=same("cpu")),
+    "Detector.fused": dict(maps=both_maps),
+    "fit_normal": dict(method=same("own"), judge=a_judge),
+    "save_detector": dict(detector=a_detector, folder=fresh),
+    "load_detector": dict(folder=a_detector_folder),
+    "anomaly_map": dict(model=a_detector),
+>>>>>>> tests
     "pick_threshold": dict(model=Baseline, fpr=same(0.2)),
-    "PerPlace": dict(model=Baseline),
     "align": dict(reference=picture),
     "Memory": dict(seen=lambda: [look()(c) for c in clean()]),
     "SamePlace": dict(seen=lambda: [look()(c) for c in clean()]),
     "listed": dict(values=list),
+    "Memory.belong_to": dict(owners=same([0, 0, 0, 0, 1, 1, 1, 1])),
     "Die": dict(other=picture),
     "moved_median": dict(shifts=lambda: [(0, 2)]),
     "in_one": dict(maps=lambda: [torch.rand(2, 8, 8), torch.rand(3, 4, 4)]),
@@ -745,9 +800,10 @@ BY_CALL = {  # what one function needs besides
         clean=lambda: a_folder(n=12),
         training=training,
         fpr=same(0.3),
-        how=lambda: dict(model=model()),
+        how=lambda: dict(method="place"),
     ),
-    "find_folder": dict(source=lambda: a_folder(n=1), model=a_model_folder),
+    "find_folder": dict(source=lambda: a_folder(n=1), model=a_detector_folder, out=fresh),
+    "why": dict(about=lambda: a_detector().about),
     "layer_of": dict(name=same("Conv"), dims=same(2)),
     "receptive_field": dict(layers=same([(3, 1), (2, 2)])),
     "measured_field": dict(sizes=same((16, 16)), draws=same(1)),
@@ -839,6 +895,7 @@ OBJECTS = {  # whose methods are called, where the class by itself is no quick w
     "UNet": unet,
     "EfficientNet": efficient,
     "Classifier": classifier,
+    "Detector": a_detector,
 }
 
 

@@ -390,6 +390,14 @@ def test_a_model_of_the_other_job_is_refused(model, tmp_path):
         "segment", tmp_path / "a.png", "--model", tmp_path / "m", "--out", tmp_path / "o"
     )
     assert "'defects fit'" in line and "'defects find'" in line
+    (tmp_path / "m" / "config.json").write_text('{"detector": 1, "how": {}, "about": {}}')
+    out = tmp_path / "o.onnx"
+    for words in (
+        ["segment", tmp_path / "a.png", "--model", tmp_path / "m"],
+        ["export", tmp_path / "m"],
+    ):
+        line = refused(*words, "--out", out)
+        assert "a detector of 'defects fit', which goes with 'defects find'" in line
 
 
 def test_export_for_others(model, tmp_path):

@@ -660,7 +660,7 @@ def test_segment_leaves_the_bar_out(tmp_path, barred_folder):
 def test_no_alarm_in_the_bar(tmp_path, barred_folder):
     folder, n = barred_folder
     how = Training(steps=2, size=64, bs=2, precision="fp32", bar=False)
-    done = fit_folder(folder, tmp_path / "model", how, fpr=0.2)
+    done = fit_folder(folder, tmp_path / "model", how, fpr=0.2, method="memory")
     assert f"info bar: {n} rows at the bottom of 12 pictures" in done["notes"][0]
     said = []
     new = tmp_path / "new"

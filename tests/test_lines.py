@@ -18,15 +18,16 @@ from unittest import mock
 import numpy as np
 import pytest
 import tifffile
+import torch
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-import unet_explorer.anomaly
 import unet_explorer.report
 import unet_explorer.train  # noqa: F401  (what a line may import is there before the fork)
 from mutate import changes, mutated
 from sandbox import Sandbox
+from unet_explorer.anomaly import fit_normal, save_detector
 from unet_explorer import cli, data, deploy, inspection, segmentation
 from unet_explorer.contracts import Interrupted
 from unet_explorer.effunet import EffUNet, save
@@ -59,8 +60,10 @@ def build(place):
     os.mkfifo(place / "pipe.png")
     tiny = dict(decoder=(8, 8, 8, 8), convs=1, pretrained=False)
     save(EffUNet(**tiny), place / "model", classes=["gap", "metal"])
-    about = dict(task="anomaly", threshold=0.5, reference=False, pixel_nm=None, fpr=0.05)
-    save(EffUNet(**tiny), place / "normal", **about)
+    about = dict(threshold=0.5, scores=[0.1, 0.5], pixel_nm=None, fpr=0.05)
+    noise = [torch.rand(1, 40, 40, generator=torch.Generator().manual_seed(i)) for i in range(8)]
+    save_detector(fit_normal(noise, method="own"), place / "normal", **about)
+    save(EffUNet(**tiny), place / "old", task="anomaly", **about)
     shutil.copytree(place / "model", place / "broken")
     (place / "broken" / "config.json").write_text("[1, 2")
 
@@ -80,7 +83,11 @@ LINES = [  # that are right, but for the last
     "segment images --model model --out out",
     "segment stack.tif --model model --out out --tile 64 --overlap 0 --threshold 0.4",
     "defects fit clean --out out --steps 2 --size 32",
+    "defects fit clean --out out --reference clean --fpr 0.3 --steps 2",
     "defects find images --model normal --out out --min-px 2",
+    "defects find images --model normal --out out --calibrate lot --fpr 0.2",
+    "defects find clean --out out --method own --threshold 3",
+    "defects find clean --out out --reference clean",
     "export model --out model.onnx",
     "lab new --no-start",
     "--version",
@@ -101,9 +108,8 @@ def own_options(words):
 
 NUMBERS = "0 -1 1 2 0.5 1.5 -0.0 1e-400 1e308 1e999 nan inf -inf 1_000 ٣ ½ 0x10 1,5 -".split()
 NUMBERS += ["9" * 30, "9" * 5000, "1000000", str(2**31), str(2**63)]
-NAMES = (
-    "images masks clean empty bad model normal broken out new missing stack.tif file.txt".split()
-)
+NAMES = "images masks clean empty bad model normal old broken out new missing".split()
+NAMES += ["stack.tif", "file.txt"]
 NAMES += [
     "pipe.png",
     "bad/bad.png",
@@ -146,7 +152,21 @@ TEXTS += [
     "(",
     "(a+",
 ]
-TEXTS += ["cpu", "cuda", "mps", "auto", "keep", "b7", "resnet34", "smp", "timm", "focal", "turns"]
+TEXTS += [
+    "cpu",
+    "cuda",
+    "mps",
+    "auto",
+    "keep",
+    "own",
+    "lot",
+    "b7",
+    "resnet34",
+    "smp",
+    "timm",
+    "focal",
+    "turns",
+]
 TEXTS += [
     "fp32",
     "bf16",

@@ -338,7 +338,7 @@ def _calibrated(detector, clean, most=16):
         detector.tails[name] = Tail(np.stack([m[name][::2, ::2] for m in maps]))
     return detector
 
-# %% ../nbs/35_anomaly.ipynb #f6b119e3
+# %% ../nbs/35_anomaly.ipynb #6111290e
 def _chosen(look, clean, rungs, judge, plants):
     "The detector whose rung sees most of what was planted, and what each rung sees."
     detectors = {
@@ -357,7 +357,7 @@ def _how_many(t, clean):
     "Examples for a training: no more than it has crops, or than the memory holds."
     h, w = clean[0].shape[1:]
     n = min(max(2 * len(clean), 120), _EXAMPLES * COARSEST**2 // (2 * 1189 * h * w))
-    return max(n if t.steps is None else min(n, t.steps * t.bs), 24)
+    return max(n if t.steps is None else min(n, t.steps * t.bs), 16)
 
 
 def _examples(detector, clean, seed, sizes, n):
@@ -393,7 +393,7 @@ def fit_normal(
     sizes=None,  # smallest and largest implant, in pixels; None: 6 to a third of a crop
     seed: Seed = 0,  # for what is planted
     keep: instance(Keep) | None = None,  # where checkpoints go, and whether it goes on from one
-) -> Detector:
+) -> Detector:  # fitted, with its tails
     """Learn from clean pictures: what to compare with, what that usually leaves, and who is to be
     believed, the judge, the distance or both; `.about` says what was chosen, and why. Raises
     `InputError` for unusable pictures and options, and `Interrupted` if Ctrl-C comes before there

@@ -277,14 +277,14 @@ def defects_find(
     print(f"wrote {out}/report.html, defects.csv, coco.json, maps/, labels/, masks/, overlays/")
     return 1 if skipped else 0
 
-# %% ../nbs/56_cli.ipynb #2a43aae3
+# %% ../nbs/56_cli.ipynb #5a8e4371
 EXPORT_SUFFIXES = (".onnx", ".pt2")  # for ONNX Runtime, for torch.export
 LESSON_FILES = (".ipynb", ".json", ".png", ".svg")  # what a lesson consists of
 
 
 @checked
 def export(
-    model,  # folder that demo, train or 'defects fit' wrote
+    model,  # folder that demo or train wrote
     *,
     out: str,  # the file: .onnx for ONNX Runtime and others, .pt2 for torch.export
     overwrite: bool = False,  # replace the file

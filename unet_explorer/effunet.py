@@ -513,7 +513,7 @@ def save(
     with write_atomic(folder / "config.json") as tmp:
         tmp.write_text(text, encoding="utf-8")
 
-# %% ../nbs/22_effunet.ipynb #c9561295
+# %% ../nbs/22_effunet.ipynb #f10323f5
 LARGEST = 2**24  # bytes of config.json; names and numbers take a few thousand
 
 
@@ -550,6 +550,7 @@ def _once(pairs):
 
 def _config_in(path):
     "`(settings, about)`: how to build a model, and what was kept with it."
+    config = None
     try:
         if path.stat().st_size > LARGEST:
             raise ValueError("too large")
@@ -561,9 +562,10 @@ def _config_in(path):
     except OSError as e:
         raise InputError(f"{path}: cannot be read ({e.strerror}); check its permissions") from None
     except (ValueError, KeyError, TypeError, RecursionError):
-        raise InputError(
-            f"{path}: not written by unet-explorer, or damaged; train the model again"
-        ) from None
+        damaged = f"{path}: not written by unet-explorer, or damaged; train the model again"
+        detector = f"{path.parent}: a detector of fit_folder, which goes with find_folder"
+        found = isinstance(config, dict) and "detector" in config
+        raise InputError(detector if found else damaged) from None
     if made_for > FORMAT:
         raise InputError(
             f"{path.parent}: format {made_for}, but this version reads up to {FORMAT}; "

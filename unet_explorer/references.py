@@ -7,7 +7,7 @@ __all__ = ['STRIDES', 'RIM', 'FEWEST', 'listed', 'check_clean', 'Frozen', 'Seen'
            'moved_median', 'Lattice', 'align', 'Die', 'SamePlace', 'residual', 'difference', 'Usual', 'Compared',
            'sees']
 
-# %% ../nbs/32_references.ipynb #26b3bf2f
+# %% ../nbs/32_references.ipynb #b1be0dc2
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -25,6 +25,7 @@ from unet_explorer.contracts import (
     Whole,
     checked,
     instance,
+    rule_of,
     shown,
 )
 from .detection import precision_recall
@@ -264,7 +265,7 @@ def _all_seen(who, seen):
             )
     return seen
 
-# %% ../nbs/32_references.ipynb #e91984d4
+# %% ../nbs/32_references.ipynb #59e7b4d6
 class Memory:
     """What is most like it in pictures seen before: clean ones, or the others of a lot. Every place
     of every map is looked up by itself (after PatchCore, Roth et al. 2022, whose choice of what to
@@ -293,8 +294,12 @@ class Memory:
         self,
         owners,  # for each of the pictures that it was made of, a number
     ):
-        "Give the pictures other numbers, such as one for all pieces of a picture."
-        new = torch.tensor(listed("owners", owners))
+        """Give the pictures other numbers, such as one for all pieces of a picture. Raises
+        `InputError` for too few, and for what are no whole numbers."""
+        owners, whole = listed("owners", owners), rule_of(Whole).holds
+        if not all(map(whole, owners)) or len(owners) <= max(int(o.max()) for o in self.owner):
+            raise InputError(f"owners={shown(owners)}; give a whole number for each picture")
+        new = torch.tensor(owners)
         self.owner = [new[o] for o in self.owner]
 
     def __call__(
