@@ -145,6 +145,30 @@ def a_comparison():
 
 
 @once
+def plain_comparison():
+    "Of features as they are, which is what a judge knows."
+    from unet_explorer.references import Compared, Features
+
+    pictures = [picture(i, side=32) for i in range(2)]
+    return Compared(Features(pictures, whiten=False), own_rung(), pictures)
+
+
+def plainly_seen():
+    return plain_comparison().look(picture(side=32))
+
+
+@once
+def a_judge():
+    from unet_explorer.comparator import Judge
+
+    return Judge(pretrained=False).eval()
+
+
+def an_example():
+    return torch.zeros(1189, 2, 2), mask(32)
+
+
+@once
 def anomaly_model():
     m = model()
     m.about = dict(task="anomaly", threshold=0.5, reference=False, pixel_nm=None, fpr=0.05)
@@ -562,6 +586,20 @@ BY_CALL = {  # what one function needs besides
     "Memory": dict(seen=lambda: [look()(c) for c in clean()]),
     "SamePlace": dict(seen=lambda: [look()(c) for c in clean()]),
     "listed": dict(values=list),
+    "pack": dict(maps=lambda: [torch.rand(1, 4, 4), torch.rand(2, 2, 2)], strides=same((8, 16))),
+    "unpack": dict(
+        packed=lambda: torch.rand(6, 2, 2), channels=same((1, 2)), strides=same((8, 16))
+    ),
+    "evidence": dict(seen=plainly_seen, expected=plainly_seen, compared=plain_comparison),
+    "judged": dict(judge=a_judge, packed=lambda: an_example()[0], size=same((32, 32))),
+    "Clues": dict(examples=lambda: [an_example()]),
+    "rare_defects": dict(mask=lambda: mask(16)[None]),
+    "train_judge": dict(
+        judge=a_judge,
+        examples=lambda: [an_example()],
+        valid=lambda: [an_example()],
+        training=lambda: training(size=32),
+    ),
     "Die": dict(other=picture),
     "moved_median": dict(shifts=lambda: [(0, 2)]),
     "in_one": dict(maps=lambda: [torch.rand(2, 8, 8), torch.rand(3, 4, 4)]),
