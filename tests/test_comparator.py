@@ -26,8 +26,8 @@ from unet_explorer.comparator import (
 from unet_explorer.contracts import InputError
 from unet_explorer.detection import precision_recall
 from unet_explorer.implant import implant
-from unet_explorer.layout import contacts
-from unet_explorer.references import STRIDES, Compared, Features, Own, Seen
+from unet_explorer.layout import contacts, lines
+from unet_explorer.references import STRIDES, Compared, Features, Lattice, Own, Seen
 from unet_explorer.simulate import inspection_set
 from unet_explorer.train import Training
 
@@ -401,16 +401,24 @@ def test_weights_that_are_missing_or_damaged(content, tmp_path, monkeypatch):
     assert "\n" not in str(refused.value)
 
 
-def wide(size, pixel_nm, seed):
-    "Contacts farther apart than any in the training of the judge."
+# twice the pitch of the training of the judge, at a dose that it did not have
+def wide_contacts(size, pixel_nm, seed):
     return contacts(size, pixel_nm, 200, 90, seed)
 
 
-def test_it_sees_a_planted_copy_on_a_product_it_never_saw():
-    side = dict(size=(128, 128), sem=dict(dose=(20, 28)))
-    clean = [r["image"] for r in inspection_set(8, (wide,), (), seed=1, **side)]
-    fresh = [r["image"] for r in inspection_set(6, (wide,), (), seed=2, **side)]
-    compared = Compared(Features(clean, whiten=False), Own(), clean)
+def wide_lines(size, pixel_nm, seed):
+    return lines(size, pixel_nm, 200, 90, seed)
+
+
+@pytest.mark.parametrize(
+    "layout, rung", [(wide_contacts, Lattice), (wide_lines, lambda look: Own())]
+)
+def test_it_sees_a_planted_copy_on_a_product_it_never_saw(layout, rung):
+    side = dict(size=(160, 160), sem=dict(dose=(20, 28)))
+    clean = [r["image"] for r in inspection_set(8, (layout,), (), seed=1, **side)]
+    fresh = [r["image"] for r in inspection_set(6, (layout,), (), seed=2, **side)]
+    look = Features(clean, whiten=False)
+    compared = Compared(look, rung(look), clean)
     judge, maps, truths = load_judge(), [], []
     for k, image in enumerate(fresh):
         image, label, _ = implant(image, k, kinds=("copy",), blends=("feather",), sizes=(16, 30))
@@ -418,5 +426,5 @@ def test_it_sees_a_planted_copy_on_a_product_it_never_saw():
         maps.append(ndimage.gaussian_filter(logits, 1).ravel())
         truths.append(label.numpy().ravel() > 0)
     truth = np.concatenate(truths)
-    assert 0.005 < truth.mean() < 0.2
-    assert precision_recall(np.concatenate(maps), truth)["ap"] > 3 * truth.mean()
+    assert 0.002 < truth.mean() < 0.1, "what really changed, which is what chance finds"
+    assert precision_recall(np.concatenate(maps), truth)["ap"] > 10 * truth.mean()
