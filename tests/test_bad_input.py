@@ -145,6 +145,19 @@ def a_comparison():
 
 
 @once
+def plain_comparison():
+    "Of features as they are, which is what a judge knows."
+    from unet_explorer.references import Compared, Features
+
+    pictures = [picture(i, side=32) for i in range(2)]
+    return Compared(Features(pictures, whiten=False), own_rung(), pictures)
+
+
+def plainly_seen():
+    return plain_comparison().look(picture(side=32))
+
+
+@once
 def a_judge():
     from unet_explorer.comparator import Judge
 
@@ -164,6 +177,10 @@ def both_maps():
 
 def packed():
     return torch.rand(1189, 4, 4).half()
+
+
+def an_example():
+    return torch.zeros(1189, 2, 2), mask(32)
 
 
 @once
@@ -580,11 +597,9 @@ BY_CALL = {  # what one function needs besides
     "for_each": dict(source=a_folder, todo=list, do=same(print)),
     "conformal": dict(scores=lambda: np.linspace(0, 1, 30)),
     "lot_threshold": dict(scores=lambda: np.linspace(0, 1, 30)),
-<<<<<<< HEAD
     "contrast": dict.fromkeys(("first", "second", "odd"), lambda: torch.rand(6, 4)),
     "fit_normal": dict(training=training, model=model),
     "anomaly_map": dict(model=anomaly_model, turns=same(1)),
-=======
     "pack": dict(maps=lambda: [torch.rand(2, 8, 8)], strides=same((4,))),
     "unpack": dict(packed=lambda: torch.rand(32, 2, 2), channels=same((2,)), strides=same((4,))),
     "evidence": dict(
@@ -611,13 +626,26 @@ BY_CALL = {  # what one function needs besides
     "save_detector": dict(detector=a_detector, folder=fresh),
     "load_detector": dict(folder=a_detector_folder),
     "anomaly_map": dict(model=a_detector),
->>>>>>> tests
     "pick_threshold": dict(model=Baseline, fpr=same(0.2)),
     "align": dict(reference=picture),
     "Memory": dict(seen=lambda: [look()(c) for c in clean()]),
     "SamePlace": dict(seen=lambda: [look()(c) for c in clean()]),
     "listed": dict(values=list),
     "Memory.belong_to": dict(owners=same([0, 0, 0, 0, 1, 1, 1, 1])),
+    "pack": dict(maps=lambda: [torch.rand(1, 4, 4), torch.rand(2, 2, 2)], strides=same((8, 16))),
+    "unpack": dict(
+        packed=lambda: torch.rand(6, 2, 2), channels=same((1, 2)), strides=same((8, 16))
+    ),
+    "evidence": dict(seen=plainly_seen, expected=plainly_seen, compared=plain_comparison),
+    "judged": dict(judge=a_judge, packed=lambda: an_example()[0], size=same((32, 32))),
+    "Clues": dict(examples=lambda: [an_example()]),
+    "rare_defects": dict(mask=lambda: mask(16)[None]),
+    "train_judge": dict(
+        judge=a_judge,
+        examples=lambda: [an_example()],
+        valid=lambda: [an_example()],
+        training=lambda: training(size=32),
+    ),
     "Die": dict(other=picture),
     "moved_median": dict(shifts=lambda: [(0, 2)]),
     "in_one": dict(maps=lambda: [torch.rand(2, 8, 8), torch.rand(3, 4, 4)]),

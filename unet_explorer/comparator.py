@@ -6,8 +6,9 @@
 __all__ = ['COARSEST', 'CHANNELS', 'CLAMP', 'WEIGHTS', 'pack', 'unpack', 'evidence', 'Judge', 'judged', 'Clues', 'rare_defects',
            'train_judge', 'load_judge']
 
-# %% ../nbs/33_comparator.ipynb #0fb753e5
+# %% ../nbs/33_comparator.ipynb #fd8efc07
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 import torch
@@ -16,71 +17,160 @@ from torch import nn
 
 from . import contracts
 from .batches import Crops
-from .contracts import InputError, NotNegative, Probability, Seed, checked
-from .contracts import instance
+from .checkpoints import Keep
+from unet_explorer.contracts import (
+    Count,
+    HeightWidth,
+    InputError,
+    NotNegative,
+    Positive,
+    Probability,
+    Rule,
+    Seed,
+    checked,
+    first_line,
+    instance,
+    rule_of,
+)
 from .efficientnet import efficientnet
 from .effunet import DecoderBlock
 from .layers import evaluating
-from .references import STRIDES, Compared, difference, residual
+from .references import STRIDES, Compared, Seen, difference, residual
+from .train import Training, fit, learner
 from .upsample import ShuffleUp
 
-# %% ../nbs/33_comparator.ipynb #234f9aaa
+# %% ../nbs/33_comparator.ipynb #7ece2061
 COARSEST = STRIDES[-1]  # the stride of packed evidence
-CHANNELS = (24, 40, 112)  # of the features at `STRIDES`
 
 
+def _all(fits):
+    "Whether a value is a list of at least one, and each of it fits."
+    return lambda v: isinstance(v, (tuple, list)) and len(v) > 0 and all(map(fits, v))
+
+
+def _has_axes(*n):
+    "Whether a value is a tensor with one of these numbers of axes, and not empty."
+    return lambda v: torch.is_tensor(v) and v.ndim in n and v.numel() > 0
+
+
+def _divides(v):
+    return type(v) is int and v > 0 and COARSEST % v == 0
+
+
+_Maps = Annotated[list, Rule("a list of tensors (d h w), at least one", _all(_has_axes(3)))]
+_Strides = Annotated[
+    list, Rule(f"a list of strides that divide {COARSEST}, such as (1, 4)", _all(_divides))
+]
+_Widths = Annotated[
+    list,
+    Rule("a list of whole numbers from 1 up", _all(lambda v: type(v) is int and v > 0)),
+]
+_Masks = Annotated[torch.Tensor, Rule("a tensor (b h w)", _has_axes(3))]
+_Logits = Annotated[torch.Tensor, Rule("a tensor (b 1 h w)", _has_axes(4))]
+_Packed = Annotated[torch.Tensor, Rule("a tensor (n h w) or (b n h w)", _has_axes(3, 4))]
+
+# %% ../nbs/33_comparator.ipynb #4519d0e1
 def _to_multiple(m, k):
     "A map `(d h w)`, its last row and column repeated until k divides both sides."
     h, w = m.shape[1:]
     return F.pad(m[None], (0, -w % k, 0, -h % k), mode="replicate")[0]
 
 
+def _factors(who, strides, *others):
+    "How much finer than the coarsest each stride is; `others` are lists of the same length."
+    if any(len(o) != len(strides) for o in others):
+        raise InputError(
+            f"{who}: {len(others[0])} maps for the strides {tuple(strides)}; give one for each"
+        )
+    return [COARSEST // s for s in strides]
+
+
+@checked
 def pack(
-    maps,  # tensors `(d h/s w/s)`, one for each stride s
-    strides,  # of the maps; each divides 16
-) -> torch.Tensor:  # `(sum of d*(16/s)**2, h/16, w/16)`
-    "Maps of several strides in one tensor, by PixelShuffle backwards: nothing is lost."
-    factors = [COARSEST // s for s in strides]
+    maps: _Maps,  # tensors `(d h/s w/s)`, one for each stride s
+    strides: _Strides,  # of the maps; each divides 16
+) -> torch.Tensor:  # `(sum of d*(16/s)**2, h/16, w/16)`, sides rounded up
+    """Maps of several strides in one tensor, by PixelShuffle backwards: nothing is lost. Raises
+    `InputError` for maps that are not of one picture."""
+    factors = _factors("pack", strides, maps)
     tiles = [F.pixel_unshuffle(_to_multiple(m, k), k) for m, k in zip(maps, factors)]
+    if len({t.shape[1:] for t in tiles}) > 1:
+        sides = ", ".join(f"{m.shape[1]}x{m.shape[2]}" for m in maps)
+        raise InputError(
+            f"pack: maps of {sides} with strides {tuple(strides)}; they must be of one picture"
+        )
     return torch.cat(tiles)
 
 
+@checked
 def unpack(
-    packed,  # `(b n h/16 w/16)` or `(n h/16 w/16)`, as `pack` made it
-    channels,  # d of each map
-    strides,  # s of each map
+    packed: _Packed,  # `(b n h/16 w/16)` or `(n h/16 w/16)`, as `pack` made it
+    channels: _Widths,  # d of each map
+    strides: _Strides,  # s of each map
 ) -> list:  # of maps, with b if there is one
-    "The maps again, by PixelShuffle."
-    factors = [COARSEST // s for s in strides]
-    parts = packed.split([d * k**2 for d, k in zip(channels, factors)], dim=-3)
-    return [F.pixel_shuffle(p, k) for p, k in zip(parts, factors)]
+    "The maps again, by PixelShuffle. Raises `InputError` where the channels do not add up."
+    factors = _factors("unpack", strides, channels)
+    widths = [d * k**2 for d, k in zip(channels, factors)]
+    if packed.shape[-3] != sum(widths):
+        raise InputError(
+            f"unpack: {packed.shape[-3]} channels, but maps of {tuple(channels)} channels with "
+            f"strides {tuple(strides)} make {sum(widths)}; give what `pack` made of such maps"
+        )
+    return [F.pixel_shuffle(p, k) for p, k in zip(packed.split(widths, dim=-3), factors)]
 
-
-_PACKED = ((2, *(d + 1 for d in CHANNELS)), (1, *STRIDES))  # channels and strides of evidence
+# %% ../nbs/33_comparator.ipynb #234c97bd
+CHANNELS = (24, 40, 112)  # of the features at `STRIDES`
 CLAMP = 12.0  # of what is left, in units of what is usual
+_PACKED = ((2, *(d + 1 for d in CHANNELS)), (1, *STRIDES))  # channels and strides of evidence
 
-# %% ../nbs/33_comparator.ipynb #4b9f3ba8
+
+def _check_evidence(seen, compared):
+    "Raise `InputError` unless the features are those that a judge was trained on."
+    look = compared.look
+    if look.whitening is not None:
+        raise InputError(
+            "evidence: these features are whitened, and the judge knows them plain; "
+            "compare with Features(clean, whiten=False)"
+        )
+    if look.frozen.strides != STRIDES:
+        raise InputError(
+            f"evidence: features of strides {look.frozen.strides}, and the judge knows {STRIDES}; "
+            "compare with Features(clean, whiten=False)"
+        )
+    if tuple(map(len, seen.maps)) != CHANNELS or seen.image[0].numel() < 2:
+        raise InputError(
+            f"evidence: maps of {tuple(map(len, seen.maps))} channels of a picture of "
+            f"{tuple(seen.image.shape)}; give compared.look(picture), of two pixels or more"
+        )
+
+
 @checked
 def evidence(
-    seen,  # a picture with its features, not whitened
-    expected,  # what should be there, as a rung gives it
+    seen: instance(Seen),  # a picture with its features, not whitened
+    expected: instance(Seen),  # what should be there, as a rung gives it
     compared: instance(Compared),  # knows what is usually left of clean pictures
 ) -> torch.Tensor:  # float16 `(1189, h/16, w/16)`, sides rounded up
     """All that the judge gets to see, packed: the picture, what differs in pixels and in features,
-    in units of what clean pictures leave. Raises `InputError` for what does not belong together."""
-    usual = compared.usual
+    in units of what clean pictures leave. Raises `InputError` for what does not belong together,
+    and for features that are whitened or of other strides."""
+    _check_evidence(seen, compared)
+    usual, left = compared.usual, residual(seen, expected)
+    pixels = (difference(seen, expected) / usual.pixels).clamp(-CLAMP, CLAMP)
     grey = seen.image.mean(0, keepdim=True)
     picture = (grey - grey.mean()) / (grey.std() + 1e-3)
-    pixels = (difference(seen, expected) / usual.pixels).clamp(-CLAMP, CLAMP)
     maps = [torch.cat([0.6 * picture, 0.3 * pixels])]
-    for left, scale in zip(residual(seen, expected), usual.maps):
-        sizes = (left / scale[:, None, None]).abs().clamp(max=CLAMP)
+    for m, scale in zip(left, usual.maps):
+        sizes = (m / scale[:, None, None]).abs().clamp(max=CLAMP)
         maps.append(torch.cat([sizes, sizes.pow(2).mean(0, keepdim=True).log1p()]))
     return pack(maps, _PACKED[1]).half()
 
-# %% ../nbs/33_comparator.ipynb #249ec56e
+# %% ../nbs/33_comparator.ipynb #9c6b5549
+_WIDTH = sum(d * (COARSEST // s) ** 2 for d, s in zip(*_PACKED))  # channels of evidence: 1189
+
+
 class Judge(nn.Module):
-    """Says of packed evidence `(b 1189 h/16 w/16)` how odd each pixel is: logits `(b 1 h w)`.
+    """Says of packed evidence `(b 1189 h/16 w/16)` how odd each pixel is: logits `(b 1 h w)`, h and
+    w multiples of 16. Raises `InputError` for what is no evidence.
 
     The eyes are EfficientNet-lite0 down to stride 16, on the picture and on what differs in pixels.
     What differs in features stands beside its maps, and a PixelShuffle decoder draws."""
@@ -106,6 +196,11 @@ class Judge(nn.Module):
             self.head = ShuffleUp(24, 1, kernel=3)
 
     def forward(self, x):
+        if x.ndim != 4 or x.shape[1] != _WIDTH:
+            raise InputError(
+                f"Judge: a tensor {tuple(x.shape)}; it must be packed evidence (b {_WIDTH} h w), "
+                "as evidence() gives it for one picture"
+            )
         eyes, *left = unpack(x.float(), *_PACKED)
         m2, m4, m8, m16 = self.eyes.features(eyes, COARSEST)
         left4, left8, left16 = (narrow(m) for narrow, m in zip(self.beside, left))
@@ -127,19 +222,61 @@ def _two_channels(eyes):
     eyes.stages = eyes.stages[:5]
     return eyes
 
+# %% ../nbs/33_comparator.ipynb #631e61f5
+def _fits(packed, size):
+    "Whether evidence `(1189 h/16 w/16)` is of a picture of this height and width."
+    sides = tuple(-(-n // COARSEST) for n in size)
+    return tuple(packed.shape) == (_WIDTH, *sides)
 
+
+@checked
 @torch.no_grad()
 def judged(
-    judge,  # a `Judge`
-    packed,  # of one picture, as `evidence` gives it
-    size,  # height and width of the picture
+    judge: instance(Judge),  # of the wheel, or your own
+    packed: _Packed,  # of one picture, as `evidence` gives it: `(1189 h/16 w/16)`
+    size: HeightWidth,  # height and width of the picture
 ) -> np.ndarray:  # float32 `(h w)`: logits, larger is odder
-    "What the judge says of a picture."
+    "What the judge says of a picture. Raises `InputError` for evidence of another size."
+    if not _fits(packed, size):
+        raise InputError(
+            f"judged: evidence {tuple(packed.shape)} for a picture of {size[0]}x{size[1]}; "
+            f"it must be ({_WIDTH}, height / {COARSEST}, width / {COARSEST}), rounded up"
+        )
     with evaluating(judge) as device:
         logits = judge(packed[None].to(device))
     return logits[0, 0, : size[0], : size[1]].cpu().numpy()
 
-# %% ../nbs/33_comparator.ipynb #aa605099
+# %% ../nbs/33_comparator.ipynb #50969ec4
+def _is_example(pair):
+    packed, label = pair
+    both = _has_axes(3)(packed) and _has_axes(2)(label)
+    return both and _fits(packed, label.shape)
+
+
+_Examples = Annotated[
+    list,
+    Rule(
+        "a list of pairs, at least one: evidence of a picture, and its label (h w)",
+        _all(_is_example),
+    ),
+]
+_Side = Annotated[
+    int,
+    Rule(
+        f"a multiple of {COARSEST}, such as 128",
+        lambda v: rule_of(Count).holds(v) and v % COARSEST == 0,
+    ),
+]
+
+
+def _whole_tiles(label):
+    "A label `(h w)`, its last row and column repeated, as `pack` does it with maps."
+    if not any(n % COARSEST for n in label.shape):
+        return label
+    rows, cols = (torch.arange(n + -n % COARSEST).clamp(max=n - 1) for n in label.shape)
+    return label[rows][:, cols]
+
+
 class Clues(Crops):
     """Crops of packed evidence for a judge: `(1189 size/16 size/16)`, label `(size size)`, turned
     and mirrored, a share of them around a defect. Raises `InputError` for what cannot be."""
@@ -147,16 +284,17 @@ class Clues(Crops):
     @checked
     def __init__(
         self,
-        examples,  # list of pairs: packed evidence, label `(h w)`
-        size: int = 128,  # side of a crop, in pixels: a multiple of 16
-        n: int = 320,  # crops per epoch
+        examples: _Examples,  # pairs: packed evidence, label `(h w)`
+        size: _Side = 128,  # side of a crop, in pixels; less where a picture is smaller
+        n: Count = 320,  # crops per epoch
         *,
         seed: Seed = 0,  # same seed, same crops
-        share: Probability = 0.6,  # of the crops that have a defect in them, if the picture has
+        share: Probability = 0.6,  # of the crops that are around a defect, if the picture has one
         jitter: NotNegative = 0.2,  # how much what is left varies in size, and its noise
     ):
-        self.examples, self.size, self.n = list(examples), size, n
-        self.share, self.jitter = share, jitter
+        self.examples = [(packed, _whole_tiles(label)) for packed, label in examples]
+        self.size = min(size, *(n for _, label in self.examples for n in label.shape))
+        self.n, self.share, self.jitter = n, share, jitter
         self.restart(seed)
 
     def __getitem__(self, _):
@@ -174,10 +312,10 @@ class Clues(Crops):
         k = self.size // COARSEST
         there = label.nonzero()
         if not len(there) or rng.random() >= self.share:
-            return [int(rng.integers(max(n - k, 0) + 1)) for n in sides]
+            return [int(rng.integers(n - k + 1)) for n in sides]
         middle = there[int(rng.integers(len(there)))].tolist()
         low = [v // COARSEST - int(rng.integers(k)) for v in middle]
-        return [min(max(a, 0), max(n - k, 0)) for a, n in zip(low, sides)]
+        return [min(max(a, 0), n - k) for a, n in zip(low, sides)]
 
     def _varied(self, maps, rng):
         "Turned, mirrored; what is left a little larger or smaller, and noisier."
@@ -192,54 +330,66 @@ class Clues(Crops):
             m.mul_(gain).add_(0.5 * self.jitter * noise).clamp_(min=0)
         return maps
 
-# %% ../nbs/33_comparator.ipynb #8346e57a
+# %% ../nbs/33_comparator.ipynb #f5c47c81
+@checked
 def rare_defects(
-    logits,  # `(b 1 h w)`
-    mask,  # `(b h w)`, 1 = defect
-    rare=5.0,  # how many times a pixel of a defect counts
+    logits: _Logits,  # `(b 1 h w)`
+    mask: _Masks,  # `(b h w)`, 1 = defect
+    rare: Positive = 5.0,  # how many times a pixel of a defect counts
 ) -> torch.Tensor:  # one number
-    "Cross-entropy in which the few pixels of defects count more."
-    weight = torch.tensor(rare, device=logits.device)
-    y = torch.Tensor(mask)[:, None].float()
+    """Cross-entropy in which the few pixels of defects count more. Raises `InputError` for logits
+    and masks of different size."""
+    y = mask.as_subclass(torch.Tensor)[:, None].float()
+    if y.shape != logits.shape:
+        raise InputError(
+            f"rare_defects: logits {tuple(logits.shape)} and masks {tuple(mask.shape)}; "
+            "they must be (b 1 h w) and (b h w)"
+        )
+    weight = torch.tensor(float(rare), device=logits.device)
     return F.binary_cross_entropy_with_logits(logits.float(), y, pos_weight=weight)
 
 
+@checked
 def train_judge(
-    judge,  # a `Judge`, trained in place
-    examples,  # pairs: packed evidence, label
-    valid,  # pairs that choose the best epoch
-    training,  # a `train.Training` with a length, `size`, `bs`, `lr`
-    epochs=None,  # how often to validate
-    keep=None,  # a `Keep`: where checkpoints go
+    judge: instance(Judge),  # trained in place
+    examples: _Examples,  # pairs: packed evidence, label
+    valid: _Examples,  # pairs that choose the best epoch
+    training: instance(Training),  # with a length; without a device it is the CPU
+    epochs: Count | None = None,  # how often to validate
+    keep: instance(Keep) | None = None,  # where checkpoints go
 ) -> dict:  # what happened, as `train.fit` says it
-    "Train a judge on examples, with the loss above, and keep the best epoch."
+    """Train a judge on examples, with the loss above, and keep the best epoch. Raises `InputError`
+    for unusable examples, and as `train.fit` does."""
     from fastai.data.core import DataLoaders, TfmdDL
 
-    from unet_explorer.train import fit, learner
-
-    t = training
+    t = training.or_else(size=128, bs=8, lr=1.5e-3, device="cpu")
     data = Clues(examples, t.size, t.bs, seed=t.seed)
     dls = DataLoaders(
         TfmdDL(data, bs=t.bs, num_workers=t.workers),
-        TfmdDL([(p.float(), m) for p, m in valid], bs=1, num_workers=0),
-        device=t.device or "cpu",
+        TfmdDL([(p.float(), _whole_tiles(m)) for p, m in valid], bs=1, num_workers=0),
+        device=t.device,
     )
     learn = learner(dls, judge, loss=rare_defects, lr=t.lr, precision="fp32", seed=t.seed)
     return fit(
         learn, steps=t.steps, minutes=t.minutes, seed=t.seed, bar=t.bar, epochs=epochs, keep=keep
     )
 
-# %% ../nbs/33_comparator.ipynb #e3f6586c
+# %% ../nbs/33_comparator.ipynb #14143ad0
 WEIGHTS = Path(contracts.__file__).parent / "comparator.safetensors"  # in the wheel, half precision
 
 
 def load_judge() -> Judge:  # in evaluation mode, a new one at each call
     """The judge of the wheel, trained on simulated products and textures (bench/comparator.py;
-    comparator.json beside it has seed, data and licences). Raises `InputError` if it is missing."""
+    comparator.json beside it has seed, data and licences). Raises `InputError` if it is missing or
+    damaged."""
+    from safetensors import SafetensorError
     from safetensors.torch import load_file
 
     if not WEIGHTS.is_file():
         raise InputError(f"{WEIGHTS}: missing; install unet-explorer again")
     judge = Judge(pretrained=False)
-    judge.load_state_dict(load_file(WEIGHTS))
+    try:
+        judge.load_state_dict(load_file(WEIGHTS))
+    except (SafetensorError, RuntimeError) as e:
+        raise InputError(f"{WEIGHTS}: {first_line(e)}; install unet-explorer again") from None
     return judge.eval()
