@@ -175,10 +175,6 @@ def both_maps():
     return dict.fromkeys(("judge", "distance"), maps()[0])
 
 
-def packed():
-    return torch.rand(1189, 4, 4).half()
-
-
 def an_example():
     return torch.zeros(1189, 2, 2), mask(32)
 
@@ -597,25 +593,6 @@ BY_CALL = {  # what one function needs besides
     "for_each": dict(source=a_folder, todo=list, do=same(print)),
     "conformal": dict(scores=lambda: np.linspace(0, 1, 30)),
     "lot_threshold": dict(scores=lambda: np.linspace(0, 1, 30)),
-    "contrast": dict.fromkeys(("first", "second", "odd"), lambda: torch.rand(6, 4)),
-    "fit_normal": dict(training=training, model=model),
-    "anomaly_map": dict(model=anomaly_model, turns=same(1)),
-    "pack": dict(maps=lambda: [torch.rand(2, 8, 8)], strides=same((4,))),
-    "unpack": dict(packed=lambda: torch.rand(32, 2, 2), channels=same((2,)), strides=same((4,))),
-    "evidence": dict(
-        seen=lambda: a_detector().compared.look(picture()),
-        expected=lambda: a_detector().compared.look(picture(1)),
-        compared=lambda: a_detector().compared,
-    ),
-    "judged": dict(judge=a_judge, packed=packed, size=same((60, 64))),
-    "Clues": dict(examples=lambda: [(packed(), mask())], size=same(32)),
-    "rare_defects": dict(mask=lambda: torch.zeros(1, 16, 16)),
-    "train_judge": dict(
-        judge=a_judge,
-        examples=lambda: [(packed(), mask())],
-        valid=lambda: [(packed(), mask())],
-        training=lambda: training(lr=1e-3),
-    ),
     "Tail": dict(values=lambda: maps()[0]),
     "Detector": dict(
         method=same("own"), compared=lambda: a_detector().compared, judge=a_judge, tails=dict

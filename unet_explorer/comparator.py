@@ -6,7 +6,7 @@
 __all__ = ['COARSEST', 'CHANNELS', 'CLAMP', 'WEIGHTS', 'pack', 'unpack', 'evidence', 'Judge', 'judged', 'Clues', 'rare_defects',
            'train_judge', 'load_judge']
 
-# %% ../nbs/33_comparator.ipynb #fd8efc07
+# %% ../nbs/33_comparator.ipynb #573ce8dc
 from pathlib import Path
 from typing import Annotated
 
@@ -35,6 +35,7 @@ from unet_explorer.contracts import (
 from .efficientnet import efficientnet
 from .effunet import DecoderBlock
 from .layers import evaluating
+from .machine import best_device
 from .references import STRIDES, Compared, Seen, difference, residual
 from .train import Training, fit, learner
 from .upsample import ShuffleUp
@@ -330,7 +331,7 @@ class Clues(Crops):
             m.mul_(gain).add_(0.5 * self.jitter * noise).clamp_(min=0)
         return maps
 
-# %% ../nbs/33_comparator.ipynb #f5c47c81
+# %% ../nbs/33_comparator.ipynb #ac8584b4
 @checked
 def rare_defects(
     logits: _Logits,  # `(b 1 h w)`
@@ -354,7 +355,7 @@ def train_judge(
     judge: instance(Judge),  # trained in place
     examples: _Examples,  # pairs: packed evidence, label
     valid: _Examples,  # pairs that choose the best epoch
-    training: instance(Training),  # with a length; without a device it is the CPU
+    training: instance(Training),  # with a length; without a device the GPU, if there is one
     epochs: Count | None = None,  # how often to validate
     keep: instance(Keep) | None = None,  # where checkpoints go
 ) -> dict:  # what happened, as `train.fit` says it
@@ -362,7 +363,7 @@ def train_judge(
     for unusable examples, and as `train.fit` does."""
     from fastai.data.core import DataLoaders, TfmdDL
 
-    t = training.or_else(size=128, bs=8, lr=1.5e-3, device="cpu")
+    t = training.or_else(size=128, bs=8, lr=1.5e-3, device=str(best_device()))
     data = Clues(examples, t.size, t.bs, seed=t.seed)
     dls = DataLoaders(
         TfmdDL(data, bs=t.bs, num_workers=t.workers),
