@@ -225,7 +225,7 @@ class _Repeats:
         except InputError:
             return self.own(seen)
 
-# %% ../nbs/35_anomaly.ipynb #18a3ee8d
+# %% ../nbs/35_anomaly.ipynb #b762bd8a
 class _Dies:
     "The other die of each clean picture, as a rung."
 
@@ -272,6 +272,17 @@ def _methods(method, references):
     return list(METHODS) if "auto" in given or not given else given
 
 
+def _aligned(clean):
+    "Whether the mean of the other pictures foretells a tenth of each, of its variance."
+    if len({c.shape for c in clean}) > 1:
+        return False
+    all_ = torch.stack([(c - c.mean()) / c.std().clamp_min(1e-6) for c in clean])
+    others = (all_.sum(0) - all_) / (len(all_) - 1)
+    spread = others.std((1, 2, 3)).clamp_min(1e-6)
+    agree = (all_ * others).mean((1, 2, 3)) / spread
+    return float(agree.median()) ** 2 > 0.1
+
+
 def _rungs(look, clean, seen, methods, references):
     "Name: rung, of those that were named and that can be."
     if references is not None:
@@ -282,6 +293,8 @@ def _rungs(look, clean, seen, methods, references):
         "place": lambda: SamePlace(seen),
         "lattice": lambda: _Repeats(look),
     }
+    if len(methods) > 1 and not _aligned(clean):
+        methods = [name for name in methods if name != "place"]
     some = [periods(c, most=4)[1] > 0.9 for c in clean[:: len(clean) // 8]]
     if "lattice" in methods and np.mean(some) < 0.25:
         methods = [name for name in methods if name != "lattice"]
