@@ -9,7 +9,7 @@ probability 1 ("sure") or from 1/3 up ("any"). The folds are pooled: scores in u
 cells of their fold, intervals by bootstrap over cells. The comparator has never seen a solar cell.
 Finished runs are kept.
 
-    python bench/elpv.py [--quick]"""
+    python bench/elpv.py [--quick] [METHOD ...]"""
 
 import sys
 import time
@@ -190,13 +190,13 @@ def table(runs):
     }
 
 
-def main():
+def main(chosen=(*METHODS, LOT)):
     torch.set_num_threads(min(2, torch.get_num_threads()))
     images, probability, kind = cells()
     same = dict(data=SOURCE, fpr=FPR)
     old = {} if QUICK else earlier("elpv", **same).get("types", {})
     runs = {w: {n: m["folds"] for n, m in old.get(w, {}).items()} for w in ("mono", "poly")}
-    for name in [*METHODS, LOT]:
+    for name in chosen:
         for which in runs:
             for fold in FOLDS:
                 first = next((n for n in runs[which] if n.split(" | ")[0] == name), None)
@@ -223,6 +223,7 @@ if __name__ == "__main__":
     import warnings
 
     warnings.filterwarnings("ignore")
-    for which, methods in main().items():
+    chosen = [a for a in sys.argv[1:] if not a.startswith("--")] or [*METHODS, LOT]
+    for which, methods in main(chosen).items():
         for name, result in methods.items():
             print(which, name, result["pooled"])
