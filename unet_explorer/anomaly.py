@@ -99,7 +99,7 @@ class Tail:
         below = np.minimum(values - self.at[0], 0) * first
         return (inside + beyond + below).astype(np.float32)
 
-# %% ../nbs/35_anomaly.ipynb #c23f7497
+# %% ../nbs/35_anomaly.ipynb #44f9cab1
 DETECTOR = 1  # of config.json: the format of what is kept
 BLUR = 4.0  # smoothing of the distance, in pixels
 METHODS = ("own", "lattice", "memory", "place")  # rungs that need no second picture
@@ -121,11 +121,13 @@ class Detector:
         says="both",  # "judge", "distance", or the mean of "both"
         tails: dict | None = None,  # `Tail` of each of the two, on clean pictures
         about: dict | None = None,  # how it was made
+        places: dict | None = None,  # for aligned pictures: mean and deviation `(2 h w)` of each
     ):
         known("method", method, (*METHODS, "die"))
         known("says", says, SAYS)
         self.method, self.compared, self.judge = method, compared, judge
         self.says, self.tails, self.about = says, tails or {}, about or {}
+        self.places = places or {}
 
     @checked
     def to(
@@ -149,6 +151,8 @@ class Detector:
     @property
     def size(self):
         "Height and width that its pictures must have; None: any."
+        if self.places:
+            return tuple(self.places["judge"].shape[1:])
         return tuple(self.compared.rung.sums.image.shape[1:]) if self.method == "place" else None
 
     def _rung(self, reference):
@@ -176,7 +180,19 @@ class Detector:
         expected = self._rung(reference)(seen, without=without)
         packed = evidence(seen, expected, self.compared)
         says = ndimage.gaussian_filter(judged(self.judge, packed, image.shape[1:]), 1.0)
-        return dict(judge=says, distance=self.compared.distance(seen, expected))
+        return self._by_place(dict(judge=says, distance=self.compared.distance(seen, expected)))
+
+    def _by_place(self, maps):
+        "Maps in deviations from what is usual at each place, if that is known."
+        if not self.places:
+            return maps
+        if maps["judge"].shape != self.size:
+            h, w = self.size
+            raise InputError(
+                f"image: {shown(maps['judge'])}, and this detector compares the same places of "
+                f"pictures of {w}x{h}; cut it to that size, or fit with method='memory'"
+            )
+        return {k: (m - self.places[k][0]) / self.places[k][1] for k, m in maps.items()}
 
     def fused(
         self,
@@ -302,7 +318,7 @@ def _rungs(look, clean, seen, methods, references):
         raise InputError("method='lattice': most clean pictures have none; choose another method")
     return {name: make[name]() for name in methods}
 
-# %% ../nbs/35_anomaly.ipynb #3e6da257
+# %% ../nbs/35_anomaly.ipynb #bc2b5fe2
 def _planted(clean, numbers, seed, **how):
     "Some clean pictures with implants: their number, picture and label."
     out = []
@@ -344,23 +360,39 @@ def _left_out(detector, image, i):
     return detector.both(image, reference, i)
 
 
-def _calibrated(detector, clean, most=16):
+def _usual_at(maps):
+    "Mean and deviation `(2 h w)` of maps at each place; no deviation is near 0."
+    spread = np.std(maps, axis=0)
+    return np.stack([np.mean(maps, axis=0), spread + 0.3 * spread.mean() + 1e-3])
+
+
+def _calibrated(detector, clean, by_place=False):
     "Give a detector its `Tail`s, from clean pictures that are left out."
+    most = 48 if by_place else 16
     maps = [_left_out(detector, clean[i], i) for i in _spread_out(len(clean), most)]
-    for name in ("judge", "distance"):
+    if by_place:
+        detector.places = {name: _usual_at([m[name] for m in maps]) for name in SAYS[:2]}
+        maps = [detector._by_place(m) for m in maps]
+    for name in SAYS[:2]:
         detector.tails[name] = Tail(np.stack([m[name][::2, ::2] for m in maps]))
     return detector
 
-# %% ../nbs/35_anomaly.ipynb #6111290e
+# %% ../nbs/35_anomaly.ipynb #ce749934
 def _chosen(look, clean, rungs, judge, plants):
-    "The detector whose rung sees most of what was planted, and what each rung sees."
-    detectors = {
-        name: _calibrated(Detector(name, _compared(look, rung, clean), judge), clean)
-        for name, rung in rungs.items()
-    }
+    "The detector that sees most of what was planted, its name, and what each candidate sees."
+    detectors = {}
+    for name, rung in rungs.items():
+        compared = _compared(look, rung, clean)
+        detectors[name] = _calibrated(Detector(name, compared, judge), clean)
+        if "place" in rungs and len(clean) >= _FOR_PLACES:
+            twin = _calibrated(Detector(name, compared, judge), clean, by_place=True)
+            detectors[f"{name}, place by place"] = twin
     sees = {name: _sees(d, plants) for name, d in detectors.items()}
     best = max(sees, key=lambda name: sees[name]["both"])
-    return detectors[best], sees
+    return detectors[best], best, sees
+
+
+_FOR_PLACES = 20  # clean pictures, before a deviation at a place means something
 
 
 _EXAMPLES = 10**9  # bytes that they may take, all together
@@ -424,13 +456,13 @@ def fit_normal(
     rungs = _rungs(look, clean, seen, methods, references)
     plants = _plants(clean, seed, sizes)
     judge = judge or load_judge()
-    detector, sees = _chosen(look, clean, rungs, judge, plants)
+    detector, best, sees = _chosen(look, clean, rungs, judge, plants)
     about = dict(task="anomaly", method=detector.method, sees=sees, steps=0, stopped="")
     if training is not None:
         about |= _trained(detector, clean, training, sizes, keep)
-        _calibrated(detector, clean)
-        sees[detector.method + ", trained on"] = _sees(detector, plants)
-    last = list(sees.values())[-1] if training is not None else sees[detector.method]
+        _calibrated(detector, clean, bool(detector.places))
+        sees[f"{best}, trained on"] = _sees(detector, plants)
+    last = list(sees.values())[-1] if training is not None else sees[best]
     detector.says = max(SAYS, key=lambda name: (round(last[name], 3), name == "both"))
     detector.about = about | dict(says=detector.says)
     return detector
@@ -471,7 +503,7 @@ def _for_each(clean, references):
         )
     return references
 
-# %% ../nbs/35_anomaly.ipynb #ae1921a6
+# %% ../nbs/35_anomaly.ipynb #7b5c932f
 _KEPT = {  # what a rung consists of, beside its features
     "own": lambda rung: {},
     "lattice": lambda rung: {},
@@ -496,6 +528,8 @@ def _tensors(detector):
     out |= {f"usual.{k}": v for k, v in enumerate([compared.usual.pixels, *compared.usual.maps])}
     for name, tail in detector.tails.items():
         out[f"tail.{name}"] = torch.from_numpy(np.stack([tail.at, tail.rare]))
+    for name, usual in detector.places.items():
+        out[f"place.{name}"] = torch.from_numpy(usual.astype(np.float32))
     rung = _KEPT[detector.method](compared.rung)
     return out | {f"rung.{name}": v for name, v in rung.items()}
 
@@ -520,7 +554,7 @@ def save_detector(
     with write_atomic(Path(folder) / "config.json") as tmp:
         tmp.write_text(text, encoding="utf-8")
 
-# %% ../nbs/35_anomaly.ipynb #6233dc6a
+# %% ../nbs/35_anomaly.ipynb #e1ecaf39
 def _said(path):
     "`(how, about)` of a detector, from its config.json."
     try:
@@ -588,6 +622,8 @@ def _check_numbers(tensors):
             raise ValueError(f"{name} has numbers that are not above 0")
         if name.endswith("running_var") and not (v >= 0).all():
             raise ValueError(f"{name} has numbers below 0")
+        if name.startswith("place.") and not (v[1] > 0).all():
+            raise ValueError(f"{name} has deviations that are not above 0")
         if name.startswith("tail.") and not (v.diff() > 0).all():
             raise ValueError(f"{name} does not rise")
 
@@ -614,6 +650,8 @@ def _check_shapes(tensors, method, channels):
     wanted |= {f"usual.{k}": (d,) for k, d in enumerate((1, *CHANNELS))}
     wanted |= {f"tail.{name}": (2, KNOTS) for name in SAYS[:2]}
     wanted |= _shapes_of_rung(method, channels, tensors)
+    usual = [v.shape[-2:] for k, v in tensors.items() if k.startswith("place.")]
+    wanted |= {f"place.{name}": (2, *usual[0]) for name in SAYS[:2] if usual}
     for name, shape in wanted.items():
         if name not in tensors:
             raise ValueError(f"{name} is missing")
@@ -642,7 +680,8 @@ def _read_detector(path, how):
     for name in SAYS[:2]:
         tails[name] = Tail([0.0, 1.0])
         tails[name].at, tails[name].rare = tensors[f"tail.{name}"].numpy()
-    return Detector(how["method"], compared, judge.eval(), how["says"], tails)
+    places = {name: v.numpy() for name, v in _part(tensors, "place").items()}
+    return Detector(how["method"], compared, judge.eval(), how["says"], tails, places=places)
 
 
 def load_detector(
