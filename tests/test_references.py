@@ -223,3 +223,10 @@ def test_what_cannot_be_is_one_line(look, seen, call, words):
     with pytest.raises(InputError, match=words) as caught:
         call(look, seen)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("side", [64, 80, 192])
+def test_noise_has_no_period(side):
+    g = torch.Generator().manual_seed(side)
+    for _ in range(5):
+        assert periods(torch.rand(1, side, side, generator=g)) == ([], 0.0)

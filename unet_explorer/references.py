@@ -356,7 +356,7 @@ def _elsewhere(m, reach):
     x = _places(m)
     return _nearest(x, x, forbid, chunk=w)
 
-# %% ../nbs/32_references.ipynb #22b43c75
+# %% ../nbs/32_references.ipynb #6b04b12a
 def _autocorrelation(x):
     """Of a picture `(h w)`: `(h//2 + 1, 2 * (w//2) + 1)`, for shifts down from 0 on and across from
     -(w//2) on, each averaged over the pixels that overlap; 1 is the variance."""
@@ -387,6 +387,8 @@ def periods(
         return [], 0.0
     heights = r[peaks[:, 0], peaks[:, 1]]
     best = heights.argsort(descending=True)[:most]
+    if heights[best[0]] < 12 / image[0].numel() ** 0.5:
+        return [], 0.0  # as high as that noise agrees with itself, too
     clear = float(heights[best[0]] / max(r[2, middle], r[0, middle + 2]).clamp_min(1e-6))
     good = [i for i in best.tolist() if heights[i] >= 0.6 * heights[best[0]]]
     return [(int(peaks[i, 0]), int(peaks[i, 1]) - middle) for i in good], clear
