@@ -29,10 +29,10 @@ from unet_explorer.images import as_picture
 QUICK = "--quick" in sys.argv
 DATA = (
     "DeepPCB (MIT, Tang et al. 2019, arXiv 1902.06197): pairs of 640x640 from three boards, the "
-    "first 15 of each; many defects were added by hand by its authors. Boards apart"
+    "first 10 of each; many defects were added by hand by its authors. Boards apart"
 )
-CLEAN = 8 if QUICK else 12  # templates of the other boards
-LOT = 8 if QUICK else 15
+CLEAN = 8 if QUICK else 10  # templates of the other boards
+LOT = 8 if QUICK else 10
 
 
 def boards():
@@ -42,9 +42,9 @@ def boards():
         for i, row in enumerate(part):
             image, mask = sample(part, i)
             template = as_picture(row["template"], 1)
-            boxes = [[b[k] for k in ("top", "left", "bottom", "right")] for b in row["boxes"]]
+            boxes = [box[:4] for box in row["boxes"]]  # top, left, bottom, right
             out.setdefault(row["group"], []).append((image[:1], template, boxes, mask))
-    return {k: v[: 2 if QUICK else 15] for k, v in out.items()}
+    return {k: v[: 2 if QUICK else 10] for k, v in out.items()}
 
 
 def peaks(m, least):
