@@ -24,7 +24,7 @@ from unet_explorer.anomaly import fit_normal
 from unet_explorer.baselines import Difference, PatchCore
 from unet_explorer.data import load, sample
 from unet_explorer.detection import precision_recall
-from unet_explorer.images import as_picture
+from unet_explorer.images import to_image
 
 QUICK = "--quick" in sys.argv
 DATA = (
@@ -41,7 +41,7 @@ def boards():
     for part in load("deeppcb").values():
         for i, row in enumerate(part):
             image, mask = sample(part, i)
-            template = as_picture(row["template"], 1)
+            template = to_image(row["template"], 1)
             boxes = [box[:4] for box in row["boxes"]]  # top, left, bottom, right
             out.setdefault(row["group"], []).append((image[:1], template, boxes, mask))
     return {k: v[: 2 if QUICK else 10] for k, v in out.items()}

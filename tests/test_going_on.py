@@ -145,8 +145,9 @@ def test_killed_and_started_again(room, tmp_path, job, name):
     for k, part in enumerate((0.35, 0.7)):
         out = tmp_path / f"out{k}"
         code = killed(room, job, out, SIGNALS[name], part * whole)
-        if code != 0:
-            assert command(room, job, out) == 0
+        if code != 0:  # the signal may also come when all is written
+            code = command(room, job, out)
+            assert code == 0 or "holds an earlier result" in Path(f"{out}.err").read_text()
         assert not [p for p in out.rglob(".part-*")]
         same(out, room / f"whole-{job}")
 
