@@ -377,7 +377,7 @@ def _calibrated(detector, clean, by_place=False):
         detector.tails[name] = Tail(np.stack([m[name][::2, ::2] for m in maps]))
     return detector
 
-# %% ../nbs/35_anomaly.ipynb #ce749934
+# %% ../nbs/35_anomaly.ipynb #205002b9
 def _chosen(look, clean, rungs, judge, plants):
     "The detector that sees most of what was planted, its name, and what each candidate sees."
     detectors = {}
@@ -463,9 +463,12 @@ def fit_normal(
         _calibrated(detector, clean, bool(detector.places))
         sees[f"{best}, trained on"] = _sees(detector, plants)
     last = list(sees.values())[-1] if training is not None else sees[best]
-    detector.says = max(SAYS, key=lambda name: (round(last[name], 3), name == "both"))
+    detector.says = max(SAYS, key=lambda name: last[name] + _AHEAD * (name == "both"))
     detector.about = about | dict(says=detector.says)
     return detector
+
+
+_AHEAD = 0.05  # of AP, by which one alone must be ahead of both before it is believed alone
 
 
 def _crops(training, image):
