@@ -191,7 +191,7 @@ def maps_of(model, rows, reference, split):
         other = (r["reference"],) if reference else ()
         if split and isinstance(model, Detector):
             both = model.both(r["image"], *other)
-            said = both | dict(both=sum(model.tails[k](m) for k, m in both.items()) / 2)
+            said = both | dict(both=model.fused(both, "both"))
         else:
             said = {"": model.anomaly_map(r["image"], *other)}
         for name, m in said.items():

@@ -74,7 +74,7 @@ def found_at(maps, rows, false_alarms=1.0):
 
 def ways(detector, image, *other, without=None):
     both = detector.both(image, *(other or (None,)), without)
-    return both | dict(both=sum(detector.tails[k](m) for k, m in both.items()) / 2)
+    return both | dict(both=detector.fused(both, "both"))
 
 
 def other_boards(rows, others):

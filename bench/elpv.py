@@ -105,7 +105,7 @@ def ways(model, image, without=None):
     if not hasattr(model, "both"):
         return {"": model.anomaly_map(image)}
     maps = model.both(image, None, without)
-    return maps | dict(both=sum(model.tails[k](m) for k, m in maps.items()) / 2)
+    return maps | dict(both=model.fused(maps, "both"))
 
 
 def scores_of(model, pictures, numbers=None):

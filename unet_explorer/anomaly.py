@@ -99,7 +99,7 @@ class Tail:
         below = np.minimum(values - self.at[0], 0) * first
         return (inside + beyond + below).astype(np.float32)
 
-# %% ../nbs/35_anomaly.ipynb #44f9cab1
+# %% ../nbs/35_anomaly.ipynb #1b1b7f05
 DETECTOR = 1  # of config.json: the format of what is kept
 BLUR = 4.0  # smoothing of the distance, in pixels
 METHODS = ("own", "lattice", "memory", "place")  # rungs that need no second picture
@@ -197,14 +197,16 @@ class Detector:
     def fused(
         self,
         maps,  # as `both` gives them
+        says=None,  # who is believed, one of `SAYS`; None: as was chosen
     ) -> np.ndarray:  # float32 `(h w)`
         """One map: that of `says`, or the mean of how rare both are on clean pictures. Raises
-        `InputError` for other maps, and for "both" without tails."""
+        `InputError` for other maps and names, and for "both" without tails."""
+        says = self.says if says is None else known("says", says, SAYS)
         if not isinstance(maps, dict) or set(maps) != set(SAYS[:2]):
             raise InputError(f"maps={shown(maps)}; give the two that Detector.both makes")
         maps = {name: as_array(m, name, "h w") for name, m in maps.items()}
-        if self.says != "both":
-            return maps[self.says]
+        if says != "both":
+            return maps[says]
         if set(self.tails) != set(maps):
             raise InputError("says='both' takes the tails of both; fit_normal finds them")
         return sum(self.tails[name](m) for name, m in maps.items()) / 2
@@ -241,7 +243,7 @@ class _Repeats:
         except InputError:
             return self.own(seen)
 
-# %% ../nbs/35_anomaly.ipynb #b762bd8a
+# %% ../nbs/35_anomaly.ipynb #78f4bbca
 class _Dies:
     "The other die of each clean picture, as a rung."
 
@@ -292,10 +294,10 @@ def _aligned(clean):
     "Whether the mean of the other pictures foretells a tenth of each, of its variance."
     if len({c.shape for c in clean}) > 1:
         return False
-    all_ = torch.stack([(c - c.mean()) / c.std().clamp_min(1e-6) for c in clean])
-    others = (all_.sum(0) - all_) / (len(all_) - 1)
+    each = torch.stack([(c - c.mean()) / c.std().clamp_min(1e-6) for c in clean])
+    others = (each.sum(0) - each) / (len(each) - 1)
     spread = others.std((1, 2, 3)).clamp_min(1e-6)
-    agree = (all_ * others).mean((1, 2, 3)) / spread
+    agree = (each * others).mean((1, 2, 3)) / spread
     return float(agree.median()) ** 2 > 0.1
 
 
@@ -318,7 +320,7 @@ def _rungs(look, clean, seen, methods, references):
         raise InputError("method='lattice': most clean pictures have none; choose another method")
     return {name: make[name]() for name in methods}
 
-# %% ../nbs/35_anomaly.ipynb #bc2b5fe2
+# %% ../nbs/35_anomaly.ipynb #cb1783ed
 def _planted(clean, numbers, seed, **how):
     "Some clean pictures with implants: their number, picture and label."
     out = []
@@ -348,7 +350,7 @@ def _sees(detector, plants):
     maps = [_left_out(detector, image, i) for i, image, _ in plants]
     labels = [label for _, _, label in plants]
     said = {name: [m[name] for m in maps] for name in ("judge", "distance")}
-    said["both"] = [sum(detector.tails[k](m[k]) for k in m) / 2 for m in maps]
+    said["both"] = [detector.fused(m, "both") for m in maps]
     return {name: _ap(ms, labels) for name, ms in said.items()}
 
 
