@@ -27,7 +27,7 @@ from unet_explorer.data import cache_dir
 from unet_explorer.detection import aupro, detection_scores, precision_recall
 from unet_explorer.layout import contacts, read_svg
 from unet_explorer.physical_defects import DEFECTS
-from unet_explorer.promise import conformal, lot_threshold
+from unet_explorer.promise import SMALLEST_LOT, conformal, lot_threshold
 from unet_explorer.simulate import inspection_set
 from unet_explorer.train import Training
 
@@ -207,7 +207,7 @@ def scored(maps, data):
     truths = defects + [np.zeros(m.shape, int) for m in quiet]
     own, moved = (conformal(held[k], FPR) for k in ("qualified", "moved"))
     lot = [m.max() for m in found[::8]] + [m.max() for m in quiet]  # a quarter of it is defective
-    lot = lot_threshold(lot, FPR, held["moved"]) if len(lot) >= 20 else own
+    lot = lot_threshold(lot, FPR, held["moved"]) if len(lot) >= SMALLEST_LOT else own
     scores = detection_scores([*found, *quiet], truths, own, KINDS)
     for name, threshold in dict(moved=moved, lot=lot).items():
         scores[f"{name}_false_images"] = float(np.mean([m.max() > threshold for m in quiet]))

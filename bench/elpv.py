@@ -21,13 +21,13 @@ from common import earlier, write
 from unet_explorer.anomaly import fit_normal
 from unet_explorer.baselines import PaDiM, PatchCore
 from unet_explorer.metrics import auroc
-from unet_explorer.promise import conformal, lot_threshold
+from unet_explorer.promise import SMALLEST_LOT, conformal, lot_threshold
 
 QUICK = "--quick" in sys.argv
 FOLDS = (0,) if QUICK else (0, 1, 2)
 SIZES = (6.0, 60.0)  # cracks are thin and dark areas large
 # N_TEST functional cells and as many defective ones
-N_TRAIN, N_HELD, N_TEST, FPR = (8, 19, 4, 0.05) if QUICK else (200, 99, 150, 0.05)
+N_TRAIN, N_HELD, N_TEST, FPR = (8, 19, 12, 0.05) if QUICK else (200, 99, 150, 0.05)
 
 
 def ours(clean, seed, method="auto"):
@@ -149,7 +149,8 @@ def fold_result(scores, held, bad):
     "False alarms of a fold, and its scores in units of its held-out cells."
     n = len(scores) - len(bad)
     low, middle, high = np.quantile(held, (0.25, 0.5, 0.75))
-    limit, lot = conformal(held, FPR), lot_threshold(scores, FPR, held)
+    limit = conformal(held, FPR)
+    lot = lot_threshold(scores, FPR, held) if len(scores) >= SMALLEST_LOT else limit
     sure = scores[n:][bad == 1]
     return dict(
         good=((scores[:n] - middle) / (high - low)).tolist(),
