@@ -6,7 +6,7 @@ PYTHON ?= $(shell test -s .venv/.ready && test -x .venv/bin/python && echo .venv
 # As in an activated environment, so that `!unet-explorer` in a notebook is this one too.
 IN := PATH="$(CURDIR)/.venv/bin:$$PATH"
 
-.PHONY: help venv setup lab test test-slow test-wheel demo docs docs-serve docs-quarto bench export notebooks readme clean
+.PHONY: help venv setup lab test test-slow test-gpu test-wheel demo docs docs-serve docs-quarto bench export notebooks readme clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
@@ -25,6 +25,9 @@ test: venv  ## everything CI runs, in 12 minutes or less
 
 test-slow: venv  ## the long checks that `make test` leaves out
 	@$(IN) python -m pytest -m slow $(ARGS)
+
+test-gpu: venv  ## a graphics card (CUDA, MPS): same results as the processor, and how fast; three minutes
+	@$(IN) python -m pytest -n 0 -s -m gpu tests/test_gpu.py $(ARGS)
 
 test-wheel: venv  ## the built wheel by itself, with the oldest and the newest versions
 	@$(IN) python -m pytest -n 0 -m "slow or not slow" tests/test_wheel.py $(ARGS)

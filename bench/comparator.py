@@ -5,34 +5,60 @@ rungs of the ladder (`references`): the picture itself, a memory of eight clean 
 die, the lattice. Never used: layers 6-9, contacts wider than 160 nm at 4 nm, and a dose below 30,
 which are the contest's test; solar cells; circuit boards; and all that is not named here.
 
-    python bench/comparator.py [--quick]
+    python bench/comparator.py [--quick] [--hard WEIGHT] [--pool] [--seconds S]
+        [--out FOLDER]
 
-It writes unet_explorer/comparator.safetensors (half precision) and comparator.json: recipe, seed,
-licences, what was measured. The examples are kept in a folder of their own, `pool/` beside this
-file, and are made once."""
+It writes comparator.safetensors (half precision) and comparator.json, into unet_explorer/ or
+FOLDER: recipe, seed, licences, what was measured on products that were held out. The examples
+(14 GB) are kept in a folder of their own, `pool/` beside this file, and are made once; `--pool`
+only makes them. With one card and 16 cores it takes ten minutes, with two cores most of a day.
 
+`--hard` adds that many times the mean loss of the 1 % of clean pixels that are judged worst: a
+picture is alarmed by its worst pixel, and so these are what a threshold hangs on."""
+
+import argparse
 import json
 import multiprocessing
-import sys
+import os
+import time
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from common import facts
 from contest import layers
 from scipy import ndimage
-from unet_explorer.comparator import Judge, evidence, train_judge
+from unet_explorer.comparator import Judge, evidence, judged, rare_defects, train_judge
+from unet_explorer.detection import precision_recall
 from unet_explorer.effunet import write_tensors
 from unet_explorer.implant import implant
+from unet_explorer.machine import best_device
 from unet_explorer.physical_defects import DEFECTS
+from unet_explorer.promise import conformal
 from unet_explorer.references import Compared, Die, Features, Lattice, Memory, Own, periods
 from unet_explorer.simulate import inspection_set
 from unet_explorer.train import Training
 
-QUICK = "--quick" in sys.argv
+asked = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+asked.add_argument("--quick", action="store_true", help="a few steps on a few products")
+asked.add_argument("--pool", action="store_true", help="only make the examples")
+asked.add_argument("--hard", type=float, default=0.0, help="weight of the worst clean pixels")
+asked.add_argument("--seconds", type=float, help="as many steps as fit into this time, roughly")
+asked.add_argument("--out", type=Path, help="folder for the weights; the package's if not given")
+ASKED = asked.parse_args()
+QUICK = ASKED.quick
 SEED = 0
-STEPS = 2 if QUICK else 2800  # of 8 crops of 128x128
-N = dict(simulated=2, binary=1, textures=1) if QUICK else dict(simulated=84, binary=28, textures=24)
+STEPS = 2 if QUICK else 7000
+BATCH = 2 if QUICK else 32  # crops of 128x128
+N = (
+    dict(simulated=2, binary=1, textures=1)
+    if QUICK
+    else dict(simulated=540, binary=144, textures=60)
+)
+WORKERS = 0 if QUICK else max(0, min(6, os.cpu_count() // 2 - 1))  # prepare crops
 CLEAN, FAULTY, PLANTED, FRESH = 8, 8, 4, 2  # pictures of each product
 SIDE = 128 if QUICK else 256
 POOL = Path(__file__).parent / ("pool_quick" if QUICK else "pool")
@@ -202,7 +228,8 @@ def pool():
     "The examples of all products, by file."
     POOL.mkdir(exist_ok=True)
     jobs = [(part, k) for part, n in N.items() for k in range(n)]
-    with multiprocessing.get_context("spawn").Pool(2) as workers:
+    cores = max(2, os.cpu_count() - 2)
+    with multiprocessing.get_context("spawn").Pool(cores) as workers:
         return workers.map(make, jobs, chunksize=1)
 
 
@@ -213,36 +240,93 @@ def balanced(rows, seed):
     return [(p, label.long()) for name, p, label in rows if rng.random() < keep[name]]
 
 
+def with_worst(logits, mask, hard=0.0):
+    "`rare_defects`, and `hard` times the mean loss of the 1 % of clean pixels judged worst."
+    loss = rare_defects(logits, mask)
+    if not hard:
+        return loss
+    alarm = F.softplus(logits.float())[:, 0][mask.as_subclass(torch.Tensor) == 0]
+    return loss + hard * alarm.topk(max(1, len(alarm) // 100)).values.mean()
+
+
+def scores(judge, rows):
+    "By rung: AP of the pixels; the share of pictures whose defect is found, 5 % of clean alarmed."
+    out = {}
+    for rung in sorted({name for name, _, _ in rows}):
+        some = [(p, m.numpy() > 0) for name, p, m in rows if name == rung]
+        maps = [judged(judge, p, m.shape) for p, m in some]
+        clean = [a.max() for a, (_, m) in zip(maps, some) if not m.any()]
+        odd = [a[m].max() for a, (_, m) in zip(maps, some) if m.any()]
+        flat = [np.concatenate([x.ravel() for x in xs]) for xs in (maps, [m for _, m in some])]
+        ap, n = precision_recall(*flat)["ap"], len(clean)
+        found = float(np.mean(np.array(odd) > conformal(clean, 0.05))) if n > 20 else None
+        out[rung] = dict(ap=ap, found=found, clean=n, odd=len(odd))
+    return out
+
+
+def opened(paths):
+    return [row for path in paths for row in torch.load(path, weights_only=True)]
+
+
+def kept(judge, about):
+    "Weights in half precision, and what is to be known of them."
+    folder = ASKED.out or Path(__file__).resolve().parent.parent / "unet_explorer"
+    folder.mkdir(parents=True, exist_ok=True)
+    half = {k: v.half() if v.is_floating_point() else v for k, v in judge.state_dict().items()}
+    write_tensors(folder / "comparator.safetensors", half)
+    (folder / "comparator.json").write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
+
+
+def steps_in(seconds, rows, valid, how):
+    "How many steps fit: ten epochs of one step and of eleven are tried."
+    spent = []
+    for steps in (10, 110):
+        start = time.perf_counter()
+        train_judge(Judge(seed=SEED), rows, valid, replace(how, steps=steps), epochs=10)
+        spent.append(time.perf_counter() - start)
+    a_step = (spent[1] - spent[0]) / 100
+    print(f"{a_step:.4f} s a step, {spent[0]:.1f} s for ten epochs", flush=True)
+    return int(0.9 * (seconds - sum(spent) - spent[0]) / a_step) // 10 * 10
+
+
 def main():
     torch.set_num_threads(min(2, torch.get_num_threads()))
     paths = pool()
-    held = paths[::17]  # products that choose the best epoch
-    rows, valid = [], []
-    for path in paths:
-        (valid if path in held else rows).extend(torch.load(path, weights_only=True))
-    rows, valid = balanced(rows, SEED), balanced(valid, SEED)[::4]
+    if ASKED.pool:
+        return f"{len(paths)} products"
+    held = paths[::17]  # products that choose the best epoch, and are measured at the end
+    others = opened(held)
+    rows = balanced(opened(p for p in paths if p not in held), SEED)
+    valid = balanced(others, SEED)[:: 4 if QUICK else 8]
     print(f"{len(rows)} examples, {len(valid)} to choose the epoch", flush=True)
     judge = Judge(seed=SEED)
-    training = Training(steps=STEPS, size=128, bs=8, lr=1.5e-3, seed=SEED, bar="terminal")
-    done = train_judge(judge, rows, valid, training, epochs=14)
+    training = Training(
+        steps=STEPS, size=128, bs=BATCH, lr=2e-3, seed=SEED, bar=False, workers=WORKERS
+    )
+    if ASKED.seconds:
+        training = replace(training, steps=steps_in(ASKED.seconds, rows, valid, training))
+        print(f"{training.steps} steps", flush=True)
+    loss = partial(with_worst, hard=ASKED.hard)
+    done = train_judge(judge, rows, valid, training, epochs=10, loss=loss)
     about = dict(
         seed=SEED,
         steps=done["steps"],
+        crops_a_step=BATCH,
+        hard=ASKED.hard,
+        seconds=round(done["seconds"]),
         valid_dice=done["valid_dice"],
         products=N,
+        held_products=len(held),
         examples=len(rows),
+        held=scores(judge.to(best_device()), others),
         data="simulated products, layers 0-5 of ic_layout (CC BY 4.0, Rothaug et al. 2023) and "
         f"drawn ones; scikit-image's {', '.join(TEXTURES)} (CC0)",
         start="EfficientNet-lite0, ImageNet (Apache-2.0)",
         recipe="bench/comparator.py",
         facts=facts(),
     )
-    if QUICK:
-        return about
-    folder = Path(__file__).resolve().parent.parent / "unet_explorer"
-    half = {k: v.half() if v.is_floating_point() else v for k, v in judge.state_dict().items()}
-    write_tensors(folder / "comparator.safetensors", half)
-    (folder / "comparator.json").write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
+    if not QUICK or ASKED.out:
+        kept(judge.cpu(), about)
     return about
 
 

@@ -12,7 +12,7 @@ itself. The comparator was trained on the same *simulator*: it knows how its def
 baselines do not. Finished runs are kept: an interrupted contest goes on. The network on the bare
 picture, which was the method before, is in results/contest_bare.json (commit 6df125c).
 
-    python bench/contest.py [--quick] [--first] [METHOD ...]"""
+    python bench/contest.py [--quick] [--first] [--seed=N] [METHOD ...]"""
 
 import sys
 import time
@@ -174,7 +174,12 @@ METHODS = {  # name: (make from data and seed, whether it gets references)
     "PaDiM": baseline(PaDiM),
     "PatchCore": baseline(PatchCore),
 }
-THRICE = ("ours", "PaDiM, normalised", "PatchCore, normalised")  # the others once
+THRICE = (
+    "ours",
+    "ours with a reference",
+    "PaDiM, normalised",
+    "PatchCore, normalised",
+)  # the others once
 PLAN = [(m, s) for s in SEEDS for m in METHODS if s == SEEDS[0] or m in THRICE]
 
 
@@ -339,5 +344,7 @@ if __name__ == "__main__":
         sys.exit(
             f"contest: {unknown[0]!r} is not known; choose from {', '.join(map(repr, METHODS))}"
         )
-    first = QUICK or "--first" in sys.argv  # one seed
-    main([(m, s) for m, s in PLAN if (s == SEEDS[0] or not first) and (not chosen or m in chosen)])
+    seeds = [s for s in SEEDS if f"--seed={s}" in sys.argv] or SEEDS
+    if QUICK or "--first" in sys.argv:
+        seeds = SEEDS[:1]
+    main([(m, s) for m, s in PLAN if s in seeds and (not chosen or m in chosen)])

@@ -7,6 +7,7 @@ __all__ = ['COARSEST', 'CHANNELS', 'CLAMP', 'WEIGHTS', 'pack', 'unpack', 'eviden
            'train_judge', 'load_judge']
 
 # %% ../nbs/33_comparator.ipynb #573ce8dc
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -358,8 +359,9 @@ def train_judge(
     training: instance(Training),  # with a length; without a device the GPU, if there is one
     epochs: Count | None = None,  # how often to validate
     keep: instance(Keep) | None = None,  # where checkpoints go
+    loss: Callable = rare_defects,  # of logits `(b 1 h w)` and masks `(b h w)`: one number
 ) -> dict:  # what happened, as `train.fit` says it
-    """Train a judge on examples, with the loss above, and keep the best epoch. Raises `InputError`
+    """Train a judge on examples, and keep the best epoch. Raises `InputError`
     for unusable examples, and as `train.fit` does."""
     from fastai.data.core import DataLoaders, TfmdDL
 
@@ -370,7 +372,7 @@ def train_judge(
         TfmdDL([(p.float(), _whole_tiles(m)) for p, m in valid], bs=1, num_workers=0),
         device=t.device,
     )
-    learn = learner(dls, judge, loss=rare_defects, lr=t.lr, precision="fp32", seed=t.seed)
+    learn = learner(dls, judge, loss=loss, lr=t.lr, precision="fp32", seed=t.seed)
     return fit(
         learn, steps=t.steps, minutes=t.minutes, seed=t.seed, bar=t.bar, epochs=epochs, keep=keep
     )
