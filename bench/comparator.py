@@ -10,8 +10,8 @@ which are the contest's test; solar cells; circuit boards; and all that is not n
 
 It writes comparator.safetensors (half precision) and comparator.json, into unet_explorer/ or
 FOLDER: recipe, seed, licences, what was measured on products that were held out. The examples
-(14 GB) are kept in a folder of their own, `pool/` beside this file, and are made once; `--pool`
-only makes them. With one card and 16 cores it takes ten minutes, with two cores most of a day.
+(2 GB) are kept in a folder of their own, `pool/` beside this file, and are made once; `--pool`
+only makes them. Two cores take an hour and a half.
 
 `--hard` adds that many times the mean loss of the 1 % of clean pixels that are judged worst: a
 picture is alarmed by its worst pixel, and so these are what a threshold hangs on."""
@@ -31,7 +31,7 @@ import torch.nn.functional as F
 from common import facts
 from contest import layers
 from scipy import ndimage
-from unet_explorer.comparator import Judge, evidence, judged, rare_defects, train_judge
+from unet_explorer.comparator import Judge, evidence, judged, load_judge, rare_defects, train_judge
 from unet_explorer.detection import precision_recall
 from unet_explorer.effunet import write_tensors
 from unet_explorer.implant import implant
@@ -51,13 +51,10 @@ asked.add_argument("--out", type=Path, help="folder for the weights; the package
 ASKED = asked.parse_args()
 QUICK = ASKED.quick
 SEED = 0
-STEPS = 2 if QUICK else 7000
-BATCH = 2 if QUICK else 32  # crops of 128x128
-N = (
-    dict(simulated=2, binary=1, textures=1)
-    if QUICK
-    else dict(simulated=540, binary=144, textures=60)
-)
+STEPS = 2 if QUICK else 2800
+EPOCHS = 14  # validations, the best of which counts
+BATCH = 2 if QUICK else 8  # crops of 128x128
+N = dict(simulated=2, binary=1, textures=1) if QUICK else dict(simulated=84, binary=28, textures=24)
 WORKERS = 0 if QUICK else max(0, min(6, os.cpu_count() // 2 - 1))  # prepare crops
 CLEAN, FAULTY, PLANTED, FRESH = 8, 8, 4, 2  # pictures of each product
 SIDE = 128 if QUICK else 256
@@ -278,15 +275,16 @@ def kept(judge, about):
 
 
 def steps_in(seconds, rows, valid, how):
-    "How many steps fit: ten epochs of one step and of eleven are tried."
+    "How many steps fit: an epoch of few steps and one of more are tried."
     spent = []
-    for steps in (10, 110):
+    for steps in (5, 105):
         start = time.perf_counter()
-        train_judge(Judge(seed=SEED), rows, valid, replace(how, steps=steps), epochs=10)
+        train_judge(Judge(seed=SEED), rows, valid, replace(how, steps=steps), epochs=1)
         spent.append(time.perf_counter() - start)
     a_step = (spent[1] - spent[0]) / 100
-    print(f"{a_step:.4f} s a step, {spent[0]:.1f} s for ten epochs", flush=True)
-    return int(0.9 * (seconds - sum(spent) - spent[0]) / a_step) // 10 * 10
+    print(f"{a_step:.4f} s a step, {spent[0]:.1f} s for an epoch without steps", flush=True)
+    steps = (0.9 * seconds - sum(spent) - EPOCHS * spent[0]) / a_step
+    return max(200, int(steps) // EPOCHS * EPOCHS)
 
 
 def main():
@@ -297,17 +295,18 @@ def main():
     held = paths[::17]  # products that choose the best epoch, and are measured at the end
     others = opened(held)
     rows = balanced(opened(p for p in paths if p not in held), SEED)
-    valid = balanced(others, SEED)[:: 4 if QUICK else 8]
+    valid = balanced(others, SEED)[::4]
     print(f"{len(rows)} examples, {len(valid)} to choose the epoch", flush=True)
     judge = Judge(seed=SEED)
     training = Training(
-        steps=STEPS, size=128, bs=BATCH, lr=2e-3, seed=SEED, bar=False, workers=WORKERS
+        steps=STEPS, size=128, bs=BATCH, lr=1.5e-3, seed=SEED, bar=False, workers=WORKERS
     )
     if ASKED.seconds:
         training = replace(training, steps=steps_in(ASKED.seconds, rows, valid, training))
         print(f"{training.steps} steps", flush=True)
     loss = partial(with_worst, hard=ASKED.hard)
-    done = train_judge(judge, rows, valid, training, epochs=10, loss=loss)
+    done = train_judge(judge, rows, valid, training, epochs=EPOCHS, loss=loss)
+    judge = judge.to(best_device())
     about = dict(
         seed=SEED,
         steps=done["steps"],
@@ -318,7 +317,8 @@ def main():
         products=N,
         held_products=len(held),
         examples=len(rows),
-        held=scores(judge.to(best_device()), others),
+        held=scores(judge, others),
+        held_before=scores(load_judge().to(best_device()), others),
         data="simulated products, layers 0-5 of ic_layout (CC BY 4.0, Rothaug et al. 2023) and "
         f"drawn ones; scikit-image's {', '.join(TEXTURES)} (CC0)",
         start="EfficientNet-lite0, ImageNet (Apache-2.0)",
