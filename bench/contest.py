@@ -21,15 +21,16 @@ import numpy as np
 import torch
 from common import SEEDS, earlier, facts, spread, write
 from unet_explorer.anomaly import SAYS, Detector, fit_normal
-from unet_explorer.comparator import evidence, judged
+from unet_explorer.comparator import evidence, judged, rare_defects
 from unet_explorer.baselines import Difference, PaDiM, PatchCore
 from unet_explorer.data import cache_dir
 from unet_explorer.detection import aupro, detection_scores, precision_recall
+from unet_explorer.effunet import EffUNet
 from unet_explorer.layout import contacts, read_svg
 from unet_explorer.physical_defects import DEFECTS
 from unet_explorer.promise import SMALLEST_LOT, conformal, lot_threshold
 from unet_explorer.simulate import inspection_set
-from unet_explorer.train import Training
+from unet_explorer.train import Training, fit_batches
 
 QUICK = "--quick" in sys.argv
 N = (
@@ -100,6 +101,7 @@ def pictures():
         qualified=inspection_set(N["held"], defects=(), seed=13, **test, **more),
         fresh=inspection_set(N["fresh"], defects=(), seed=14, **test, **more),
         test=inspection_set(N["test"], seed=16, size_px=(6, 40), **test, **more),
+        labelled=inspection_set(N["test"], seed=18, size_px=(6, 40), **test, **more),
         home=inspection_set(N["home"], seed=17, size_px=(6, 40), **train, **more),
     )
 
@@ -158,6 +160,42 @@ class Alone:
         return judged(self.detector.judge, evidence(seen, seen, compared), image.shape[1:])
 
 
+class Oracle:
+    """What nobody has who inspects a new product: defects of it, with labels. As many pictures as
+    the test has, of the same product and kinds, others than those. The limit of what can be seen.
+    """
+
+    def __init__(self, rows, seed):
+        self.pairs = [(r["image"], r["mask"]) for r in rows]
+        self.model = EffUNet()
+        steps = 2 if QUICK else 1000
+        fit_batches(self.model, self.batch, rare_defects, steps=steps, lr=2e-3, seed=seed)
+
+    def batch(self, rng, side=128, share=0.6):
+        crops = [self.crop(rng, side, rng.random() < share) for _ in range(8)]
+        x, y = zip(*crops)
+        return torch.stack(x), torch.stack(y)
+
+    def crop(self, rng, side, around):
+        "A crop, a share of them around a defect, turned and mirrored."
+        image, mask = self.pairs[int(rng.integers(len(self.pairs)))]
+        places = mask.nonzero() if around else torch.zeros(0, 2)
+        h, w = mask.shape
+        y, x = (int(rng.integers(n - side + 1)) for n in (h, w))
+        if len(places):
+            middle = places[int(rng.integers(len(places)))].tolist()
+            low = [m - int(rng.integers(side)) for m in middle]
+            y, x = (min(max(a, 0), n - side) for a, n in zip(low, (h, w)))
+        both = torch.cat([image, mask[None]])[:, y : y + side, x : x + side]
+        both = torch.rot90(both, int(rng.integers(4)), (1, 2))
+        both = both.flip(2) if rng.random() < 0.5 else both
+        return both[:1], both[1].long()
+
+    @torch.no_grad()
+    def anomaly_map(self, image):
+        return self.model(image[None])[0, 0].numpy()
+
+
 METHODS = {  # name: (make from data and seed, whether it gets references)
     "ours": ours(),
     "ours with a reference": ours(reference=True),
@@ -171,6 +209,10 @@ METHODS = {  # name: (make from data and seed, whether it gets references)
     "difference to the reference": ((lambda data, seed: Difference()), True),
     "judge with nothing to compare": ((lambda data, seed: Alone(clean_of(data), seed)), False),
     "ours, trained on implants": ours("own", steps=STEPS),
+    "oracle: supervised on this product": (
+        (lambda data, seed: Oracle(data["labelled"], seed)),
+        False,
+    ),
     "PaDiM": baseline(PaDiM),
     "PatchCore": baseline(PatchCore),
 }
