@@ -21,6 +21,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import docs_md
+import recall
 from docs_assets import ship
 from docs_quarto import prepare
 from docs_source import TEMPLATES, Book, Page, lines_of
@@ -149,6 +150,8 @@ class Site:
 
     def note_words(self, page, text):
         text = re.sub(r'<a class="anchor".*?</a>', "", text)
+        heading = rf'(?:<h2 id="{docs_md.slug(recall.HEADING)}">.*?</h2>\s*)?'
+        text = re.sub(rf'(?s){heading}<section class="cards".*?</section>', " ", text)
         text = re.sub(r'(?s)<div class="code">.*?</pre></div>|<script.*?</script>', " ", text)
         sections = re.split(r'(?s)<h[23] id="([^"]+)">(.*?)</h[23]>', text)
         start = docs_md.text_of(sections[0])
@@ -211,7 +214,7 @@ class Site:
         "A lesson as markdown, for readers (and programs) who want the words only."
         parts = [f"# {page.title}\n\n> {page.description}"]
         for c in page.body.cells:
-            if c.cell_type == "markdown":
+            if c.cell_type == "markdown" and c.get("id") != recall.CELL:
                 ours = r"\[([^]]+)\]\((?:\.\./)*(?:glossary|api/\w+)\.qmd[^)]*\)"
                 parts.append(re.sub(ours, r"\1", c.source))
             elif c.cell_type == "code":
