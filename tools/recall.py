@@ -58,9 +58,7 @@ def cell(found):
         f"<details>\n<summary>{c.question}</summary>\n\n{c.text}\n\n</details>" for c in found
     ]
     source = "\n\n".join([f"## {HEADING}", ABOUT, *folded])
-    return dict(
-        cell_type="markdown", id=CELL, metadata={}, source=source.splitlines(keepends=True)
-    )
+    return dict(cell_type="markdown", id=CELL, metadata={}, source=source.splitlines(keepends=True))
 
 
 def with_questions(path):

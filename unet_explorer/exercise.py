@@ -41,7 +41,7 @@ def check(
 import re
 from html import escape
 
-# %% ../nbs/00_exercise.ipynb #44518509
+# %% ../nbs/00_exercise.ipynb #31aa295b
 _VERDICTS = {True: ("✓ Right.", "#009e73"), False: ("✗ No.", "#d55e00")}
 
 
@@ -81,6 +81,5 @@ class Guess:
         verdict, colour = _VERDICTS[choice == self.right]
         answer = f"<strong>{verdict}</strong> {_html(reason)}"
         style = f"border-left: 5px solid {colour}; padding-left: 12px"
-        return (
-            f'<details><summary>{_html(choice)}</summary><p style="{style}">{answer}</p></details>'
-        )
+        folded = f'<summary>{_html(choice)}</summary><p style="{style}">{answer}</p>'
+        return f'<details class="uxp-choice">{folded}</details>'

@@ -1,5 +1,5 @@
 // FSRS-6 with its default weights: when a card of which so much is known should be asked again. After
-// https://github.com/open-spaced-repetition/awesome-fsrs/wiki/The-Algorithm; a test compares it with the package `fsrs`.
+// "The Algorithm" in the wiki of open-spaced-repetition/awesome-fsrs; a test compares it with the package `fsrs`.
 // A memory is {s, d}: the stability s is the number of days after which 9 of 10 such cards are still known,
 // the difficulty d goes from 1 to 10. A grade is 1 (forgotten), 2 (hard), 3 (good) or 4 (easy).
 window.UX_FSRS = (() => {

@@ -40,7 +40,7 @@
     const row = card.querySelector(".grades"), summary = card.querySelector("summary");
     let due = summary.querySelector(".due");
     if (old && !due) summary.append(due = tag("span", {className: "due"}));
-    if (due) due.textContent = !old ? "" : isDue(old) ? "due" : date(old.due);
+    if (due) due.textContent = !old ? "" : isDue(old) ? "due" : `again ${date(old.due)}`;
     if (!row) return;
     row.querySelectorAll("button").forEach((button, i) => {
       const then = after(old, i + 1);
@@ -53,6 +53,13 @@
   // the page Recall: what is due, and what was never asked of a lesson that is finished, lessons mixed
   const bar = document.getElementById("ui-recall"), list = document.getElementById("ui-due");
   const mixed = key => [...key].reduce((h, c) => Math.imul(h ^ c.codePointAt(0), 16777619), 2166136261) >>> 0;
+  const asked = card => {
+    const copy = card.cloneNode(true), {href, title} = card.closest("[data-of]").dataset;
+    copy.open = false;
+    copy.querySelector(".grades")?.remove();
+    copy.querySelector(".answer").append(tag("p", {className: "of"}, "From ", tag("a", {href, textContent: title})));
+    return copy;
+  };
   const collect = () => {
     const all = answers(), done = new Set(stored(DONE, []));
     const wanted = [...document.querySelectorAll("[data-of] details.card")].filter(card => {
@@ -61,8 +68,7 @@
     });
     const due = card => all[card.dataset.card]?.due ?? Infinity;
     wanted.sort((a, b) => due(a) - due(b) || mixed(a.dataset.card) - mixed(b.dataset.card));
-    list.replaceChildren(...wanted.slice(0, MOST).map(card => card.cloneNode(true)));
-    list.querySelectorAll("details").forEach(card => { card.open = false; card.querySelector(".grades")?.remove(); });
+    list.replaceChildren(...wanted.slice(0, MOST).map(asked));
     list.hidden = !wanted.length;
     bar.dataset.left = Math.max(0, wanted.length - MOST);
   };
