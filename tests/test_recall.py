@@ -109,6 +109,16 @@ def test_a_guess_does_not_tell(path):
         assert not any(reason in repr(guess) for reason in guess.choices.values())
 
 
+def test_a_guess_stands_open(site):
+    "No rule that folds long cells hides it, nor leaves an empty fold above it."
+    for page in site.book.lessons:
+        text = (site.out / page.out).read_text(encoding="utf-8")
+        seen = re.sub(r"(?s)<details><summary>.*?</details>", "", text)
+        asked = len(list(guesses(ROOT / "nbs" / page.src)))
+        assert seen.count('class="uxp-guess"') == asked, page.src
+        assert "</summary></details>" not in re.sub(r"\s*<div[^>]*>\s*</div>\s*", "", text)
+
+
 @pytest.mark.parametrize("choices", [{}, {"a": "since"}, {"a": "since", "b": "not"}])
 def test_a_guess_without_a_right_answer_is_refused(choices):
     with pytest.raises(ValueError, match="^Guess: the choices are .* among them$"):

@@ -122,7 +122,7 @@ class Site:
         if not parts and not output:
             return ""
         kind = "cell exported" if cell.metadata.get("exported") else "cell"
-        if flags.get("code-fold") != "true":
+        if flags.get("code-fold") != "true" or not parts:
             return f'<div class="{kind}">{"".join(parts)}{output}</div>\n'
         summary = html.escape(flags.get("code-summary", "Code").strip("\"'"))
         # A solution is folded whole. Of a figure only the code is, as Quarto does it.
