@@ -127,3 +127,34 @@ def test_run_all_and_save_change_nothing(lab, tmp_path):
         assert not errors, errors[0]["ename"] + ": " + errors[0]["evalue"]
         lines = list(unified_diff(here.splitlines(), saved.splitlines(), lesson, "saved", n=1))
         assert not lines, "\n".join(line[:200] for line in lines[:40])
+
+
+def test_guesses_and_questions_without_a_kernel(lab):
+    """A lesson that was just opened is not trusted: JupyterLab runs no script of it. Guesses and
+    recall questions answer nevertheless, after the kernel has ended."""
+    if not CHROMIUM:
+        required("BROWSER")("no chromium (Debian: apt install chromium)")
+    from playwright.sync_api import sync_playwright
+
+    url, token = lab
+    with sync_playwright() as p:
+        browser = p.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        page = browser.new_page(viewport={"width": 1280, "height": 800})
+        page.set_default_timeout(60_000)
+        page.goto(f"{url}/lab/tree/nbs/00_exercise.ipynb?token={token}")
+        page.wait_for_selector(".jp-Notebook h1")
+        page.evaluate("window.jupyterapp.shell.currentWidget.context.sessionContext.shutdown()")
+        cells = page.evaluate("window.jupyterapp.shell.currentWidget.content.widgets.length")
+        for place in ("details.uxp-choice", ".jp-MarkdownOutput details"):
+            first = page.locator(place).first
+            for at in range(cells):
+                if first.count():
+                    break
+                scroll = "at => window.jupyterapp.shell.currentWidget.content.scrollToItem(at)"
+                page.evaluate(scroll, at)
+                page.wait_for_timeout(100)
+            assert not first.locator("p").first.is_visible()
+            first.locator("summary").click()
+            assert first.locator("p").first.is_visible(), place
+            assert first.locator("p").first.inner_text().strip()
+        browser.close()

@@ -228,7 +228,7 @@ def of_ours(site, page):
     where = re.search(r'(?s)<p class="where">.*?</p>', text)
     text = re.sub(r'(?s)<p class="where">.*?</p>', "", text, count=1)
     text = text.replace('<div class="facts">', where[0] + '<div class="facts">') if where else text
-    folds = r'(?s)<summary>.*?</summary>|<p class="to">.*?</p>|<a class="anchor".*?</a>'
+    folds = r'(?s)<details><summary>.*?</summary>|<p class="to">.*?</p>|<a class="anchor".*?</a>'
     return re.sub(folds, "", text)
 
 

@@ -21,6 +21,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import docs_md
+import recall
 from docs_assets import ship
 from docs_quarto import prepare
 from docs_source import TEMPLATES, Book, Page, lines_of
@@ -121,7 +122,7 @@ class Site:
         if not parts and not output:
             return ""
         kind = "cell exported" if cell.metadata.get("exported") else "cell"
-        if flags.get("code-fold") != "true":
+        if flags.get("code-fold") != "true" or not parts:
             return f'<div class="{kind}">{"".join(parts)}{output}</div>\n'
         summary = html.escape(flags.get("code-summary", "Code").strip("\"'"))
         # A solution is folded whole. Of a figure only the code is, as Quarto does it.
@@ -149,6 +150,8 @@ class Site:
 
     def note_words(self, page, text):
         text = re.sub(r'<a class="anchor".*?</a>', "", text)
+        heading = rf'(?:<h2 id="{docs_md.slug(recall.HEADING)}">.*?</h2>\s*)?'
+        text = re.sub(rf'(?s){heading}<section class="cards".*?</section>', " ", text)
         text = re.sub(r'(?s)<div class="code">.*?</pre></div>|<script.*?</script>', " ", text)
         sections = re.split(r'(?s)<h[23] id="([^"]+)">(.*?)</h[23]>', text)
         start = docs_md.text_of(sections[0])
@@ -211,8 +214,8 @@ class Site:
         "A lesson as markdown, for readers (and programs) who want the words only."
         parts = [f"# {page.title}\n\n> {page.description}"]
         for c in page.body.cells:
-            if c.cell_type == "markdown":
-                ours = r"\[([^]]+)\]\((?:\.\./)*(?:glossary|api/\w+)\.qmd[^)]*\)"
+            if c.cell_type == "markdown" and c.get("id") != recall.CELL:
+                ours = r"\[([^]]+)\]\((?:\.\./)*(?:glossary|recall|api/\w+)\.qmd[^)]*\)"
                 parts.append(re.sub(ours, r"\1", c.source))
             elif c.cell_type == "code":
                 parts.append("```python\n" + directives(c.source)[1] + "\n```")

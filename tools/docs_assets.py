@@ -1,9 +1,10 @@
 """What pages need beside their text, for both builders: the theme, its colours, the card, the
-gallery's pictures."""
+gallery's pictures, the questions for Anki."""
 
 import re
 import shutil
 
+import recall
 from docs_source import THEME
 
 WORDS = [
@@ -44,9 +45,11 @@ def card(book, target):
 
 
 def ship(book, target):
-    "The theme, the card and the pictures of the gallery into `target`."
+    "The theme, the card, the pictures of the gallery and the questions for Anki into `target`."
     shutil.copytree(
         THEME, target / "theme", ignore=shutil.ignore_patterns("*.j2"), dirs_exist_ok=True
     )
     card(book, target / "card.png")
     book.gallery.write(target)
+    asked = recall.anki({p.title: p.cards for p in book.lessons})
+    (target / "anki.txt").write_text(asked, encoding="utf-8")

@@ -71,7 +71,8 @@ def colours():
 
 def scripts(theme):
     "Those that work on the text; within the page, since api/ lies a folder deeper."
-    parts = [(theme / name).read_text(encoding="utf-8") for name in ("progress.js", "reach.js")]
+    names = ("progress.js", "reach.js", "fsrs.js", "recall.js")
+    parts = [(theme / name).read_text(encoding="utf-8") for name in names]
     return "".join(f"<script>\n{part}</script>\n" for part in parts)
 
 

@@ -17,7 +17,9 @@ from pathlib import Path
 
 import docs_api
 import jinja2
+import recall
 import yaml
+from docs_api import raw
 from docs_gallery import Gallery
 from docs_references import references
 from docs_words import Words
@@ -47,6 +49,7 @@ class Page:
     number: int = 0  # of a lesson
     minutes: int = 0  # to read it
     exercises: int = 0
+    cards: list = field(default_factory=list)  # its recall questions
     needs: list = field(default_factory=list)  # Pages
     symbols: list = field(default_factory=list)  # of a module
 
@@ -88,6 +91,17 @@ def take_title(nb):
 
 def lines_of(text):
     return "".join(text) if isinstance(text, list) else text or ""
+
+
+def seen(code):
+    "Whether the code of a cell stands open on its page."
+    flags = directives(code)[0]
+    return flags.get("code-fold") != "true" and flags.get("echo") != "false"
+
+
+def code_lines(code):
+    "The lines of a cell, without empty ones and directives."
+    return [line for line in code.splitlines() if line.strip() and line[:2] != "#|"]
 
 
 class Prepare(Processor):
@@ -156,12 +170,18 @@ class Book:
         NBProcessor(nb=nb, procs=PROCS, process=True)
         kind = "home" if path.name == "index.ipynb" else "lesson"
         page = Page(path.name, kind, title or path.stem, about, nb, nb.get("module_", ""))
+        page.cards = recall.cards(self.nbs, path)
+        nb.cells = [c for c in nb.cells if c.get("id") != recall.CELL]
         prose = re.sub(r"(?s)```.*?```", "", " ".join(c.source for c in page.cells("markdown")))
         code = [c.source for c in page.cells("code")]
-        code = [c for c in code if directives(c)[0].get("code-fold") != "true"]
-        lines = [x for c in code for x in c.splitlines() if x.strip() and x[:2] != "#|"]
+        code = [c for c in code if seen(c)]
+        lines = [x for c in code for x in code_lines(c)]
         page.minutes = max(1, round(len(prose.split()) / WORDS + len(lines) * LINE / 60))
         page.exercises = sum("\ncheck(" in f"\n{c}" and "must_pass" not in c for c in code)
+        if page.cards:
+            asked = raw(render("cards.html", page=page, about=recall.ABOUT, up=""))
+            text = f"## {recall.HEADING}\n\n{asked}"
+            nb.cells.append(mk_cell(text, "markdown", id=recall.CELL))
         return page
 
     def order(self):
@@ -242,7 +262,8 @@ class Book:
         "`{name: notebook or markdown with front matter}`; pages' bodies are set on the way."
         words = self.words = Words(self.pages["glossary.qmd"].body, self.targets)
         hours = math.ceil(sum(p.in_all for p in self.lessons) / 60)
-        made = {n: render(f"{n}.html", book=self, hours=hours) for n in ("path", "ways_in")}
+        names = ("path", "ways_in", "recall")
+        made = {n: render(f"{n}.html", book=self, hours=hours) for n in names}
         ways, first_use = made["ways_in"] + "\n## ", {}
         for p in [q for s in self.book for q in s["pages"] if q.kind in ("home", "lesson")]:
             seen, left = set(), 1
@@ -256,11 +277,12 @@ class Book:
         files = {}
         for p in self.pages.values():
             if p.kind == "plain":
-                links = not re.search("<!-- (lessons|references|sliders) -->", p.body)
+                links = not re.search("<!-- (lessons|references|sliders|recall) -->", p.body)
                 text = p.body
                 if p.src == "glossary.qmd":
                     text = words.back_links(text, first_use)
                 text = text.replace("<!-- lessons -->", made["path"])
+                text = text.replace("<!-- recall -->", made["recall"])
                 text = text.replace("<!-- references -->", references(self.lessons))
                 text = self.gallery.fill(text)
                 p.body = self.outward(words.linked(text, set(), own=p.src) if links else text)
