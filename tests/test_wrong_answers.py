@@ -74,7 +74,7 @@ class Lesson(dict):
     needs, and no more."""
 
     def __init__(self, path):
-        self.stem, self.makers, self.exercises = path.stem, {}, []
+        self.stem, self.makers, self.functions, self.exercises = path.stem, {}, {}, []
         for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
             code = "".join(cell["source"])
             if cell["cell_type"] == "code" and not re.search(r"#\|\s*(eval:\s*false|export)", code):
@@ -91,6 +91,8 @@ class Lesson(dict):
             self.makers |= {name: [code] for name in stored_by(code) - changed}
             for name in changed:
                 self.makers.setdefault(name, []).append(code)
+            if isinstance(node, ast.FunctionDef):
+                self.functions[node.name] = node
             if exercise := exercise_in(node):
                 self.exercises.append(exercise)
 
@@ -167,9 +169,9 @@ def test_every_exercise_has_a_hint(lesson):
 
 def test_every_check_says_what_is_wrong(lesson):
     for exercise in lesson.asked():
-        lines = inspect.getsource(lesson[exercise.checks])
-        bare = [n for n in ast.walk(ast.parse(lines)) if isinstance(n, ast.Assert) and not n.msg]
-        assert not bare, f"{exercise.checks}: {[ast.unparse(n) for n in bare]}"
+        inside = ast.walk(lesson.functions[exercise.checks])
+        bare = [ast.unparse(n) for n in inside if isinstance(n, ast.Assert) and not n.msg]
+        assert not bare, f"{exercise.checks} rejects without a word: {bare}"
 
 
 def test_solutions_are_correct(lesson):
@@ -197,3 +199,49 @@ def test_no_check_prints_an_array(lesson):
         for odd in ODD:
             said = lesson.verdict(lambda *args, **kwargs: odd, exercise)
             assert len(said) < 260 and not ARRAY.search(said), f"{exercise.checks}: {said}"
+
+
+# The verdict itself ------------------------------------------------------------------------------
+
+
+def told_of(answer, checks, capsys):
+    assert not check(answer, checks, hint="look again")
+    return capsys.readouterr().out
+
+
+def test_a_verdict_holds_no_rows_of_numbers(capsys):
+    for numbers in ODD[-3:]:
+
+        def checks(f):
+            raise AssertionError(f"the sum is wrong: {numbers}, and not 7")
+
+        said = told_of(lambda: None, checks, capsys)
+        assert "the sum is wrong: [...]" in said and "and not 7\n  hint: look again" in said
+
+
+def test_few_numbers_stay(capsys):
+    def checks(f):
+        raise AssertionError("(3, 2, 2), and not [1, 2, 3]")
+
+    assert "not yet. (3, 2, 2), and not [1, 2, 3]\n" in told_of(lambda: None, checks, capsys)
+
+
+def test_a_verdict_is_short(capsys):
+    def checks(f):
+        raise ValueError("word " * 100 + "\n" + "another line")
+
+    lines = told_of(lambda: None, checks, capsys).splitlines()
+    assert len(lines) == 2 and 200 < len(lines[0]) < 300 and lines[0].endswith("word ...")
+
+
+def test_a_verdict_says_who_stopped(capsys):
+    def checks(f):
+        if f(2) + 1 != 3:  # an assert in here would be told in pytest's words
+            raise AssertionError("two and one are three")
+
+    assert "not yet. It stopped with ZeroDiv" in told_of(lambda n: n / 0, checks, capsys)
+    assert "not yet. The check cannot use what it returned" in told_of(
+        lambda n: str(n), checks, capsys
+    )
+    assert "not yet. The check cannot use what" in told_of(lambda n: None, checks, capsys)
+    assert "not yet. two and one are three\n" in told_of(lambda n: n + 1, checks, capsys)

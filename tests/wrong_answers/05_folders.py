@@ -40,6 +40,13 @@ def result_names_case(files):
     return [s if short.count(s) == 1 else f for s, f in zip(short, files)]
 
 
+@told("a capital alone is no reason for a suffix")
+def result_names_small_letters(files):
+    "A capital alone gets a suffix: counted in small letters, and looked up as written."
+    met = Counter(Path(f).stem.casefold() for f in files)
+    return [Path(f).stem if met[Path(f).stem] == 1 else f for f in files]
+
+
 @told("only the last suffix goes")
 def result_names_first_dot(files):
     "All that stands behind the first dot is cut off."

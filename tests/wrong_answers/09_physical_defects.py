@@ -48,6 +48,13 @@ def pinhole_square(layout, size, p, rng):
     return replace(layout, metal=metal)
 
 
+@told("a hole takes metal away; where there was none, none may")
+def pinhole_metal_around(layout, size, p, rng):
+    "A plate with a hole, whatever was there."
+    y, x = np.indices(layout.shape)
+    return replace(layout, metal=np.hypot(y - p.y, x - p.x) > size / 2)
+
+
 @told("10 of 50 columns without metal are within 40 nm of it:")
 def crowded_of_all(layout, nm):
     "The share of all pixels; metal is 0 nm from metal."

@@ -57,6 +57,13 @@ def seam_score_maximum(p, c):
     return d[c - 1] / d.max()
 
 
+@told("half of the rows rise and half fall: absolute values")
+def seam_score_signed(p, c):
+    "Without absolute values steps up and steps down cancel."
+    d = (p[:, 1:] - p[:, :-1]).mean(0)
+    return d[c - 1] / d.mean()
+
+
 @told("a slice ends before its stop")
 def files_touched_stop_included(rows, cols, size):
     "The stop of a slice is taken for a part of it."

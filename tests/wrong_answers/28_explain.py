@@ -34,7 +34,7 @@ def keep_only_one_mean(features, stride):
     return {s: f if s == stride else torch.full_like(f, f.mean()) for s, f in features.items()}
 
 
-@told("channel 0 at stride 2 holds 0, 1, 2, 3: its mean is 1.5")
+@told("the map at stride")
 def keep_only_reversed(features, stride):
     "The map is taken away, and the others stay."
     return {s: REPLACEMENTS["mean"](f) if s == stride else f for s, f in features.items()}
@@ -47,6 +47,12 @@ def keep_only_in_place(features, stride):
         if s != stride:
             f[:] = f.mean((2, 3), keepdim=True)
     return dict(features)
+
+
+@told("the map at stride")
+def keep_only_none(features, stride):
+    "Every map is replaced."
+    return {s: REPLACEMENTS["mean"](f) for s, f in features.items()}
 
 
 @told("only the pixel that has a gradient may light up, with")

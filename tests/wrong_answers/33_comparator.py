@@ -41,7 +41,7 @@ def oddest_largest(left, clean):
     return int(np.abs(left).max(0).argmax())
 
 
-@told("has the largest mean, but only of a feature that is")
+@told(": the third feature is always off by 3, so 3.4 is")
 def oddest_by_place(left, clean):
     "One scale for each place, where each feature needs its own."
     return int((np.abs(left) / np.sqrt((clean**2).mean(0))).mean(0).argmax())
@@ -52,6 +52,12 @@ def oddest_signed(left, clean):
     "Differences above and below cancel."
     scale = np.sqrt((clean**2).mean(1, keepdims=True))
     return int((left / scale).mean(0).argmin())
+
+
+@told("has the largest mean, but only of a feature that is")
+def oddest_own_scale(left, clean):
+    "In units of what is left here, not of what clean pictures leave."
+    return int((np.abs(left) / np.sqrt((left**2).mean(1, keepdims=True))).mean(0).argmax())
 
 
 @told("0: each row has found itself in the memory")

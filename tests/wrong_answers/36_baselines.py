@@ -36,7 +36,7 @@ def scores_of_5_and_13_two_clouds():
     return gauss, tuple(abs(x - two).min() for x in (5, 13))
 
 
-@told("the nearest memory of 5 is far away, that of 13 is")
+@told("13 is 8 from the middle, which is")
 def scores_of_5_and_13_by_value():
     "First the scores of 5, then those of 13."
     (a, b), (c, d) = scores_of_5_and_13_solution()
@@ -55,6 +55,12 @@ def scores_of_5_and_13_signed():
     "Without absolute values."
     gauss = tuple((x - two.mean()) / two.std() for x in (5, 13))
     return gauss, tuple((x - two).min() for x in (5, 13))
+
+
+@told("13 is 8 from the middle, which is")
+def scores_of_5_and_13_not_scaled():
+    "The distance from the middle, not in standard deviations."
+    return tuple(abs(x - two.mean()) for x in (5, 13)), scores_of_5_and_13_solution()[1]
 
 
 @told("the first number is not that of coreset(points, keep)")

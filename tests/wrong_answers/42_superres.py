@@ -64,6 +64,12 @@ def best_answer_difference_only(seen, known, sigma_p, sigma_n):
     return sigma_p**2 / (sigma_p**2 + sigma_n**2) * (seen - known)
 
 
+@told("more scatter in the product: four fifths are left, not")
+def best_answer_squared_noise_only(seen, known, sigma_p, sigma_n):
+    "Only one of the two standard deviations is squared."
+    return known + sigma_p / (sigma_p + sigma_n**2) * (seen - known)
+
+
 @told(": take the scatter about the line, not about the mean")
 def judge_about_the_mean(true, readings):
     "The scatter about the mean: the widths themselves scatter."

@@ -54,6 +54,16 @@ def merged_the_last(places, near):
     return merged_solution(places[::-1], near)[::-1]
 
 
+@told("exactly 5 lies within 5")
+def merged_nearer_than(places, near):
+    "Nearer than `near`, not within it."
+    kept = []
+    for p in places:
+        if all(math.dist(p, q) >= near for q in kept):
+            kept.append(p)
+    return kept
+
+
 @told("a disc has an elongation of 1")
 def elongation_radius(alarm):
     "Divided by the radius."

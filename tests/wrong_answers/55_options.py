@@ -22,6 +22,18 @@ def size_in_any_number(text):
 
 
 @told("was accepted; sides are whole numbers from 1 up")
+def size_in_width_checked_only(text):
+    "The height may be 0."
+    try:
+        w, h = map(int, text.split("x"))
+        if w > 0:
+            return h, w
+    except ValueError:
+        pass
+    raise InputError(f"size={text}; it must be width x height, such as 1920x1080")
+
+
+@told("was accepted; sides are whole numbers from 1 up")
 def size_in_first_two(text):
     "What stands behind the second number is ignored."
     try:

@@ -84,6 +84,18 @@ def read_range_any_order(text):
     return low, high
 
 
+@told("was accepted")
+def read_range_empty(text):
+    "10-10 is accepted."
+    try:
+        low, high = map(int, text.split("-"))
+        if low <= high:
+            return low, high
+    except ValueError:
+        pass
+    raise InputError(f"--range {text}: two whole numbers, such as 10-20")
+
+
 @told("It stopped with ValueError")
 def read_range_python_error(text):
     "Python's own error."
