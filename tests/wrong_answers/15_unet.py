@@ -56,7 +56,7 @@ def blinded_coarsest(net, x, level):
     return blinded_solution(net, x, None if level is None else len(net.down) - 1 - level)
 
 
-@told(": these are not the logits with this skip at zero;")
+@told("None: with nothing blinded these are not the logits of")
 def blinded_bare(net, x, level):
     "The picture is not normalised first."
     return blinded_solution(net, 0.5 + 0.25 * x, level)
@@ -75,7 +75,7 @@ def blinded_before_pooling(net, x, level):
     return net.head(x)
 
 
-@told(": these are not the logits with this skip at zero;")
+@told("None: with nothing blinded these are not the logits of")
 def blinded_wrong_order(net, x, level):
     "The skip is joined behind what comes from below."
     x, kept = (x - 0.5) / 0.25, []

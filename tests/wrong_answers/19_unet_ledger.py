@@ -46,19 +46,19 @@ def finest_misfit_bottom_too(n, levels):
     return next((2**k for k in range(levels + 1) if (n // 2**k) % 2), None)
 
 
-@told("half of all, and the logits (2 x 512 x 512 numbers)")
+@told("the logits (2 x 512 x 512 numbers) keep their 4 bytes")
 def half_megabytes_half():
     "The logits are halved, too."
     return shape_ledger(unet_plan(padding=True), 512, 512).bytes / 2e6
 
 
-@told("half of all, and the logits (2 x 512 x 512 numbers)")
+@told("half of all, and the other half of the logits:")
 def half_megabytes_bits():
     "A byte has 8 bits; the ledger counts bytes already."
     return half_megabytes_solution() / 8
 
 
-@told("half of all, and the logits (2 x 512 x 512 numbers)")
+@told("half of all, and the other half of the logits:")
 def half_megabytes_mebi():
     "Megabytes of 2**20 bytes."
     return half_megabytes_solution() * 1e6 / 2**20

@@ -52,7 +52,7 @@ def at_threshold_half(maps, truths, threshold):
     return at_threshold_solution(maps, truths, 0.5)
 
 
-@told("at 0.4 the bridge at 0.5 counts as metal")
+@told("a bridge is a short, and shorts are the second number")
 def at_threshold_shorts_first(maps, truths, threshold):
     "(shorts, opens)."
     return at_threshold_solution(maps, truths, threshold)[::-1]
