@@ -85,6 +85,12 @@ def blur_patch_flipped(image, donor, y, x, k, rng):
 
 
 @told("inside; it must be rows y to y + k and columns x to x +")
+def blur_patch_three_pixels(image, donor, y, x, k, rng):
+    "Blurred by more than was asked for."
+    return ndimage.gaussian_filter(image, (0, 3, 3))[:, y : y + k, x : x + k]
+
+
+@told("inside; it must be rows y to y + k and columns x to x +")
 def blur_patch_x_before_y(image, donor, y, x, k, rng):
     "Rows and columns are exchanged."
     return blur_patch_solution(image, donor, x, y, k, rng)
