@@ -6,7 +6,31 @@
 __all__ = ['check', 'Guess']
 
 # %% ../nbs/00_exercise.ipynb #16ad7afc
+import re
+import traceback
 from typing import Callable
+
+# %% ../nbs/00_exercise.ipynb #a3d94b12
+_NUMBERS = re.compile(
+    r"(tensor|array)?\(?\[([-+\d.,\s\[\]()]|e[-+]|nan|inf|True|False|tensor|array|dtype=\w+){40,}"
+)
+
+
+def _in_short(error):
+    "What `error` says, on one line: at most 200 characters, and no long rows of numbers."
+    said = _NUMBERS.sub("[...] ", " ".join(str(error).split()))
+    return said if len(said) <= 200 else said[:200].rsplit(" ", 1)[0] + " ..."
+
+
+def _reason(error, answer):
+    "Why `answer` is not correct yet."
+    if isinstance(error, AssertionError):
+        return _in_short(error)
+    ran = [frame.f_code for frame, _ in traceback.walk_tb(error.__traceback__)]
+    stopped = f"{type(error).__name__}: {_in_short(error)}"
+    if getattr(answer, "__code__", None) in (None, *ran):
+        return f"It stopped with {stopped}"
+    return f"The check cannot use what it returned; it stopped with {stopped}"
 
 # %% ../nbs/00_exercise.ipynb #0a9d6cdc
 def check(
@@ -23,12 +47,8 @@ def check(
         checks(answer)
     except NotImplementedError:
         verdict = f"{name}: not started"
-    except AssertionError as e:
-        verdict = f"{name}: not yet. {e}".rstrip() + (f"\n  hint: {hint}" if hint else "")
     except Exception as e:
-        verdict = f"{name}: not yet. It stopped with {type(e).__name__}: {e}" + (
-            f"\n  hint: {hint}" if hint else ""
-        )
+        verdict = f"{name}: not yet. {_reason(e, answer)}" + (f"\n  hint: {hint}" if hint else "")
     else:
         print(f"{name}: correct")
         return True

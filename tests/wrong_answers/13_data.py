@@ -1,0 +1,59 @@
+@told("a and b are on both sides; each is named once, in")
+def leaks_repeated(train_groups, test_groups):
+    "A group is named for each of its pictures."
+    return sorted(g for g in train_groups if g in test_groups)
+
+
+@told("a and b are on both sides; each is named once, in")
+def leaks_in_order_of_files(train_groups, test_groups):
+    "In the order in which they come."
+    return [g for g in dict.fromkeys(train_groups) if g in test_groups]
+
+
+@told("nothing is shared here")
+def leaks_yes_or_no(train_groups, test_groups):
+    "Whether there is a leak, not which."
+    return bool(set(train_groups) & set(test_groups))
+
+
+@told("site10 begins with site1, but is another picture")
+def partner_begins_alike(image, masks):
+    "site10 begins with site1."
+    stem = Path(image).stem
+    return next((m for m in masks if m.startswith(stem)), None)
+
+
+@told("site10 begins with site1, but is another picture")
+def partner_same_stem(image, masks):
+    "The ending _mask is not expected."
+    return next((m for m in masks if Path(m).stem == Path(image).stem), None)
+
+
+@told("_old is no ending that may be dropped")
+def partner_any_ending(image, masks):
+    "Whatever stands behind an underscore is dropped."
+    return next((m for m in masks if Path(m).stem.split("_")[0] == Path(image).stem), None)
+
+
+@told("site10 begins with site1, but is another picture")
+def partner_by_order(image, masks):
+    "The first mask is taken."
+    return masks[0]
+
+
+@told("of six slices the first and the last touch a training")
+def exposed_one_end(n, reach):
+    "A block in the middle has two ends."
+    return min(n, reach) / n
+
+
+@told("a single slice has neighbours on both sides: fully")
+def exposed_more_than_all(n, reach):
+    "More slices than there are."
+    return 2 * reach / n
+
+
+@told("of six slices the first and the last touch a training")
+def exposed_count(n, reach):
+    "How many slices, not which share."
+    return min(n, 2 * reach)

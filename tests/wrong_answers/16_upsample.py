@@ -1,0 +1,102 @@
+@told("shuffling the result must give the picture back")
+def pixel_unshuffle_reshaped(x, scale):
+    "A reshape alone takes rows apart, not blocks."
+    b, c, h, w = x.shape
+    return x.reshape(b, c * scale**2, h // scale, w // scale)
+
+
+@told("channels go in reading order: top left, top right,")
+def pixel_unshuffle_transposed(x, scale):
+    "Within a block columns come before rows."
+    b, c, h, w = x.shape
+    h, w = h // scale, w // scale
+    blocks = x.reshape(b, c, h, scale, w, scale).permute(0, 1, 5, 3, 2, 4)
+    return blocks.reshape(b, c * scale**2, h, w)
+
+
+@told("shuffling the result must give the picture back")
+def pixel_unshuffle_phases_first(x, scale):
+    "All channels of a phase lie together, where all phases of a channel should."
+    b, c, h, w = x.shape
+    h, w = h // scale, w // scale
+    blocks = x.reshape(b, c, h, scale, w, scale).permute(0, 3, 5, 1, 2, 4)
+    return blocks.reshape(b, c * scale**2, h, w)
+
+
+@told("a 2x2 picture becomes 4 channels of 1 pixel, not")
+def pixel_unshuffle_pooled(x, scale):
+    "A pooling loses three of four pixels."
+    return F.max_pool2d(x, scale)
+
+
+@told("2 x 2 = 4 is the first guess, but where two stamps")
+def two_layers_first_guess():
+    "Two times two."
+    return 4, 1
+
+
+@told("): look at the middle of the output only")
+def two_layers_one_layer():
+    "One layer only."
+    return 2, 1
+
+
+@told("): look at the middle of the output only")
+def two_layers_with_the_rim():
+    "The smallest is not that of a stamp: gaps are not left between them."
+    return 3, 0
+
+
+@told("the weights are all equal: then every channel learns")
+def calm_start_all_equal(layer):
+    "All weights the same number."
+    with torch.no_grad():
+        layer.weight.fill_(0.1)
+        layer.bias.zero_()
+
+
+@told("a constant input still gives a pattern: phase variance")
+def calm_start_only_the_bias(layer):
+    "The bias is no part of the pattern."
+    with torch.no_grad():
+        layer.bias.zero_()
+
+
+@told("a constant input still gives a pattern: phase variance")
+def calm_start_zero_sums(layer):
+    "The weights sum to 0 over the input channels: a grey picture shows no pattern, another does."
+    with torch.no_grad():
+        layer.weight.sub_(layer.weight.mean(0, keepdim=True))
+        layer.bias.zero_()
+
+
+@told("a constant input still gives a pattern: phase variance")
+def calm_start_channels_for_phases(layer):
+    "Copied along the output channels, not along the phases."
+    with torch.no_grad():
+        layer.weight.copy_(layer.weight[:, :1].expand_as(layer.weight))
+        layer.bias.zero_()
+
+
+@told("(6, 8) should become (5, 7), not")
+def window_mean_side_by_side(y):
+    "Windows side by side: half as many pixels."
+    return F.avg_pool2d(y[None], 2)[0]
+
+
+@told("each window holds 1, 2, 3 and 6, whose mean is 3")
+def window_mean_rows_only(y):
+    "Averaged along one axis, cut along the other."
+    return ((y[:-1] + y[1:]) / 2)[:, :-1]
+
+
+@told("each window holds 1, 2, 3 and 6, whose mean is 3")
+def window_mean_sum(y):
+    "The sum of the four."
+    return y[:-1, :-1] + y[1:, :-1] + y[:-1, 1:] + y[1:, 1:]
+
+
+@told("on the identity the first row of means is 0.5, 0.25")
+def window_mean_of_all(y):
+    "One mean for the whole picture."
+    return torch.full((len(y) - 1, y.shape[1] - 1), float(y.mean()))

@@ -1,0 +1,101 @@
+# three masks and a table of scores, as a training and a run over a folder leave them
+room = TemporaryDirectory()
+folder = Path(room.name)
+for k in range(3):
+    save_mask(folder / f"result/masks/chip{k}.png", torch.tensor([[0, 1, 1], [1, 1, k]]))
+(folder / "model").mkdir()
+(folder / "model/metrics.json").write_text(
+    json.dumps(
+        dict(
+            scores=dict(dice=dict(gap=0.7, metal=0.9), mean_dice=0.8, mean_iou=0.6),
+            baselines=[
+                dict(name="Otsu", metric="mean IoU", value=0.3),
+                dict(name="Otsu", metric="mean Dice", value=0.5),
+            ],
+        )
+    )
+)
+
+
+@told("one entry per mask, named like the file")
+def metal_share_by_stem(masks_folder):
+    "Named without the suffix."
+    return {Path(name).stem: s for name, s in metal_share_solution(masks_folder).items()}
+
+
+@told(": class 1 covers")
+def metal_share_gap(masks_folder):
+    "Class 0."
+    files = Path(masks_folder).glob("*.png")
+    return {p.name: (load_mask(p) == 0).float().mean().item() for p in files}
+
+
+@told(": class 1 covers")
+def metal_share_mean_number(masks_folder):
+    "The mean of the class numbers."
+    return {p.name: load_mask(p).float().mean().item() for p in Path(masks_folder).glob("*.png")}
+
+
+@told(": class 1 covers")
+def metal_share_pixels(masks_folder):
+    "Pixels, not a share."
+    files = Path(masks_folder).glob("*.png")
+    return {p.name: int((load_mask(p) == 1).sum()) for p in files}
+
+
+@told("the model minus the baseline, not the reverse")
+def headline_reversed(path):
+    "The baseline minus the model."
+    dice, better = headline_solution(path)
+    return dice, -better
+
+
+@told("it is under scores, dice, its name")
+def headline_mean_dice(path):
+    "The mean over the classes, not that of metal."
+    r = json.loads(path.read_text())
+    return r["scores"]["mean_dice"], headline_solution(path)[1]
+
+
+@told("subtract the baseline whose metric is 'mean Dice'")
+def headline_first_baseline(path):
+    "The first baseline, whatever it measures."
+    r = json.loads(path.read_text())
+    return r["scores"]["dice"]["metal"], r["scores"]["mean_dice"] - r["baselines"][0]["value"]
+
+
+@told("subtract the baseline whose metric is 'mean Dice'")
+def headline_score_alone(path):
+    "The score itself, not by how much it is better."
+    r = json.loads(path.read_text())
+    return r["scores"]["dice"]["metal"], r["scores"]["mean_dice"]
+
+
+@told("then the test would have been used to choose")
+def who_may_look_test_chooses():
+    "The test part chooses the epoch."
+    return who_may_look_solution() | {"best epoch": "test"}
+
+
+@told("on the training part the last epoch nearly always wins")
+def who_may_look_train_chooses():
+    "The training part chooses the epoch."
+    return who_may_look_solution() | {"best epoch": "train"}
+
+
+@told("only what chose nothing can say how good the choice was")
+def who_may_look_valid_judges():
+    "The part that chose also judges."
+    return who_may_look_solution() | {"next wafer": "valid"}
+
+
+@told("the model is built from it; nothing else is needed")
+def who_may_look_grey_anywhere():
+    "As if it did no harm to look at the test pictures for so small a thing."
+    return who_may_look_solution() | {"grey": "test"}
+
+
+@told("the baseline learns, too, and from the same part")
+def who_may_look_baseline_fits_the_test():
+    "The baseline is fitted to what it is judged by."
+    return who_may_look_solution() | {"dark or bright": "test"}
