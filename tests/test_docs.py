@@ -139,7 +139,7 @@ def words_before_a_picture(lesson):
                 return words
             continue
         head, *rest = PICTURE.split(re.sub(r"(?s)```\{=html\}.*?```", "", cell.source))
-        words += len(head.split())
+        words += len(re.sub(r"\]\([^)]*\)", "]", head).split())
         if rest:
             return words
     return words
