@@ -1,5 +1,6 @@
 """Six upsamplers inside the same U-Net, with as many parameters each: quality on real EM images,
-and checkerboards before and after training. bench/speed.py times them. Finished runs are kept."""
+and checkerboards before and after training; and PixelShuffle once more without ICNR, from torch's
+own start. bench/speed.py times them. Finished runs are kept."""
 
 from functools import cache
 
@@ -8,9 +9,11 @@ from common import RECIPE, SEEDS, about_data, earlier, parameters, spread, train
 from scipy.ndimage import gaussian_filter
 from unet_explorer.data import load, sample
 from unet_explorer.effunet import EffUNet, evaluating
-from unet_explorer.upsample import UPSAMPLERS, nyquist_energy, phase_variance
+from unet_explorer.upsample import UPSAMPLERS, ShuffleUp, nyquist_energy, phase_variance
 
 BASE = (64, 48, 32, 16)
+WITHOUT_ICNR = "shuffle, no ICNR"  # the model of "shuffle", but for the start of its layers
+ROWS = (*UPSAMPLERS, WITHOUT_ICNR)
 
 
 def count(widths, up):
@@ -26,7 +29,14 @@ def narrowed(up):
 
 
 def matched(up, seed=0, pretrained=True):
-    return EffUNet(up=up, decoder=narrowed(up), seed=seed, pretrained=pretrained)
+    if up != WITHOUT_ICNR:
+        return EffUNet(up=up, decoder=narrowed(up), seed=seed, pretrained=pretrained)
+    model = matched("shuffle", seed, pretrained)
+    torch.manual_seed(seed)
+    for layer in model.modules():
+        if isinstance(layer, ShuffleUp):
+            layer.conv.reset_parameters()
+    return model
 
 
 @torch.no_grad()
@@ -58,9 +68,9 @@ def main():
     ds = load("isbi2012")
     image = sample(ds["test"], 0)[0]
     old = {row["up"]: row["runs"] for row in earlier("upsamplers", recipe=RECIPE).get("rows", ())}
-    runs = {up: old.get(up, []) for up in UPSAMPLERS}
+    runs = {up: old.get(up, []) for up in ROWS}
     for seed in SEEDS:
-        for up in UPSAMPLERS:
+        for up in ROWS:
             if any(r["seed"] == seed for r in runs[up]):
                 continue
             model = matched(up, seed)
@@ -77,7 +87,7 @@ def main():
             rows = [
                 dict(
                     up=u,
-                    decoder=narrowed(u),
+                    decoder=narrowed("shuffle" if u == WITHOUT_ICNR else u),
                     parameters=parameters(matched(u, pretrained=False)),
                     dice=spread([r["dice"] for r in rs]),
                     runs=rs,

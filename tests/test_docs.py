@@ -22,12 +22,14 @@ from urllib.parse import unquote, urljoin, urlsplit
 import docs
 import docs_api
 import docs_references
+import docs_source
 import nb_text
 import pytest
 import test_browser
 from conftest import ROOT, required
 from docs_md import Markdown, math
 from fastcore.docments import docments
+from readme import directives
 
 browser = test_browser.chromium  # a fixture
 NOTEBOOKS = sorted(p.name for p in (ROOT / "nbs").glob("[!._]*.ipynb"))
@@ -115,6 +117,51 @@ def test_gallery(site):
     assert weight < 2_000_000, f"{weight // 1000} KB of pictures"
     with pytest.raises(SystemExit, match="0 pictures of 02_images.ipynb .* begins with: no such"):
         site.book.gallery.fill("<!-- picture 02_images.ipynb: no such words -->\n")
+
+
+# lessons that still open with words; take one out when it opens with a picture
+LATE = {
+    "00_exercise.ipynb",  # has none
+    "29_detection.ipynb",
+    "31_implant.ipynb",
+    "36_baselines.ipynb",
+    "53_inspection.ipynb",
+}
+PICTURE = re.compile(r"!\[|class=.uxp")
+
+
+def words_before_a_picture(lesson):
+    "Words of a lesson's text before its first picture; all of them, if there is none."
+    words = 0
+    for cell in lesson.body.cells:
+        if cell.cell_type == "code":
+            if docs_source.draws(cell):
+                return words
+            continue
+        head, *rest = PICTURE.split(re.sub(r"(?s)```\{=html\}.*?```", "", cell.source))
+        words += len(re.sub(r"\]\([^)]*\)", "]", head).split())
+        if rest:
+            return words
+    return words
+
+
+def test_lessons_open_with_a_picture(site):
+    late = {p.src: words_before_a_picture(p) for p in site.book.lessons}
+    late = {src: words for src, words in late.items() if words > 250}
+    assert set(late) <= LATE, f"words before the first picture: {late}"
+
+
+def test_no_wall_of_code(site):
+    "Cells above 30 lines are folded, and so is the code of pictures; exercises are not."
+    folds = 0
+    for lesson in site.book.lessons:
+        for cell in lesson.cells("code"):
+            flags, code = directives(cell.source)
+            folds += flags.get("code-fold") == "true"
+            most = docs_source.DRAWN if docs_source.draws(cell) else docs_source.TALL
+            tall = len(code.splitlines()) > most and "NotImplementedError" not in code
+            assert flags.get("code-fold") == "true" or not tall, (lesson.src, code[:80])
+    assert folds > 300
 
 
 def test_sidebar_fits_the_folder(site):

@@ -30,6 +30,7 @@ from nbdev.processors import filter_stream_, hide_, hide_line, populate_language
 from readme import BADGES, directives, fenced
 
 WORDS, LINE, EXERCISE = 200, 3, 8  # words a minute, seconds a line of code, minutes an exercise
+TALL, DRAWN = 30, 12  # lines of code above which a cell is folded; one that draws a picture
 THEME = Path(__file__).resolve().parent / "docs_theme"
 SETTINGS = dict(trim_blocks=True, lstrip_blocks=True, loader=jinja2.FileSystemLoader(THEME))
 TEMPLATES = jinja2.Environment(autoescape=jinja2.select_autoescape(["html.j2"]), **SETTINGS)
@@ -104,6 +105,28 @@ def code_lines(code):
     return [line for line in code.splitlines() if line.strip() and line[:2] != "#|"]
 
 
+def draws(cell):
+    "Does it show a picture, or one with controls?"
+    kinds = [kind for o in cell.get("outputs", []) for kind in o.get("data", {})]
+    return any(kind.startswith("image/") or kind == "text/markdown" for kind in kinds)
+
+
+def fold_if_tall(cell):
+    """What is too long to be read in passing is folded, and says what it holds; what it shows does
+    not vanish. An exercise and its check never are folded."""
+    if cell.cell_type != "code" or "NotImplementedError" in cell.source:
+        return
+    flags, code = directives(cell.source)
+    tall, picture = len(code.splitlines()), draws(cell)
+    if "code-fold" in flags or tall <= (DRAWN if picture else TALL):
+        return
+    names = re.findall(r"(?m)^(?:def|class) (\w+)", code)
+    shown = [name for name in names if name[0] != "_"] or names
+    what = ", ".join(shown[:3]) + (", ..." if shown[3:] else "")
+    said = "How it is drawn" if picture else f"The code of {what}" if what else "The code"
+    cell.source = f'#| code-fold: true\n#| code-summary: "{said}"\n{cell.source}'
+
+
 class Prepare(Processor):
     "Notes what a notebook exports, quotes alt texts for YAML, makes saved HTML raw markdown."
 
@@ -132,6 +155,8 @@ class Prepare(Processor):
 
     def end(self):
         self.nb.cells = [c for c in self.nb.cells if c.source]
+        for cell in self.nb.cells:
+            fold_if_tall(cell)
 
 
 PROCS = [populate_language, strip_ansi, hide_line, filter_stream_, hide_, Prepare]
