@@ -379,7 +379,7 @@ def _calibrated(detector, clean, by_place=False):
         detector.tails[name] = Tail(np.stack([m[name][::2, ::2] for m in maps]))
     return detector
 
-# %% ../nbs/35_anomaly.ipynb #205002b9
+# %% ../nbs/35_anomaly.ipynb #9820a584
 def _chosen(look, clean, rungs, judge, plants):
     "The detector that sees most of what was planted, its name, and what each candidate sees."
     detectors = {}
@@ -418,15 +418,8 @@ def _examples(detector, clean, seed, sizes, n):
             image, label, _ = implant(image, rng, donor, sizes=sizes, n=(1, 4))
         seen = detector.compared.look(image)
         expected = detector.compared.rung(seen, without=i)
-        out.append((evidence(seen, expected, detector.compared), _whole_steps(label)))
+        out.append((evidence(seen, expected, detector.compared), label))
     return out
-
-
-def _whole_steps(label):
-    "A label `(h w)`, its last row and column repeated as those of its evidence are."
-    h, w = label.shape
-    rows, cols = (torch.arange(n + -n % COARSEST).clamp(max=n - 1) for n in (h, w))
-    return label[rows][:, cols]
 
 
 @checked
