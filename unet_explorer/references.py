@@ -143,7 +143,7 @@ def _standard(x, axes):
     "Mean 0 and standard deviation 1 over these axes; what is flat becomes 0."
     return (x - x.mean(axes, keepdim=True)) / (x.std(axes, keepdim=True) + 1e-3)
 
-# %% ../nbs/32_references.ipynb #ca7cbb72
+# %% ../nbs/32_references.ipynb #0169eae2
 class Seen(NamedTuple):
     "A picture with its features. What should be there has the same form."
 
@@ -213,10 +213,21 @@ class Features:
         return Seen(image, maps)
 
 
+def _rows(parts, most, seed):
+    """At most `most` rows out of all parts `(n d)`, drawn at random, and for each the number of its
+    part. Nothing but these rows is copied."""
+    starts = np.cumsum([0, *map(len, parts)])
+    some = _draw(int(starts[-1]), most, seed)
+    owner = torch.from_numpy(starts.searchsorted(some.numpy(), "right") - 1)
+    rows = torch.empty(len(some), parts[0].shape[1])
+    for i, part in enumerate(parts):
+        rows[owner == i] = part[some[owner == i] - int(starts[i])]
+    return rows, owner
+
+
 def _some(maps, seed, most=40_000):
     "Places `(n d)` out of several maps, drawn at random."
-    places = torch.cat([_places(m) for m in maps])
-    return places[_draw(len(places), most, seed)]
+    return _rows([m.flatten(1).T for m in maps], most, seed)[0]
 
 # %% ../nbs/32_references.ipynb #e7607a26
 def _nearest(x, known, forbid=None, chunk=256):
@@ -266,7 +277,7 @@ def _all_seen(who, seen):
             )
     return seen
 
-# %% ../nbs/32_references.ipynb #59e7b4d6
+# %% ../nbs/32_references.ipynb #832625ae
 class Memory:
     """What is most like it in pictures seen before: clean ones, or the others of a lot. Every place
     of every map is looked up by itself (after PatchCore, Roth et al. 2022, whose choice of what to
@@ -281,15 +292,10 @@ class Memory:
         seed: Seed = 0,  # for the draw
     ):
         seen = _all_seen("Memory", seen)
-        self.known, self.owner = [], []
-        for maps in zip(*(s.maps for s in seen)):
-            places = torch.cat([_places(m) for m in maps])
-            owner = torch.cat([torch.full((m[0].numel(),), i) for i, m in enumerate(maps)])
-            some = _draw(len(places), keep, seed)
-            self.known.append(places[some])
-            self.owner.append(owner[some])
-        patches = torch.cat([_patches(s) for s in seen])
-        self.patches = patches[_draw(len(patches), keep, seed)]
+        strides = zip(*(s.maps for s in seen))
+        drawn = [_rows([m.flatten(1).T for m in maps], keep, seed) for maps in strides]
+        self.known, self.owner = map(list, zip(*drawn))
+        self.patches = _rows([_patches(s) for s in seen], keep, seed)[0]
 
     def belong_to(
         self,
