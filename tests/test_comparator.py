@@ -188,6 +188,36 @@ def test_evidence_of_another_size_is_refused(untrained):
         untrained(noise(1, 512, 4, 4))
 
 
+@pytest.mark.parametrize("h, w", [(16, 16), (61, 90), (112, 96)])
+def test_what_is_folded_for_speed_says_the_same(h, w):
+    judge = load_judge()
+    packed = noise(WIDTH, -(-h // 16), -(-w // 16), seed=h).half()
+    with torch.no_grad():
+        plain = judge(packed[None].float())[0, 0, :h, :w]
+    np.testing.assert_allclose(judged(judge, packed, (h, w)), plain, atol=2e-3, rtol=1e-4)
+
+
+@pytest.mark.parametrize("part", ["head.conv.bias", "up2.mix.1.running_mean"])
+def test_a_judge_that_was_changed_says_something_else(part):
+    "However it was changed: fastai writes into `.data`, which no counter of torch notices."
+    judge, packed = load_judge(), noise(WIDTH, 4, 4).half()
+    before = judged(judge, packed, (64, 64))
+    judge.state_dict()[part].data.add_(0.5)
+    after = judged(judge, packed, (64, 64))
+    assert np.abs(after - before).max() > 0.1
+    with torch.no_grad():
+        plain = judge(packed[None].float())[0, 0]
+    np.testing.assert_allclose(after, plain, atol=2e-3, rtol=1e-4)
+
+
+def test_a_judge_is_left_as_it_was():
+    judge = load_judge().train()
+    names, modes = list(judge.state_dict()), [m.training for m in judge.modules()]
+    judged(judge, noise(WIDTH, 4, 4).half(), (64, 64))
+    assert list(judge.state_dict()) == names and [m.training for m in judge.modules()] == modes
+    rare_defects(judge(noise(2, WIDTH, 4, 4)), torch.ones(2, 64, 64).long()).backward()
+
+
 def test_a_judge_depends_on_its_seed_alone():
     before = torch.get_rng_state()
     a, b, c = (Judge(pretrained=False, seed=s).state_dict() for s in (1, 1, 2))

@@ -5,6 +5,7 @@ import pytest
 import torch
 from scipy import ndimage
 
+from unet_explorer import references
 from unet_explorer.contracts import InputError
 from unet_explorer.detection import precision_recall
 from unet_explorer.references import (
@@ -102,19 +103,44 @@ def test_a_memory_finds_the_nearest_and_leaves_the_picture_itself_out(seen):
     torch.testing.assert_close(with_itself.image, seen[2].image)
 
 
+def far_apart(h, w, reach):
+    "For each two places of a map whether they are more than `reach` apart, down or across."
+    y, x = (i.flatten() for i in torch.meshgrid(torch.arange(h), torch.arange(w), indexing="ij"))
+    return ((y[:, None] - y).abs() > reach) | ((x[:, None] - x).abs() > reach)
+
+
 @pytest.mark.parametrize("radius", [0, 12, 40])
 def test_elsewhere_is_outside_the_radius(seen, radius):
     expected = Own(radius)(seen[0])
     for m, e in zip(seen[0].maps, expected.maps):
         h, w = m.shape[1:]
         reach = min(round(radius / (SIDE / w)), (min(h, w) - 1) // 3)
-        y, x = (
-            i.flatten() for i in torch.meshgrid(torch.arange(h), torch.arange(w), indexing="ij")
-        )
-        far = ((y[:, None] - y).abs() > reach) | ((x[:, None] - x).abs() > reach)
+        far = far_apart(h, w, reach)
         places = m.flatten(1).T
         got = (e.flatten(1).T - places).double().norm(dim=1)
         torch.testing.assert_close(got, brute(places, places, far), atol=1e-2, rtol=1e-3)
+
+
+def tiles_of(m, rows, cols):
+    return [t for row in m.tensor_split(rows, 1) for t in row.tensor_split(cols, 2)]
+
+
+@pytest.mark.parametrize(
+    "h, w, most, down, across",
+    [(96, 200, 96 * 200, 1, 1), (96, 200, 100**2, 1, 2), (65, 210, 50**2, 2, 5)],
+)
+def test_a_large_picture_is_compared_tile_by_tile(look, monkeypatch, h, w, most, down, across):
+    monkeypatch.setattr(references, "COMPARED_WHOLE", most)
+    seen = look(torch.rand(1, h, w, generator=torch.Generator().manual_seed(1)))
+    expected = Own(12)(seen)
+    assert expected.image.shape == seen.image.shape
+    for m, e in zip(seen.maps, expected.maps):
+        for tile, twins in zip(tiles_of(m, down, across), tiles_of(e, down, across)):
+            reach = min(round(12 / (w / m.shape[2])), (min(tile.shape[1:]) - 1) // 3)
+            places, got = (t.flatten(1).T for t in (tile, twins))
+            left = (got - places).double().norm(dim=1)
+            want = brute(places, places, far_apart(*tile.shape[1:], reach))
+            torch.testing.assert_close(left, want, atol=1e-2, rtol=1e-3)
 
 
 @pytest.mark.parametrize("h, w", [(7, 19), (5, 9), (65, 5), (33, 70)])

@@ -243,7 +243,7 @@ class _Repeats:
         except InputError:
             return self.own(seen)
 
-# %% ../nbs/35_anomaly.ipynb #78f4bbca
+# %% ../nbs/35_anomaly.ipynb #5e16cb74
 class _Dies:
     "The other die of each clean picture, as a rung."
 
@@ -301,16 +301,10 @@ def _aligned(clean):
     return float(agree.median()) ** 2 > 0.1
 
 
-def _rungs(look, clean, seen, methods, references):
+def _rungs(look, clean, methods, references):
     "Name: rung, of those that were named and that can be."
     if references is not None:
         return {"die": _Dies(look, references)}
-    make = {
-        "own": Own,
-        "memory": lambda: Memory(seen),
-        "place": lambda: SamePlace(seen),
-        "lattice": lambda: _Repeats(look),
-    }
     if len(methods) > 1 and not _aligned(clean):
         methods = [name for name in methods if name != "place"]
     some = [periods(c, most=4)[1] > 0.9 for c in clean[:: len(clean) // 8]]
@@ -318,6 +312,13 @@ def _rungs(look, clean, seen, methods, references):
         methods = [name for name in methods if name != "lattice"]
     if not methods:
         raise InputError("method='lattice': most clean pictures have none; choose another method")
+    seen = [look(c) for c in clean] if {"memory", "place"} & set(methods) else []
+    make = {
+        "own": Own,
+        "memory": lambda: Memory(seen),
+        "place": lambda: SamePlace(seen),
+        "lattice": lambda: _Repeats(look),
+    }
     return {name: make[name]() for name in methods}
 
 # %% ../nbs/35_anomaly.ipynb #cb1783ed
@@ -379,7 +380,7 @@ def _calibrated(detector, clean, by_place=False):
         detector.tails[name] = Tail(np.stack([m[name][::2, ::2] for m in maps]))
     return detector
 
-# %% ../nbs/35_anomaly.ipynb #205002b9
+# %% ../nbs/35_anomaly.ipynb #454a2d27
 def _chosen(look, clean, rungs, judge, plants):
     "The detector that sees most of what was planted, its name, and what each candidate sees."
     detectors = {}
@@ -418,15 +419,8 @@ def _examples(detector, clean, seed, sizes, n):
             image, label, _ = implant(image, rng, donor, sizes=sizes, n=(1, 4))
         seen = detector.compared.look(image)
         expected = detector.compared.rung(seen, without=i)
-        out.append((evidence(seen, expected, detector.compared), _whole_steps(label)))
+        out.append((evidence(seen, expected, detector.compared), label))
     return out
-
-
-def _whole_steps(label):
-    "A label `(h w)`, its last row and column repeated as those of its evidence are."
-    h, w = label.shape
-    rows, cols = (torch.arange(n + -n % COARSEST).clamp(max=n - 1) for n in (h, w))
-    return label[rows][:, cols]
 
 
 @checked
@@ -454,8 +448,7 @@ def fit_normal(
     side = min(128, min(clean[0].shape[1:]))
     sizes = sizes or (6.0, max(8.0, min(40.0, side / 3)))
     look = Features(clean, whiten=False)
-    seen = [look(c) for c in clean]
-    rungs = _rungs(look, clean, seen, methods, references)
+    rungs = _rungs(look, clean, methods, references)
     plants = _plants(clean, seed, sizes)
     judge = judge or load_judge()
     detector, best, sees = _chosen(look, clean, rungs, judge, plants)

@@ -6,10 +6,11 @@
 __all__ = ['COARSEST', 'CHANNELS', 'CLAMP', 'WEIGHTS', 'pack', 'unpack', 'evidence', 'Judge', 'judged', 'Clues', 'rare_defects',
            'train_judge', 'load_judge']
 
-# %% ../nbs/33_comparator.ipynb #573ce8dc
+# %% ../nbs/33_comparator.ipynb #ac9ecf59
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
@@ -35,7 +36,7 @@ from unet_explorer.contracts import (
 )
 from .efficientnet import efficientnet
 from .effunet import DecoderBlock
-from .layers import evaluating
+from .layers import evaluating, fused
 from .machine import best_device
 from .references import STRIDES, Compared, Seen, difference, residual
 from .train import Training, fit, learner
@@ -224,15 +225,28 @@ def _two_channels(eyes):
     eyes.stages = eyes.stages[:5]
     return eyes
 
-# %% ../nbs/33_comparator.ipynb #631e61f5
+# %% ../nbs/33_comparator.ipynb #8cf1f9d7
 def _fits(packed, size):
     "Whether evidence `(1189 h/16 w/16)` is of a picture of this height and width."
     sides = tuple(-(-n // COARSEST) for n in size)
     return tuple(packed.shape) == (_WIDTH, *sides)
 
 
+_TWINS = WeakKeyDictionary()  # judge: its numbers, and its copy for pictures on the CPU
+
+
+def _twin(judge):
+    "A copy for the CPU, batch norms folded, in the order of memory that is faster there."
+    now = [t.detach() for t in (*judge.parameters(), *judge.buffers())]
+    then, twin = _TWINS.get(judge, ([], None))
+    if len(then) != len(now) or not all(map(torch.equal, then, now)):
+        twin = fused(judge).to(memory_format=torch.channels_last)
+        _TWINS[judge] = [t.clone() for t in now], twin
+    return twin
+
+
 @checked
-@torch.no_grad()
+@torch.inference_mode()
 def judged(
     judge: instance(Judge),  # of the wheel, or your own
     packed: _Packed,  # of one picture, as `evidence` gives it: `(1189 h/16 w/16)`
@@ -245,7 +259,8 @@ def judged(
             f"it must be ({_WIDTH}, height / {COARSEST}, width / {COARSEST}), rounded up"
         )
     with evaluating(judge) as device:
-        logits = judge(packed[None].to(device))
+        ready = _twin(judge) if device.type == "cpu" else judge
+        logits = ready(packed[None].to(device))
     return logits[0, 0, : size[0], : size[1]].cpu().numpy()
 
 # %% ../nbs/33_comparator.ipynb #50969ec4

@@ -27,7 +27,7 @@ from unet_explorer.contracts import (
 from .layers import Activation
 from .scaling import B0_STAGES, VARIANTS, DropRate, find_variant, outline
 
-# %% ../nbs/18_efficientnet.ipynb #5c51b59e
+# %% ../nbs/18_efficientnet.ipynb #f42191b7
 class Conv2dSame(nn.Conv2d):
     """Convolution of stride 1 or 2 with TensorFlow's SAME padding: `(b in h w)` to
     `(b out ceil(h/stride) ceil(w/stride))`. Raises `InputError` for an even kernel, other strides,
@@ -51,8 +51,13 @@ class Conv2dSame(nn.Conv2d):
 
     def forward(self, x):
         if self.stride[0] == 2:
-            # no `if` on the size: it stays arithmetic when exported with free height and width
             p, (h, w) = self.kernel_size[0] // 2, x.shape[-2:]
+            quick = torch.is_inference_mode_enabled() and not torch.jit.is_tracing()
+            if quick and not (h % 2 or w % 2):
+                # One more row and column, and the first of what comes out is dropped. Padded so, no
+                # map is copied, which took a third of the time of an encoder on one CPU core.
+                return F.conv2d(x, self.weight, self.bias, 2, p + 1, 1, self.groups)[..., 1:, 1:]
+            # no `if` on the size: it stays arithmetic when exported with free height and width
             x = F.pad(x, (p - 1 + w % 2, p, p - 1 + h % 2, p))
         half = x.device.type == "cpu" and torch.is_autocast_enabled("cpu")
         if half and self.training and self.groups > 1:
