@@ -6,10 +6,11 @@
 __all__ = ['SMALLEST_PIECE', 'LARGEST_PIECE', 'PLAIN', 'Lot', 'lot_of', 'fit_lot', 'lot_scores', 'own_threshold', 'Strength',
            'strength']
 
-# %% ../nbs/38_lots.ipynb #c043e2a9
+# %% ../nbs/38_lots.ipynb #4975d403
 from typing import NamedTuple
 
 import numpy as np
+import torch
 
 from .anomaly import METHODS, Detector, fit_normal
 from unet_explorer.contracts import (
@@ -218,7 +219,7 @@ def own_threshold(
         return lot_threshold(scores, fpr, usual)
     return lot_threshold(scores, _of_pieces(fpr, lot.share))
 
-# %% ../nbs/38_lots.ipynb #0fde5609
+# %% ../nbs/38_lots.ipynb #ac2e2dc8
 PLAIN = (10.0, 20.0)  # smallest and largest length of what is planted, in px
 
 
@@ -238,18 +239,40 @@ def _is_plain(piece, image, label, sizes):
     return float((image - piece).abs().mean(0)[inside].mean()) >= float(piece.std())
 
 
-def _plain_defects(lot, n, sizes, seed):
-    "Number of the piece, picture, label: n plain defects, one after the other in all the pieces."
+def _with_a_defect(piece, donor, sizes, rng):
+    "A piece with a plain defect, and its label; None if none of twenty came out plain."
     how = dict(sizes=sizes, n=(1, 1), blends=("feather", "hard"))
-    made = 0
-    for k in range(30 * n):
-        i = k % len(lot.pieces)
-        image, label, _ = implant(lot.pieces[i], seed + k, lot.pieces[i - 1], **how)
-        if _is_plain(lot.pieces[i], image, label, sizes):
-            yield i, image, label
-            made += 1
-        if made == n:
-            return
+    for _ in range(20):
+        image, label, _ = implant(piece, rng, donor, **how)
+        if _is_plain(piece, image, label, sizes):
+            return image, label
+    return None
+
+
+def _parts(piece):
+    "Where defects are planted: all of it, or in each quarter of a large one."
+    k = 1 if min(piece.shape[1:]) < LARGEST_PIECE // 2 else 2
+    h, w = (n // k for n in piece.shape[1:])
+    return [np.s_[:, i * h : i * h + h, j * w : j * w + w] for i in range(k) for j in range(k)]
+
+
+def _plain_defects(lot, n, sizes, seed):
+    "Number of a piece, the piece with plain defects, the label of each; at most n in all."
+    rng, tried = np.random.default_rng(seed), 0
+    order = rng.permutation(len(lot.pieces)).tolist()
+    while n and tried < 2 * len(order):
+        i = order[tried % len(order)]
+        donor, tried = lot.pieces[i - 1], tried + 1
+        image, labels = lot.pieces[i].clone(), []
+        for part in _parts(image)[:n]:
+            made = _with_a_defect(image[part], donor[part], sizes, rng)
+            if made is not None:
+                label = torch.zeros(image.shape[1:], dtype=torch.bool)
+                image[part], label[part[1:]] = made[0], made[1] > 0
+                labels.append(label)
+        n -= len(labels)
+        if labels:
+            yield i, image, labels
 
 
 def _that_fit(sizes, piece):
@@ -268,15 +291,16 @@ def strength(
     n: Count = 20,  # defects
     seed: Seed = 0,  # for what is planted
 ) -> Strength:
-    """How many of n plain defects would be flagged, each planted alone into a piece. It takes as
-    long as n maps. Where none can be made (in noise nothing is plain) fewer are planted. Raises
-    `InputError` as `lot_scores`, and for lengths that are none."""
+    """How many of n plain defects would be flagged, each planted into a piece, or four into a
+    large one. It takes as long as n maps at most. Where none can be made (in noise nothing is
+    plain) fewer are planted. Raises `InputError` as `lot_scores`, and for lengths that are none."""
     from tqdm import tqdm
 
     sizes = _that_fit(sizes, lot.pieces[0])
-    defects = _plain_defects(lot, n, sizes, seed)
     flagged = []
-    for i, image, label in tqdm(defects, "how strong", n, leave=False, disable=None, delay=2):
-        there = _map_of(detector, lot, i, image)[label.numpy() > 0]
-        flagged.append(bool(there.max() > threshold))
+    with tqdm(desc="how strong", total=n, leave=False, disable=None, delay=2) as shown:
+        for i, image, labels in _plain_defects(lot, n, sizes, seed):
+            m = _map_of(detector, lot, i, image)
+            flagged += [bool(m[label.numpy()].max() > threshold) for label in labels]
+            shown.update(len(labels))
     return Strength(len(flagged), sum(flagged), sizes)
