@@ -196,7 +196,7 @@ def segment(
     print(f"wrote {out}/report.html, classes.csv, objects.csv, masks/, overlays/{more}")
     return 1 if done.skipped else 0
 
-# %% ../nbs/56_cli.ipynb #aed52878
+# %% ../nbs/56_cli.ipynb #0bb75019
 @checked
 def defects_fit(
     clean,  # folder of clean pictures of one size and magnification
@@ -269,17 +269,15 @@ def defects_find(
     how = dict(threshold=threshold, min_px=min_px, overwrite=overwrite)
     how |= dict(reference=reference, method=method, fpr=fpr, calibrate=calibrate)
     how |= dict(cutting, again=lambda: _keep_settings(out, repeat()))
-    result = find_folder(image, model, out, **how, say=_aside)
-    found, skipped = result
+    found, skipped = result = find_folder(image, model, out, **how, say=_aside)
     n = len(pictures_in(Path(image), without=Path(out))) - len(skipped)
     bad = f", {len(skipped)} skipped" if skipped else ""
     of = f"{len({r['image'] for r in found})} of {n}"
     alarms, pictures = ("" if k == 1 else "s" for k in (len(found), n))
     print(f"{len(found)} alarm{alarms} in {of} picture{pictures}{bad}")
     if result.strength:
-        planted, flagged, (low, high) = result.strength
-        sizes = f"{low:.0f} to {high:.0f} px"
-        print(f"of {planted} planted defects of {sizes}, {flagged} would be flagged")
+        k, flagged, (low, high) = result.strength
+        print(f"of {k} planted defects of {low:.0f} to {high:.0f} px, {flagged} would be flagged")
     print(f"wrote {out}/report.html, defects.csv, coco.json, maps/, labels/, masks/, overlays/")
     return 1 if skipped else 0
 

@@ -219,7 +219,7 @@ def own_threshold(
         return lot_threshold(scores, fpr, usual)
     return lot_threshold(scores, _of_pieces(fpr, lot.share))
 
-# %% ../nbs/38_lots.ipynb #ac2e2dc8
+# %% ../nbs/38_lots.ipynb #5ceaf5d6
 PLAIN = (10.0, 20.0)  # smallest and largest length of what is planted, in px
 
 
@@ -290,7 +290,7 @@ def strength(
     sizes: Lengths = PLAIN,  # smallest and largest length of a defect, in px
     n: Count = 20,  # defects
     seed: Seed = 0,  # for what is planted
-) -> Strength:
+) -> Strength:  # how many were planted, and how many of them flagged
     """How many of n plain defects would be flagged, each planted into a piece, or four into a
     large one. It takes as long as n maps at most. Where none can be made (in noise nothing is
     plain) fewer are planted. Raises `InputError` as `lot_scores`, and for lengths that are none."""

@@ -274,7 +274,7 @@ def alarms(
     value. Raises `InputError` for what is no map."""
     return _rows(_strongest(_a_map("alarms", m), threshold, min_px)[1], pixel_nm)
 
-# %% ../nbs/30_measure.ipynb #d556a7ac
+# %% ../nbs/30_measure.ipynb #191925af
 LONGEST_OUTLINE = 100_000  # of an outline, in px; one that is longer helps nobody
 
 
@@ -317,7 +317,7 @@ def outlined(
     min_px: Count = 1,  # smaller alarms are dropped
     *,
     top: Whole = 0,  # rows of the picture above the map, such as an info bar
-) -> Outlined:
+) -> Outlined:  # rows, regions, labels
     "Alarms with their regions, in pixels of the picture. Raises `InputError` for what is no map."
     numbers, pieces = _strongest(_a_map("outlined", m), threshold, min_px)
     rows = _rows(pieces, pixel_nm)
