@@ -172,6 +172,13 @@ def a_detector():
     return fit_normal(clean(), method="own", judge=a_judge())
 
 
+@once
+def a_lot():
+    from unet_explorer.lots import lot_of
+
+    return lot_of([picture(i) for i in range(20)])
+
+
 def both_maps():
     return dict.fromkeys(("judge", "distance"), maps()[0])
 
@@ -801,6 +808,17 @@ BY_CALL = {  # what one function needs besides
     "mirrored": dict(i=same(np.arange(4)), n=same(3)),
     "Implanted": dict(images=clean),
     "alarms": dict(m=lambda: maps()[0]),
+    "outlined": dict(m=lambda: maps()[0]),
+    "as_coco": dict(
+        images=lambda: [dict(id=1, file_name="a.png", name="a", width=8, height=8)],
+        rows=lambda: [dict(image="a", label=1, score=2.0, area_px=4)],
+        regions=lambda: [dict(bbox=[1, 1, 2, 2], outline=None)],
+    ),
+    "lot_of": dict(pictures=lambda: [picture(i) for i in range(20)]),
+    "fit_lot": dict(lot=a_lot, method=same("own")),
+    "lot_scores": dict(detector=a_detector, lot=a_lot),
+    "own_threshold": dict(detector=a_detector, lot=a_lot),
+    "strength": dict(detector=a_detector, lot=a_lot, n=same(1)),
     "two_heaps": dict(n=same(40)),
     "fit_folder": dict(
         clean=lambda: a_folder(n=12),

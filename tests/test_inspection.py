@@ -9,13 +9,14 @@ import pytest
 import tifffile
 import torch
 from test_cli import refused, unet_explorer
-from unet_explorer import inspection
+from unet_explorer import inspection, measure
 from unet_explorer.anomaly import Detector
 from unet_explorer.contracts import InputError
 from unet_explorer.files import load_image, load_mask
 from unet_explorer.headers import pixel_size_nm
 from unet_explorer.images import save_image
-from unet_explorer.inspection import alarms, find_folder, fit_folder, read_clean, two_heaps
+from unet_explorer.inspection import find_folder, fit_folder, read_clean, two_heaps
+from unet_explorer.measure import alarms
 from unet_explorer.simulate import inspection_set
 from unet_explorer.train import Training
 
@@ -188,7 +189,8 @@ def test_a_row_a_region_and_an_annotation_are_one_alarm(model, clean, tmp_path):
 
 
 def test_an_outline_that_no_program_draws_becomes_its_box(model, clean, tmp_path, monkeypatch):
-    monkeypatch.setattr(inspection, "LONGEST_OUTLINE", 12)
+    for module in (measure, inspection):
+        monkeypatch.setattr(module, "LONGEST_OUTLINE", 12)
     look, out, said = tmp_path / "look", tmp_path / "out", []
     find_folder(clean / "die0.png", model, look, threshold=1e6)
     limit = float(np.quantile(tifffile.imread(look / "maps" / "die0.tif"), 0.8))
@@ -377,8 +379,9 @@ def test_two_heaps_keep_the_promise_possible():
 
     for n in range(27, 400, 13):
         conformal(np.arange(two_heaps(n, 0.05)), 0.05)
-    with pytest.raises(InputError, match="add clean pictures"):
+    with pytest.raises(InputError, match="add clean pictures") as e:
         two_heaps(26)
+    assert "8 to learn from, 27 in all" in str(e.value) and "training" not in str(e.value)
 
 
 def test_grey_and_colour(clean, tmp_path):
@@ -522,6 +525,82 @@ def strongest(rows, planted):
     return {row["image"] for row in best} == set(planted) and all(inside)
 
 
+@pytest.fixture(scope="module")
+def blind(tmp_path_factory):
+    "Twenty-four pictures of routed metal, two with a particle of 20 px; and their other dies."
+    root = tmp_path_factory.mktemp("blind")
+    how = dict(layouts=("routed",), size=(96, 96), size_px=(20, 20), reference=True)
+    rows = inspection_set(22, defects=(), seed=1, **how)
+    rows += inspection_set(2, defects=("particle",), seed=101, **how)
+    for i, r in enumerate(rows):
+        save_image(root / "lot" / f"{i}.png", r["image"])
+        save_image(root / "other" / f"{i}.png", r["reference"])
+    return root
+
+
+def test_a_weak_lot_is_said(blind, tmp_path):
+    "Nothing is found, and nobody is left to believe that nothing is there."
+    out = tmp_path / "out"
+    code, printed, err = unet_explorer("defects", "find", blind / "lot", "--out", out)
+    assert code == 0 and "0 alarms in 0 of 24 pictures" in printed, err
+    assert "of 20 planted defects of 10 to 20 px, " in printed
+    (line,) = [line for line in err.splitlines() if "plain defects" in line]
+    assert "This lot is weak, and no alarm does not mean clean: learn from clean pictures" in line
+    assert "('defects fit'), or give another die, --reference FOLDER" in line
+    told = json.loads((out / "coco.json").read_text())["info"]["strength"]
+    assert told["planted"] == 20 and told["flagged"] < 10 and told["sizes"] == [10, 20]
+    assert f"{told['flagged']} would be flagged" in printed and f"{told['flagged']} would" in line
+    page = (out / "report.html").read_text(encoding="utf-8")
+    assert "This lot is weak" in page and f"{told['flagged']} of 20" in page
+
+
+def test_a_stronger_lot_is_said_to_be_so(blind, lot, tmp_path):
+    "Another die, or lines that repeat: more is found of what is planted, and of what is there."
+    said = []
+    how = dict(reference=blind / "other", say=said.append)
+    found = find_folder(blind / "lot", out=tmp_path / "die", **how)
+    assert found.strength.planted == 20 and found.strength.flagged >= 10
+    assert {row["image"] for row in found.alarms} & {"22", "23"}
+    assert not any("weak" in line for line in said)
+    assert any(f"{found.strength.flagged} would be flagged" in line for line in said)
+
+
+def test_by_clean_pictures_nothing_is_planted(model, clean, tmp_path):
+    found = find_folder(clean / "die0.png", model, tmp_path)
+    assert found.strength is None and "strength" not in json.loads(
+        (tmp_path / "coco.json").read_text()
+    ).get("info")
+    rows, skipped = found
+    assert rows is found.alarms and skipped == []
+
+
+@pytest.mark.parametrize(
+    "training, rule",
+    [
+        (dict(loss="dice"), "loss='dice'; the judge is trained with a loss of its own"),
+        (dict(augment="none"), "augment='none'; .* crops of its own"),
+        (dict(precision="bf16"), "precision='bf16'; .* 32 bits: leave it out"),
+        (dict(lr=0.01, steps=None), "lr=0.01; nothing is trained: say how long, by steps or min"),
+        (dict(size=64, steps=None), "size=64; nothing is trained"),
+        (dict(bs=2, steps=None), "bs=2; nothing is trained"),
+        (dict(workers=1, steps=None), "workers=1; nothing is trained"),
+    ],
+)
+def test_what_does_nothing_is_refused(clean, tmp_path, training, rule):
+    with pytest.raises(InputError, match=rule):
+        fit_folder(clean, tmp_path / "model", Training(**(dict(steps=2, bar=False) | training)))
+    assert not (tmp_path / "model").exists()
+
+
+def test_what_does_nothing_is_refused_in_the_words_of_the_shell(clean, tmp_path):
+    fit = ("defects", "fit", clean, "--out", tmp_path / "model")
+    line = refused(*fit, "--steps", 2, "--precision", "bf16")
+    assert "--precision bf16; the judge is trained with 32 bits: leave it out" in line
+    assert "--batch-size 2; nothing is trained" in refused(*fit, "--batch-size", 2)
+    assert "--lr 0.01; nothing is trained" in refused(*fit, "--lr", 0.01)
+    assert not (tmp_path / "model").exists()
+
+
 def test_a_lot_is_its_own_reference(lot, tmp_path):
     "By the command line; nothing is trained, and no model is given."
     folder, planted = lot
@@ -559,8 +638,9 @@ def test_a_picture_of_a_lot_is_not_compared_with_itself(lot, tmp_path, monkeypat
 
     monkeypatch.setattr(Detector, "anomaly_map", spy)
     find_folder(lot[0], out=tmp_path, method="memory")
-    for_the_threshold, for_the_result = looked[:20], looked[20:]
+    for_the_threshold, for_the_result, for_its_strength = looked[:20], looked[20:40], looked[40:]
     assert sorted(for_the_threshold) == sorted(for_the_result) == list(range(20))
+    assert len(for_its_strength) == 20 and set(for_its_strength) <= set(range(20))
 
 
 def test_a_lot_that_is_too_small(lot, tmp_path):
@@ -604,6 +684,9 @@ def test_ways_that_exclude_each_other(lot, model, tmp_path):
     ):
         line = refused(*find, *words)
         assert rule in line, line
+    for words in (("--fpr", 0.1), ("--calibrate", "lot")):
+        line = refused(*find, "--model", model, "--threshold", 3, *words)
+        assert " ".join(map(str, words)) in line and "leave one of the two out" in line, line
     assert "cannot promise" in refused(*find, "--model", model, "--fpr", 0.001)
     assert not (tmp_path / "out").exists()
 
@@ -700,6 +783,47 @@ def test_another_die(dies, die_model, lot, tmp_path):
         *find, "--out", tmp_path / "no", "--reference", tmp_path / "empty"
     )
     assert not (tmp_path / "no").exists()
+
+
+def stopped_at(n, monkeypatch, *args, **how):
+    "An inspection that Ctrl-C ends at the n-th picture."
+    save, count = inspection.save_mask, [0]
+
+    def stop(path, mask):
+        count[0] += 1
+        if count[0] == n:
+            raise KeyboardInterrupt
+        save(path, mask)
+
+    with monkeypatch.context() as m:
+        m.setattr(inspection, "save_mask", stop)
+        with pytest.raises(KeyboardInterrupt):
+            find_folder(*args, **how)
+
+
+def test_a_die_that_changed_is_compared_again(dies, die_model, tmp_path, monkeypatch):
+    "Only its own picture is looked at again, and the result is that of a run in one go."
+    other, said = tmp_path / "other", []
+    shutil.copytree(dies / "new_other", other)
+    args = (dies / "new", die_model, tmp_path / "out")
+    stopped_at(8, monkeypatch, *args, reference=other)
+    shutil.copy(other / "29.png", other / "28.png")
+    found = find_folder(*args, reference=other, say=said.append)
+    assert said[0] == "going on: 6 of 22 pictures were done"
+    assert said[1].startswith("done again: 1, since they, what they are compared with, or")
+    whole = find_folder(*args[:2], tmp_path / "whole", reference=other)
+    assert found.alarms == whole.alarms
+
+
+def test_a_lot_whose_dies_changed_is_another_run(dies, tmp_path, monkeypatch):
+    "Its threshold came from them."
+    other = tmp_path / "other"
+    shutil.copytree(dies / "new_other", other)
+    how = dict(out=tmp_path / "out", reference=other)
+    stopped_at(3, monkeypatch, dies / "new", **how)
+    shutil.copy(other / "29.png", other / "28.png")
+    with pytest.raises(InputError, match="unfinished run .lot="):
+        find_folder(dies / "new", **how)
 
 
 def test_another_die_without_a_model(dies, tmp_path):

@@ -192,6 +192,34 @@ def test_same_size_and_other_content_is_another_file(tmp_path, todo, which):
     assert lines[1].startswith("done again: 1, since they, or their results, have changed")
 
 
+@pytest.mark.parametrize("what", ["changed", "gone", "another"])
+def test_what_lies_beside_a_picture_counts(tmp_path, todo, what):
+    "A picture is done again if what it is compared with is no longer the same, and only that one."
+    other = tmp_path / "other.png"
+    other.write_text("o")
+    beside, again = {"a": other}, {"a": other}
+    with pytest.raises(Interrupted), run_in(tmp_path / "out", {}, beside=beside) as run:
+        run.claim(["a.txt", "b.txt"])
+        for found in todo[:2]:
+            (tmp_path / "out" / f"{found.name}.txt").write_text(found.name)
+            run.keep(found, [f"{found.name}.txt"])
+        raise KeyboardInterrupt
+    with pytest.raises(Interrupted), run_in(tmp_path / "out", {}, beside=dict(beside)) as run:
+        assert run.going_on(todo) == ["going on: 2 of 3 pictures were done"]
+        raise KeyboardInterrupt
+    if what == "changed":
+        other.write_text("p")
+    if what == "gone":
+        other.unlink()
+    if what == "another":
+        again["a"] = tmp_path / "third.png"
+        again["a"].write_text("o" * 3)
+    with run_in(tmp_path / "out", {}, beside=again) as run:
+        lines = run.going_on(todo)
+    assert lines[0] == "going on: 1 of 3 pictures were done"
+    assert lines[1].startswith("done again: 1, since they, what they are compared with, or their")
+
+
 def test_a_changed_result_is_made_again(tmp_path, todo):
     stopped(todo, tmp_path / "out")
     mask = tmp_path / "out/masks/a.png"

@@ -152,12 +152,13 @@ def train(
     how |= dict(objects=meaning["objects"])
     return _train_on(parts, out, training, how)
 
-# %% ../nbs/56_cli.ipynb #3e47b5ad
+# %% ../nbs/56_cli.ipynb #408269df
 def _aside(line):
     "A line about the run, beside a progress bar."
     from tqdm import tqdm
 
     names = ["bar", "tile", "overlap", "classes", "pixel_nm", "threshold", "calibrate", "method"]
+    names += ["reference", "fpr"]
     tqdm.write(printable(f"unet-explorer: {in_options(line, names, PHRASES)}"), file=sys.stderr)
 
 
@@ -195,7 +196,7 @@ def segment(
     print(f"wrote {out}/report.html, classes.csv, objects.csv, masks/, overlays/{more}")
     return 1 if done.skipped else 0
 
-# %% ../nbs/56_cli.ipynb #f0db361d
+# %% ../nbs/56_cli.ipynb #0bb75019
 @checked
 def defects_fit(
     clean,  # folder of clean pictures of one size and magnification
@@ -268,12 +269,15 @@ def defects_find(
     how = dict(threshold=threshold, min_px=min_px, overwrite=overwrite)
     how |= dict(reference=reference, method=method, fpr=fpr, calibrate=calibrate)
     how |= dict(cutting, again=lambda: _keep_settings(out, repeat()))
-    found, skipped = find_folder(image, model, out, **how, say=_aside)
+    found, skipped = result = find_folder(image, model, out, **how, say=_aside)
     n = len(pictures_in(Path(image), without=Path(out))) - len(skipped)
     bad = f", {len(skipped)} skipped" if skipped else ""
     of = f"{len({r['image'] for r in found})} of {n}"
     alarms, pictures = ("" if k == 1 else "s" for k in (len(found), n))
     print(f"{len(found)} alarm{alarms} in {of} picture{pictures}{bad}")
+    if result.strength:
+        k, flagged, (low, high) = result.strength
+        print(f"of {k} planted defects of {low:.0f} to {high:.0f} px, {flagged} would be flagged")
     print(f"wrote {out}/report.html, defects.csv, coco.json, maps/, labels/, masks/, overlays/")
     return 1 if skipped else 0
 

@@ -24,7 +24,7 @@ from unet_explorer.contracts import (
     whole,
 )
 
-# %% ../nbs/55_options.ipynb #684c56a4
+# %% ../nbs/55_options.ipynb #da4fcf6f
 _Side = whole(1, 10**9)  # a number that nobody can read is refused unread
 _Chosen = number(
     "a share above 0 and below 1, such as 0.2: images are needed to choose the best epoch",
@@ -39,7 +39,7 @@ def learning(
     minutes: Positive | None = None,  # training time; demo 4, train 10, defects fit none
     steps: Count | None = None,  # training steps instead of minutes: can be repeated exactly
     seed: Seed = 0,  # for everything random
-    precision: str = "auto",  # fp32, bf16, or auto: the faster of the two
+    precision: str = "auto",  # fp32, bf16, or auto: the faster of the two; defects fit fp32
     size: _Side | None = None,  # side of a training crop in pixels; 256, defects fit 128
     batch_size: _Side | None = None,  # crops per step; 4, defects fit 8
     lr: Rate | None = None,  # highest learning rate; 0.003, defects fit 0.0005

@@ -141,7 +141,7 @@ def _journal(path):
         whole += len(raw)
     return lines, whole
 
-# %% ../nbs/06_runs.ipynb #ec5ba8e6
+# %% ../nbs/06_runs.ipynb #b36c3349
 def _stamp(path):
     "Size of a file in bytes and the time of its last change; None where there is none."
     with suppress(OSError):
@@ -149,9 +149,12 @@ def _stamp(path):
         return [about.st_size, about.st_mtime_ns]
 
 
-def _source(found):
-    "What a picture is made of: file, page, size and time; None where there is no such file."
+def _source(found, beside=None):
+    """What a picture is made of: file, page, size and time, also of what lies beside it; None where
+    there is no such file."""
     stamp = _stamp(found.path)
+    if beside is not None:
+        stamp = stamp and [*stamp, _stamp(beside)]
     return stamp and [os.path.abspath(found.path), found.page, *stamp]
 
 # %% ../nbs/06_runs.ipynb #02152fe4
@@ -379,16 +382,21 @@ class _Claims(_Renewed):
         if new or gone:
             self._say(writes=new, gone=gone)
 
-# %% ../nbs/06_runs.ipynb #ba8a2df0
+# %% ../nbs/06_runs.ipynb #cef85278
 class _Kept(_Claims):
     "What is done already."
+
+    beside = {}  # name of a picture: one more file that its result is made of
+
+    def _source_of(self, found):
+        return _source(found, self.beside.get(found.name))
 
     def earlier(
         self,
         found,  # a picture: `folders.Found`
     ):  # what `keep` was given; None if it is to be done
         "What is known of a picture, if neither it nor what was made of it has changed since."
-        source = self._sources[found.name] = _source(found)
+        source = self._sources[found.name] = self._source_of(found)
         line = self.done.get(found.name)
         if line is None or source is None or line.get("source") != source:
             return None
@@ -403,11 +411,11 @@ class _Kept(_Claims):
     ) -> dict:  # `facts`, as they are read again
         "A picture is done. Raises `NotWritten` on a full disk."
         stamps = {name: _stamp(self.out / name) for name in files}
-        source = self._sources.get(found.name) or _source(found)
+        source = self._sources.get(found.name) or self._source_of(found)
         self._say(done=found.name, source=source, files=stamps, facts=facts)
         return json.loads(json.dumps(facts))
 
-# %% ../nbs/06_runs.ipynb #ed976d3d
+# %% ../nbs/06_runs.ipynb #cb0d1359
 class Run(_Kept):
     """A run in a folder: what is done already (`earlier`, `keep`), and what it may write (`claim`).
     `run_in` gives one."""
@@ -421,7 +429,8 @@ class Run(_Kept):
         again = sum(found.name in self.done for found in todo) - done
         lines = [f"going on: {done} of {len(todo)} pictures were done"] if done else []
         if again:
-            lines.append(f"done again: {again}, since they, or their results, have changed")
+            who = "they, what they are compared with, or" if self.beside else "they, or"
+            lines.append(f"done again: {again}, since {who} their results, have changed")
         return lines
 
     def choose(
@@ -469,7 +478,7 @@ def _interrupted(n):
     more = f"; {so_many} done, and the same again goes on from there"
     return Interrupted("interrupted" + more * (n > 0))
 
-# %% ../nbs/06_runs.ipynb #b2abc5bd
+# %% ../nbs/06_runs.ipynb #7eec876f
 @contextmanager
 @checked
 def run_in(
@@ -477,6 +486,7 @@ def run_in(
     plan: dict,  # all that decides what the results are, as JSON knows it
     *,
     overwrite: bool = False,  # replace what an earlier run, with another plan or finished, wrote
+    beside: dict | None = None,  # name of a picture: path of one more file that its result is of
 ):  # a context manager that gives a `Run`
     """Inside `with`, this is the only run in `out`; it goes on where one with the same plan was
     stopped. Raises `InputError` while another run is there, and where a result is in the way;
@@ -486,6 +496,7 @@ def run_in(
     plan = json.loads(json.dumps(plan | dict(version=unet_explorer.__version__)))
     with alone_in(out) as folder:
         run = Run(folder)
+        run.beside = beside or {}
         _opened(run, plan, overwrite)
         try:
             yield run
