@@ -38,7 +38,7 @@ def enough_to_hide_half(n, share):
     return n // 2 + 1
 
 
-@told("do not hide")
+@told("only one of them is that of the twin")
 def enough_to_hide_without_itself(n, share):
     "So many twins; the defect itself is forgotten."
     return max(int(np.ceil(share * (n - 1))), 2)
