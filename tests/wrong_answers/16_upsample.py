@@ -35,19 +35,33 @@ def two_layers_first_guess():
     return 4, 1
 
 
-@told("): look at the middle of the output only")
+@told("): stay in one dimension, and look at the middle")
 def two_layers_one_layer():
     "One layer only."
     return 2, 1
 
 
-@told("): look at the middle of the output only")
+@told("): stay in one dimension, and look at the middle")
 def two_layers_with_the_rim():
     "The smallest is not that of a stamp: gaps are not left between them."
     return 3, 0
 
 
-@told("the weights are all equal: then every channel learns")
+@told("): stay in one dimension, and look at the middle")
+def two_layers_in_a_picture():
+    "Counted in two dimensions."
+    return 9, 1
+
+
+@told("all output channels have the same weights: then every")
+def calm_start_one_kernel(layer):
+    "Each input channel has a weight of its own, and all output channels share it."
+    with torch.no_grad():
+        layer.weight.copy_(layer.weight[:, :1, :1, :1].expand_as(layer.weight))
+        layer.bias.zero_()
+
+
+@told("all output channels have the same weights: then every")
 def calm_start_all_equal(layer):
     "All weights the same number."
     with torch.no_grad():
