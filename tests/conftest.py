@@ -64,7 +64,7 @@ def site(tmp_path_factory):
 # one core, estimated; what is not named is short. A group goes to one worker as a whole.
 SECONDS = dict(test_docs=320, test_browser=100, test_cli=100, test_resume=80, test_lab=70)
 SECONDS |= dict(test_going_on=60, test_guard=45, test_lines=35, test_widgets=30, test_scaling=30)
-SECONDS |= dict(test_inspection=30, test_efficientnet=40, test_train=40, test_simulate=25)
+SECONDS |= dict(test_inspection=90, test_efficientnet=40, test_train=40, test_simulate=25)
 SECONDS |= dict(test_headers=25, test_files=25, test_labels=25, test_folders=20, test_wheel=25)
 SECONDS |= dict(test_tools=20, test_opens_shorts=20, test_mutations=20, test_mutated_models=20)
 SECONDS |= dict(test_mosaics=15, test_house=15, test_data=15, test_wrong_answers=35)

@@ -232,7 +232,9 @@ def test_it_is_small(untrained):
 
 def test_gradients_reach_all_of_it():
     judge = Judge(pretrained=False)
-    rare_defects(judge(noise(2, WIDTH, 4, 4)), torch.ones(2, 64, 64).long()).backward()
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)  # stochastic depth leaves out a block of both examples now and then
+        rare_defects(judge(noise(2, WIDTH, 4, 4)), torch.ones(2, 64, 64).long()).backward()
     assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in judge.parameters())
 
 

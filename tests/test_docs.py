@@ -125,7 +125,6 @@ LATE = {
     "29_detection.ipynb",
     "31_implant.ipynb",
     "36_baselines.ipynb",
-    "53_inspection.ipynb",
 }
 PICTURE = re.compile(r"!\[|class=.uxp")
 

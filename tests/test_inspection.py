@@ -880,7 +880,7 @@ def test_the_same_place_is_looked_at_whole(clean, tmp_path, monkeypatch):
     "However few pixels may go through at once; a tile, or another size, is refused."
     how = Training(steps=1, bs=2, bar=False)
     fit_folder(clean, tmp_path / "place", how, method="place")
-    monkeypatch.setattr(inspection, "COMPARED_AT_ONCE", 1000)
+    monkeypatch.setattr(inspection, "COMPARED_WHOLE", 1000)
     rows, skipped = find_folder(clean, tmp_path / "place", tmp_path / "out", threshold=1e6)
     assert not skipped and len(list((tmp_path / "out" / "maps").glob("*.tif"))) == 30
     with pytest.raises(InputError, match="tile=96.*in whole pictures"):

@@ -65,7 +65,7 @@ def blur_patch_not_blurred(image, donor, y, x, k, rng):
     return image[:, y : y + k, x : x + k]
 
 
-@told("the patch must be (1, 24, 24), not")
+@told("the patch must be (2, 24, 24), not")
 def blur_patch_no_channel(image, donor, y, x, k, rng):
     "The axis of the channel is lost."
     return ndimage.gaussian_filter(image[0], 2)[y : y + k, x : x + k]

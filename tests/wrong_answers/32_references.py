@@ -53,27 +53,27 @@ def normalised_not_centred(values):
     return values / (values.std(ddof=1) + 1e-3)
 
 
-@told(", but it is")
+@told("but moved round in a circle it is")
 def shortest_period_mostly(row):
     "Most of the numbers fit."
     shifts = range(1, len(row) + 1)
     return next(k for k in shifts if (np.roll(row, k) == row).mean() > 0.6)
 
 
-@told(", but it is")
+@told("but moved round in a circle it is")
 def shortest_period_first_number(row):
     "Until the first number comes again."
     shifts = range(1, len(row))
     return next((k for k in shifts if row[k] == row[0]), len(row))
 
 
-@told(", but it is")
+@told("but moved round in a circle it is")
 def shortest_period_of_the_largest(row):
     "The longest shift, which is always the whole row."
     return len(row)
 
 
-@told(", but it is")
+@told("but moved round in a circle it is")
 def shortest_period_from_two(row):
     "A row of equal numbers has a period of 1."
     shifts = range(2, len(row) + 1)

@@ -36,7 +36,7 @@ def scores_of_5_and_13_two_clouds():
     return gauss, tuple(abs(x - two).min() for x in (5, 13))
 
 
-@told("13 is 8 from the middle, which is")
+@told("these are the pairs of 5 and of 13")
 def scores_of_5_and_13_by_value():
     "First the scores of 5, then those of 13."
     (a, b), (c, d) = scores_of_5_and_13_solution()
