@@ -918,9 +918,7 @@ def find_folder(
         for line in run.going_on(todo):
             say(line)
         bars = Bars(todo, bar)
-        chosen = run.choose(
-            at_once=min(COMPARED_WHOLE, largest_at_once()), threshold=job.threshold
-        )
+        chosen = run.choose(at_once=min(COMPARED_WHOLE, largest_at_once()), threshold=job.threshold)
         tiling["most"], limit = chosen["at_once"], chosen["threshold"]
         how = dict(threshold=limit, min_px=min_px, tiling=tiling)
         how |= dict(numbers=job.numbers, partners=partners)
