@@ -29,6 +29,7 @@ from unet_explorer.effunet import EffUNet
 from unet_explorer.layout import contacts, read_svg
 from unet_explorer.physical_defects import DEFECTS
 from unet_explorer.promise import SMALLEST_LOT, conformal, lot_threshold
+from unet_explorer.references import Compared, Features, Memory
 from unet_explorer.simulate import inspection_set
 from unet_explorer.train import Training, fit_batches
 
@@ -160,6 +161,17 @@ class Alone:
         return judged(self.detector.judge, evidence(seen, seen, compared), image.shape[1:])
 
 
+def ablated(**features):
+    "The distance to a memory of clean pictures, on other features than ours."
+
+    def make(data, seed):
+        clean = clean_of(data)
+        look = Features(clean, seed=seed, **features)
+        return Compared(look, Memory([look(c) for c in clean]), clean)
+
+    return make, False
+
+
 class Oracle:
     """What nobody has who inspects a new product: defects of it, with labels. As many pictures as
     the test has, of the same product and kinds, others than those. The limit of what can be seen.
@@ -209,6 +221,8 @@ METHODS = {  # name: (make from data and seed, whether it gets references)
     "difference to the reference": ((lambda data, seed: Difference()), True),
     "judge with nothing to compare": ((lambda data, seed: Alone(clean_of(data), seed)), False),
     "ours, trained on implants": ours("own", steps=STEPS),
+    "distance to a memory, features whitened": ablated(whiten=True),
+    "distance to a memory, features not normalised": ablated(whiten=False, normalise=False),
     "oracle: supervised on this product": (
         (lambda data, seed: Oracle(data["labelled"], seed)),
         False,
