@@ -247,6 +247,7 @@ def test_an_expression_that_parts_nothing_is_named(pairs, tmp_path):
 def test_alarms_are_counted_in_words(tmp_path, capsys, monkeypatch):
     "One alarm is one, and the pictures without any were looked at, too."
     from unet_explorer import cli, inspection
+    from unet_explorer.inspection import Inspected
 
     for k in range(3):
         save_image(tmp_path / "in" / f"{k}.png", torch.rand(1, 8, 8))
@@ -254,7 +255,7 @@ def test_alarms_are_counted_in_words(tmp_path, capsys, monkeypatch):
     rows = [dict(image="0.png"), dict(image="0.png"), dict(image="1.png")]
     words = ["defects", "find", str(tmp_path / "in"), "--model", str(tmp_path / "model"), "--out"]
     for n, said in ((1, "1 alarm in 1 of 3 pictures"), (3, "3 alarms in 2 of 3 pictures")):
-        monkeypatch.setattr(inspection, "find_folder", lambda *_, **__: (rows[:n], []))
+        monkeypatch.setattr(inspection, "find_folder", lambda *_, **__: Inspected(rows[:n], []))
         assert cli.main([*words, str(tmp_path / "out")]) == 0
         assert capsys.readouterr().out.startswith(said + "\n")
 

@@ -19,7 +19,7 @@ def baked(path):
     "The widgets in the saved outputs of a notebook."
     outputs = [o for c in nbformat.read(path, 4).cells for o in c.get("outputs", [])]
     texts = [o.get("data", {}).get("text/html", "") for o in outputs]
-    return [html for html in texts if 'class="uxp' in html]
+    return [html for html in texts if re.search('class="uxp[ "]', html)]
 
 
 WIDGETS = {path.stem: baked(path) for path in sorted((ROOT / "nbs").glob("[!._]*.ipynb"))}

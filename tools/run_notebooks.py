@@ -154,7 +154,8 @@ def on_save(model, contents_manager, path, **kwargs):
 
 
 def is_slider(output):
-    return 'class="uxp' in output.get("data", {}).get("text/html", "")
+    page = output.get("data", {}).get("text/html", "")
+    return re.search('class="uxp[ "]', "".join(page)) is not None  # a guess is `uxp-guess`
 
 
 def why(error, nb_path):
