@@ -58,7 +58,6 @@ def check(
     return False
 
 # %% ../nbs/00_exercise.ipynb #95b7ca76
-import re
 from html import escape
 
 # %% ../nbs/00_exercise.ipynb #31aa295b
