@@ -41,6 +41,16 @@ check(half, check_half)
 #| code-fold: true
 check(half_solution, check_half, must_pass=True)
 ```
+
+**2. Train it.** This asks to train.
+
+```python
+def third(n):
+    return n // gap("by how many")
+
+
+check(third, check_third)
+```
 """
 
 
@@ -57,7 +67,8 @@ def test_a_lesson_is_counted(tiny, tmp_path, monkeypatch):
     row = lessons.count(page)
     assert (row.words, row.code) == (6, 2)
     assert (row.figures, row.sliders, row.guesses, row.recall) == (1, 0, 1, 0)
-    assert (row.exercises, row.rejecting) == (1, 1)
+    assert (row.exercises, row.rejecting) == (2, 1)
+    assert (row.faded, row.training) == (1, 1)
     monkeypatch.setattr(lessons, "WRONG", tmp_path / "absent")
     assert lessons.count(page).rejecting == 0
 

@@ -111,10 +111,15 @@ def draws(cell):
     return any(kind.startswith("image/") or kind == "text/markdown" for kind in kinds)
 
 
+def is_exercise(code):
+    "Whether something in a cell is left to the reader: all of it, or a gap."
+    return "raise NotImplementedError" in code or "gap(" in code
+
+
 def fold_if_tall(cell):
     """What is too long to be read in passing is folded, and says what it holds; what it shows does
     not vanish. An exercise and its check never are folded."""
-    if cell.cell_type != "code" or "NotImplementedError" in cell.source:
+    if cell.cell_type != "code" or is_exercise(cell.source):
         return
     flags, code = directives(cell.source)
     tall, picture = len(code.splitlines()), draws(cell)

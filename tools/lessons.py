@@ -17,7 +17,7 @@ TARGET = ROOT / "CONTRIBUTING.md"
 WRONG = ROOT / "tests/wrong_answers"  # NN_name.py: functions `exercise_mistake`, see its test
 BEGIN, END = "<!-- made by `python tools/lessons.py --write` -->\n", "<!-- end -->"
 HEADS = ("lesson", "words", "code", "minutes", "figures", "sliders", "guesses", "recall")
-HEADS += ("exercises", "of them rejecting")
+HEADS += ("exercises", "of them rejecting", "with a gap", "training")
 NEAR, LONG = 250, 30  # words before the first figure, minutes to read: what we aim for
 
 
@@ -35,6 +35,8 @@ class Row:
     recall: int
     exercises: int
     rejecting: int
+    faded: int
+    training: int
 
 
 def prose(text):
@@ -88,6 +90,16 @@ def rejecting(lesson, cells):
     return sum(any(wrong.startswith(f"{name}_") for wrong in given) for name in names)
 
 
+def faded(cells):
+    "How many exercises are an example that is worked out but for a gap."
+    return sum("\ncheck(" in cell and "gap(" in cell for cell in cells)
+
+
+def training(page):
+    "How many exercises ask the reader to train something: their titles say so."
+    return sum(len(re.findall(r"(?m)^\*\*\d+\. Train", c.source)) for c in page.cells("markdown"))
+
+
 def count(page):
     "The Row of a lesson, a Page of docs_source."
     cells = page.body.cells
@@ -102,6 +114,8 @@ def count(page):
         len(page.cards),
         page.exercises,
         rejecting(page.src, code),
+        faded(code),
+        training(page),
     )
 
 
@@ -117,10 +131,13 @@ def table(book):
     asked = sum(row.guesses > 0 for row in rows)
     kept = sum(row.recall > 0 for row in rows)
     done = sum(row.rejecting == row.exercises > 0 for row in rows)
+    gaps = sum(row.faded > 0 for row in rows)
+    trains = sum(row.training > 0 for row in rows)
     said = (
         f"Of {len(rows)} lessons {near} have a figure within {NEAR} words, {short} take at most "
         f"{LONG} minutes to read, {asked} ask for a guess, {kept} have recall questions, and in "
-        f"{done} every exercise has wrong answers that are proved to be rejected."
+        f"{done} every exercise has wrong answers that are proved to be rejected, {gaps} have an "
+        f"example with a gap, {trains} ask to train."
     )
     return "\n".join([said, "", *lines]) + "\n"
 
