@@ -88,7 +88,9 @@ def group(nodeid):
         return f"{file} {re.sub(r'-[0-9]+x[0-9]+$', '', name)}"
     if file == "test_bad_input":
         return f"{file} {name.partition('.')[0]}"
-    return "test_docs" if file in ("test_quarto", "test_recall") else file  # all look at `site`
+    return (
+        "test_docs" if file in ("test_quarto", "test_recall", "test_concepts") else file
+    )  # all look at `site`
 
 
 def pytest_collection_modifyitems(items):

@@ -13,16 +13,19 @@ import re
 from collections import Counter
 from dataclasses import dataclass, field
 from functools import cached_property
+from html import escape
 from pathlib import Path
 
 import docs_api
+import docs_concepts
 import jinja2
 import recall
 import yaml
 from docs_api import raw
 from docs_gallery import Gallery
+from docs_md import slug
 from docs_references import references
-from docs_words import Words
+from docs_words import Words, definitions
 from execnb.nbio import mk_cell, read_nb
 from nbdev.config import get_config
 from nbdev.process import NBProcessor, Processor
@@ -34,10 +37,10 @@ TALL, DRAWN = 30, 12  # lines of code above which a cell is folded; one that dra
 THEME = Path(__file__).resolve().parent / "docs_theme"
 SETTINGS = dict(trim_blocks=True, lstrip_blocks=True, loader=jinja2.FileSystemLoader(THEME))
 TEMPLATES = jinja2.Environment(autoescape=jinja2.select_autoescape(["html.j2"]), **SETTINGS)
-TEMPLATES.filters.update(inline=docs_api.inline, entry=docs_api.entry)
+TEMPLATES.filters.update(inline=docs_api.inline, entry=docs_api.entry, slug=slug)
 
 
-@dataclass
+@dataclass(eq=False)  # a page is itself, and may be the key of a dict
 class Page:
     src: str  # in nbs/, or as if it were there
     kind: str  # home, lesson, plain, api
@@ -51,8 +54,14 @@ class Page:
     minutes: int = 0  # to read it
     exercises: int = 0
     cards: list = field(default_factory=list)  # its recall questions
-    needs: list = field(default_factory=list)  # Pages
+    teaches: list = field(default_factory=list)  # concepts, by their names in the glossary
+    asks: dict = field(default_factory=dict)  # {Page that teaches them: concepts}
+    way: list = field(default_factory=list)  # Pages to read before, these and what they ask for
     symbols: list = field(default_factory=list)  # of a module
+
+    @property
+    def stem(self):
+        return Path(self.src).stem
 
     @property
     def key(self):
@@ -237,16 +246,11 @@ class Book:
         self.lessons = [p for s in self.book for p in s["pages"] if p.kind == "lesson"]
 
     def find_needs(self):
-        "Which lessons a lesson builds on: those it imports, but for what the others of them need."
-        teachers, below = {p.module: p for p in self.lessons if p.module}, {}
+        "Numbers of the lessons; what each teaches, and which it builds on, by their concepts."
         for number, p in enumerate(self.lessons, 1):
-            code = "\n".join(c.source for c in p.cells("code"))
-            names = dict.fromkeys(re.findall(rf"(?m)^\s*from {self.lib}\.(\w+) import", code))
-            direct = [teachers[n] for n in names if n in teachers and n != p.module]
-            lower = {s for d in direct for s in below.get(d.src, ())}
-            below[p.src] = lower | {d.src for d in direct}
-            p.needs = [d for d in direct if d.module != "exercise" and d.src not in lower]
             p.number = number
+        terms = definitions(self.pages["glossary.qmd"].body) if "glossary.qmd" in self.pages else {}
+        docs_concepts.arrange(self.lessons, docs_concepts.read(self.nbs), terms)
 
     def reference(self, modules, teachers):
         "Pages of the reference; self.targets: where a name in code leads, if it is in one module."
@@ -307,11 +311,12 @@ class Book:
         files = {}
         for p in self.pages.values():
             if p.kind == "plain":
-                links = not re.search("<!-- (lessons|references|sliders|recall) -->", p.body)
+                links = not re.search("<!-- (lessons|ways|references|sliders|recall) -->", p.body)
                 text = p.body
                 if p.src == "glossary.qmd":
                     text = words.back_links(text, first_use)
                 text = text.replace("<!-- lessons -->", made["path"])
+                text = text.replace("<!-- ways -->", raw(docs_concepts.drawing(self, escape)))
                 text = text.replace("<!-- recall -->", made["recall"])
                 text = text.replace("<!-- references -->", references(self.lessons))
                 text = self.gallery.fill(text)
