@@ -1,4 +1,4 @@
-"""What a lesson teaches and needs: in words of the glossary, taught before, and said in its text."""
+"""What a lesson teaches and needs: words of the glossary, taught before, and said in its text."""
 
 import re
 from html import unescape

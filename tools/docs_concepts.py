@@ -1,4 +1,4 @@
-"""Which lesson teaches which concept, and which it needs: concepts.yml, and the drawing of the way."""
+"""Which lesson teaches which concept, and which needs it: concepts.yml, and its drawing."""
 
 import yaml
 
@@ -23,9 +23,8 @@ def arrange(lessons, said, glossary):
         lesson.asks = {}
         for concept in (said.get(lesson.stem) or {}).get("needs", []):
             if concept not in teacher or teacher[concept].number >= lesson.number:
-                raise SystemExit(
-                    f"concepts.yml: {lesson.stem} needs {concept}, which no lesson before it teaches"
-                )
+                wrong = f"{lesson.stem} needs {concept}, which no lesson before it teaches"
+                raise SystemExit(f"concepts.yml: {wrong}")
             lesson.asks.setdefault(teacher[concept], []).append(concept)
         lesson.way = way(lesson)
 
