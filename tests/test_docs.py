@@ -160,6 +160,17 @@ def test_no_wall_of_code(site):
     assert folds > 300
 
 
+def test_a_cell_that_exports_may_be_folded(tiny):
+    "Its directives have no colon: nbdev would write a line with one into the module."
+    cell = '#| export\n#| code-fold true\n#| code-summary "How: skip it"\nx = 1'
+    text = f"# Tiny\n> W.\n\nOne.\n\n```python\n{cell}\n```\n"
+    side = "website: {sidebar: {contents: [index.ipynb, 00_tiny.ipynb, 01_next.ipynb]}}"
+    lesson = tiny({**TINY, "00_tiny.ipynb": text, "sidebar.yml": side}).book.lessons[0]
+    flags, code = directives(next(iter(lesson.cells("code"))).source)
+    assert flags == {"code-fold": "true", "code-summary": '"How: skip it"'} and code == "x = 1"
+    assert not docs_source.seen(next(iter(lesson.cells("code"))).source)
+
+
 def test_sidebar_fits_the_folder(site):
     assert not site.book.unlisted, f"add to nbs/sidebar.yml: {site.book.unlisted}"
     gone = [n for n in site.book.listed if n not in site.book.pages]

@@ -141,6 +141,13 @@ def fold_if_tall(cell):
     cell.source = f'#| code-fold: true\n#| code-summary: "{said}"\n{cell.source}'
 
 
+def folds_of(cell):
+    """The lines that fold a cell which exports. It has them without a colon, since nbdev writes
+    what has one into the module, too."""
+    names = [name for name in ("code-fold", "code-summary") if name in cell.directives_]
+    return "".join(f"#| {name}: {' '.join(cell.directives_[name])}\n" for name in names)
+
+
 class Prepare(Processor):
     "Notes what a notebook exports, quotes alt texts for YAML, makes saved HTML raw markdown."
 
@@ -162,6 +169,7 @@ class Prepare(Processor):
         if cell.cell_type == "markdown" and cell.source.startswith(BADGES):
             cell.source = ""  # a page says it in its head
         if cell.cell_type == "code":
+            cell.source = folds_of(cell) + cell.source
             cell.source = re.sub(r"(?m)^(#\|\s*fig-alt:\s*)(.+)$", quoted, cell.source)
         for o in cell.get("outputs", []):
             if markup := lines_of(o.get("data", {}).get("text/html")):

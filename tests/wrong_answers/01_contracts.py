@@ -1,3 +1,21 @@
+@told("from 0 to 100: both ends are right")
+def percent_type_between():
+    "As in the example: the ends are left out."
+    return number("a percentage from 0 to 100, such as 12.5", lambda v: 0 < v < 100)
+
+
+@told("101 is more than all")
+def percent_type_no_end():
+    "Only one end is tested."
+    return number("a percentage from 0 to 100, such as 12.5", lambda v: v >= 0)
+
+
+@told("12.5 is the example in the words")
+def percent_type_whole():
+    "Whole numbers only."
+    return number("a percentage from 0 to 100, such as 12.5", lambda v: v in range(101))
+
+
 @told("32 is a multiple, but too small")
 def crop_type_any_multiple():
     "The multiple is asked for, the smallest side is forgotten."

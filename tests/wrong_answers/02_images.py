@@ -1,3 +1,44 @@
+@told("1000 is `low` and becomes 0, not 0.333")
+def stretched_by_the_largest(a, low, high):
+    "Divided by the largest number, as 8 bits are."
+    share = np.asarray(a, float) / high
+    return np.clip(share, 0, 1)
+
+
+@told("3000 is `high` and becomes 1, not 0.667")
+def stretched_not_by_the_range(a, low, high):
+    "`low` becomes 0, but the way is taken for `high` long."
+    share = (np.asarray(a, float) - low) / high
+    return np.clip(share, 0, 1)
+
+
+@told("1000 is `low` and becomes 0, not 0.0153")
+def stretched_by_the_type(a, low, high):
+    "Divided by what 16 bits can hold."
+    share = np.asarray(a, float) / 65535
+    return np.clip(share, 0, 1)
+
+
+@told("200 is darker than 300, but its half says it is")
+def two_halves_each_by_itself(a):
+    "Each half has limits of its own."
+    halves = a[:, :2].astype(float), a[:, 2:].astype(float)
+    return [(h - h.min()) / (h.max() - h.min()) for h in halves]
+
+
+@told("100 is the darkest number of the picture")
+def two_halves_by_the_type(a):
+    "Divided by the largest number of the type."
+    return a[:, :2] / 65535, a[:, 2:] / 65535
+
+
+@told("two columns in each half")
+def two_halves_of_rows(a):
+    "Cut into top and bottom."
+    whole = (a - float(a.min())) / float(a.max() - a.min())
+    return whole[: len(a) // 2], whole[len(a) // 2 :]
+
+
 @told("has a 1 in channel")
 def one_hot_staircase(mask, k):
     "Compared with <= instead of ==: a class lights up all channels above it, too."

@@ -1,3 +1,24 @@
+@told("60000 is the largest of this picture, not of its")
+def negative_of_16_bits_own_maximum(a):
+    "The largest number of this picture is taken for white."
+    white = a.max()
+    return np.uint16(white) - a
+
+
+@told("0 is white and becomes 65535; it became 255")
+def negative_of_16_bits_of_8(a):
+    "255, as in the example, though the type is another."
+    white = 255
+    return np.uint16(white) - a
+
+
+@told("out of bounds for uint16")
+def negative_of_16_bits_one_more(a):
+    "How many numbers there are is not the largest of them."
+    white = 2**16
+    return np.uint16(white) - a
+
+
 @told("250 is the largest of this picture, not of its type")
 def black_is_zero_own_maximum(a, bits):
     "The largest number of this picture is taken for white."

@@ -1,3 +1,24 @@
+@told("a pixel is half as large, 2.9125 nm; not 11.65")
+def stored_pixel_nm_upside_down(screen_nm, columns):
+    "The fraction is upside down."
+    times = columns / 1024
+    return screen_nm * times
+
+
+@told("on 1,024 columns picture and screen agree")
+def stored_pixel_nm_as_in_the_example(screen_nm, columns):
+    "The 2 of the example, whatever the width."
+    times = 2
+    return screen_nm * times
+
+
+@told("a pixel is half as large, 2.9125 nm; not 5.825")
+def stored_pixel_nm_as_said(screen_nm, columns):
+    "No factor: the header is taken at its word."
+    times = 1
+    return screen_nm * times
+
+
 @told("half the columns: a pixel is twice as large")
 def zeiss_nm_no_factor(width, screen_nm=None, stored_nm=None):
     "The size of the screen's pixel is taken as it stands."

@@ -1,3 +1,27 @@
+@told("one result would replace the other")
+def name_of_result_same_file(file, files):
+    "Whole names are counted: these never meet."
+    short = Path(file).stem
+    meets = files.count(file) > 1
+    return file if meets else short
+
+
+@told("wafer2 meets no other name: the suffix goes")
+def name_of_result_itself(file, files):
+    "The file itself is among the files."
+    short = Path(file).stem
+    meets = short in [Path(name).stem for name in files]
+    return file if meets else short
+
+
+@told("both that meet keep their suffix, also the first")
+def name_of_result_second_only(file, files):
+    "Only what comes before is looked at."
+    short = Path(file).stem
+    meets = short in [Path(name).stem for name in files[: files.index(file)]]
+    return file if meets else short
+
+
 @told("the order of the numbers; but a minus is no part of a")
 def focus_order_by_number():
     "The order of the numbers that a person reads."

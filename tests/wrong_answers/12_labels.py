@@ -1,3 +1,27 @@
+@told("any number between 0 and 255 is a class already")
+def meaning_of_255_only_1(numbers):
+    "Only 1 is taken for a class."
+    if 1 in numbers:
+        return 255
+    return 1
+
+
+@told("0 and 255 alone are no and yes")
+def meaning_of_255_more_than_one(numbers):
+    "0 is taken for a number that says yes."
+    if len(numbers) > 1:
+        return 255
+    return 1
+
+
+@told("0 and 255 alone are no and yes")
+def meaning_of_255_always_ignore(numbers):
+    "255 always means ignore."
+    if 255 in numbers:
+        return 255
+    return 1
+
+
 @told("the mask that was given must stay as it is")
 def renumber_in_place(mask, mapping):
     "The mask that was given is changed."

@@ -1,3 +1,35 @@
+@told("b has three rows: they leave together")
+def held_out_one_row(groups, wanted):
+    "One row of the group leaves, its neighbours stay."
+    test = []
+    for last in reversed(dict.fromkeys(groups)):
+        if len(test) < wanted:
+            test += [len(groups) - 1 - groups[::-1].index(last)]
+    return sorted(test)
+
+
+@told("b has three rows: they leave together")
+def held_out_as_many_as_wanted(groups, wanted):
+    "Only as many rows as are wanted leave."
+    test = []
+    for last in reversed(dict.fromkeys(groups)):
+        if len(test) < wanted:
+            rows = [i for i, g in enumerate(groups) if g == last]
+            test += rows[len(test) - wanted :]
+    return sorted(test)
+
+
+@told("rows of one group need not be neighbours")
+def held_out_neighbours(groups, wanted):
+    "A group is taken for a run of rows."
+    test = []
+    for last in reversed(dict.fromkeys(groups)):
+        if len(test) < wanted:
+            first = groups.index(last)
+            test += range(first, first + groups.count(last))
+    return sorted(test)
+
+
 @told("a and b are on both sides; each is named once, in")
 def leaks_repeated(train_groups, test_groups):
     "A group is named for each of its pictures."

@@ -1,3 +1,24 @@
+@told("700 of the 1,500 bytes would be given back at")
+def room_in_no_cache(allowed, used, cached):
+    "Cached files are taken for used."
+    left = allowed - used
+    return max(0, left)
+
+
+@told("3,200, not 1800")
+def room_in_cache_twice(allowed, used, cached):
+    "Cached files are taken away twice."
+    left = allowed - used - cached
+    return max(0, left)
+
+
+@told("without cached files it is what is allowed minus")
+def room_in_only_cache(allowed, used, cached):
+    "Only what is given back may be taken."
+    left = cached
+    return max(0, left)
+
+
 @told("that takes all of the memory; only half of it may be")
 def largest_side_all_memory(free, per_pixel, share):
     "The share is forgotten."

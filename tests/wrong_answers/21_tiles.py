@@ -1,3 +1,46 @@
+@told("tiles that share 4 pixels leave seams of")
+def overlap_for_reach(layers):
+    "The reach is taken for the overlap."
+    reach = layers
+    times = 1
+    return times * reach
+
+
+@told("4 layers need 8 pixels; 16 work too")
+def overlap_for_halo_twice(layers):
+    "Each tile cuts off all of the overlap."
+    reach = layers
+    times = 4
+    return times * reach
+
+
+@told("the halo lies at all four sides")
+def right_share_one_axis(tile, kernels):
+    "Rows alone."
+    reach = sum((k - 1) // 2 for k in kernels)
+    return max(0, tile - 2 * reach) / tile
+
+
+@told("24 x 24 of 32 x 32 pixels are right, 56.25 %, not 76.56")
+def right_share_one_side(tile, kernels):
+    "The halo of one side only."
+    reach = sum((k - 1) // 2 for k in kernels)
+    return (max(0, tile - reach) / tile) ** 2
+
+
+@told("a kernel of 5 sees 2 pixels far")
+def right_share_all_of_3(tile, kernels):
+    "Each layer is taken for one of 3x3."
+    return (max(0, tile - 2 * len(kernels)) / tile) ** 2
+
+
+@told("a reach of 4 leaves nothing of 6 pixels")
+def right_share_squared(tile, kernels):
+    "What is below zero is squared."
+    reach = sum((k - 1) // 2 for k in kernels)
+    return ((tile - 2 * reach) / tile) ** 2
+
+
 @told("an overlap of half a tile doubles the tiles along")
 def work_one_axis(tile, overlap):
     "Along one axis only."
