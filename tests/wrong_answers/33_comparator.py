@@ -94,3 +94,28 @@ def usually_mean(rows):
         others = np.concatenate([r for j, r in enumerate(rows) if j != i])
         apart += [np.abs(others - v).min() for v in row]
     return float(np.mean(apart))
+
+
+@told("the third feature is *always* off by 3")
+def in_usual_units_standard_deviation(left, clean):
+    "The standard deviation, which is 0 for what is always off by the same."
+    with np.errstate(divide="ignore"):
+        return left / clean.std(1)[:, None]
+
+
+@told("its mean square is 1/2")
+def in_usual_units_mean(left, clean):
+    "The mean of the sizes, not the root of the mean square."
+    return left / np.abs(clean).mean(1)[:, None]
+
+
+@told("its mean square is 1/2")
+def in_usual_units_largest(left, clean):
+    "The largest that clean pictures leave."
+    return left / np.abs(clean).max(1)[:, None]
+
+
+@told("the middle of above is 4 units off")
+def in_usual_units_one_for_all(left, clean):
+    "One unit for all features."
+    return left / np.sqrt((clean**2).mean())
