@@ -119,3 +119,27 @@ def in_usual_units_largest(left, clean):
 def in_usual_units_one_for_all(left, clean):
     "One unit for all features."
     return left / np.sqrt((clean**2).mean())
+
+
+@told("a shape needs its neighbours")
+def judge_of_shapes_one_place(left, labels):
+    "Convolutions of 1 x 1 see no shape."
+    return judge_of_shapes_solution(left, labels, side=1)
+
+
+@told("on new maps, where a threshold has")
+def judge_of_shapes_rate_too_high(left, labels):
+    "A learning rate far too high."
+    return judge_of_shapes_solution(left, labels, lr=10)
+
+
+@told("on new maps, where a threshold has")
+def judge_of_shapes_no_step(left, labels):
+    "The optimiser never steps: the rate is nothing."
+    return judge_of_shapes_solution(left, labels, lr=0)
+
+
+@told("on new maps, where a threshold has")
+def judge_of_shapes_other_labels(left, labels):
+    "The labels belong to other maps: the batch was shuffled, and they were not."
+    return judge_of_shapes_solution(left, labels.flip(0))
