@@ -125,3 +125,27 @@ def lies_of_the_picture(kind, n=12):
 def lies_always_copies(kind, n=12):
     "The kind is ignored."
     return lies_solution("copy", n)
+
+
+@told("metal on metal, and only the noise is new")
+def defect_in_row_pasted(before, after, pasted, tolerance):
+    "All that was pasted: the label lies."
+    return pasted & True
+
+
+@told("metal on metal, and only the noise is new")
+def defect_in_row_any_difference(before, after, pasted, tolerance):
+    "Whatever differs at all, which noise does everywhere."
+    return pasted & (after != before)
+
+
+@told("metal that is gone is a defect as much as metal that is new")
+def defect_in_row_signed(before, after, pasted, tolerance):
+    "Only what became brighter."
+    return pasted & (after - before > tolerance)
+
+
+@told("nothing was pasted there")
+def defect_in_row_anywhere(before, after, pasted, tolerance):
+    "Whatever changed, also where nothing was pasted."
+    return np.abs(after - before) > tolerance

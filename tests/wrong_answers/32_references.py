@@ -78,3 +78,27 @@ def shortest_period_from_two(row):
     "A row of equal numbers has a period of 1."
     shifts = range(2, len(row) + 1)
     return next(k for k in shifts if (np.roll(row, k) == row).all())
+
+
+@told("The cut is on *another* die, and two dies without it outvote it")
+def left_of_die_mean(die, others):
+    "The mean: a cut of another die leaves a trace in it."
+    return np.abs(die - others.mean(0))
+
+
+@told("is cut at place")
+def left_of_die_plain_mean(die, others):
+    "The mean over all places: tracks and gaps are mixed."
+    return np.abs(die - others.mean())
+
+
+@told("The cut is on *another* die, and two dies without it outvote it")
+def left_of_die_one(die, others):
+    "A single die, whose own cut shows."
+    return np.abs(die - others[1])
+
+
+@told("one number for each of 6 places")
+def left_of_die_all_at_once(die, others):
+    "One number for all places."
+    return np.abs(die - np.median(others, axis=0)).max()

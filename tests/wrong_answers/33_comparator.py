@@ -94,3 +94,52 @@ def usually_mean(rows):
         others = np.concatenate([r for j, r in enumerate(rows) if j != i])
         apart += [np.abs(others - v).min() for v in row]
     return float(np.mean(apart))
+
+
+@told("the third feature is *always* off by 3")
+def in_usual_units_standard_deviation(left, clean):
+    "The standard deviation, which is 0 for what is always off by the same."
+    with np.errstate(divide="ignore"):
+        return left / clean.std(1)[:, None]
+
+
+@told("its mean square is 1/2")
+def in_usual_units_mean(left, clean):
+    "The mean of the sizes, not the root of the mean square."
+    return left / np.abs(clean).mean(1)[:, None]
+
+
+@told("its mean square is 1/2")
+def in_usual_units_largest(left, clean):
+    "The largest that clean pictures leave."
+    return left / np.abs(clean).max(1)[:, None]
+
+
+@told("the middle of above is 4 units off")
+def in_usual_units_one_for_all(left, clean):
+    "One unit for all features."
+    return left / np.sqrt((clean**2).mean())
+
+
+@told("a shape needs its neighbours")
+def judge_of_shapes_one_place(left, labels):
+    "Convolutions of 1 x 1 see no shape."
+    return judge_of_shapes_solution(left, labels, side=1)
+
+
+@told("on new maps, where a threshold has")
+def judge_of_shapes_rate_too_high(left, labels):
+    "A learning rate far too high."
+    return judge_of_shapes_solution(left, labels, lr=10)
+
+
+@told("on new maps, where a threshold has")
+def judge_of_shapes_no_step(left, labels):
+    "The optimiser never steps: the rate is nothing."
+    return judge_of_shapes_solution(left, labels, lr=0)
+
+
+@told("on new maps, where a threshold has")
+def judge_of_shapes_other_labels(left, labels):
+    "The labels belong to other maps: the batch was shuffled, and they were not."
+    return judge_of_shapes_solution(left, labels.flip(0))

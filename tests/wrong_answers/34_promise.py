@@ -72,3 +72,21 @@ def fitted_middle(points, rng):
     "Those in the middle are kept, and the odd ones give the scores."
     by_distance = points[np.argsort((points**2).sum(1))]
     return by_distance[:100], distance_to(by_distance[:100], by_distance[100:])
+
+
+@told("above all nine there is still room")
+def rate_above_of_the_n(n, k):
+    "How many of the n scores are higher; the next one is not counted."
+    return (n - k) / (n + 1)
+
+
+@told("of 20,000 shuffled rows")
+def rate_above_always_one(n, k):
+    "Only the highest rank, whatever k."
+    return 1 / (n + 1)
+
+
+@told("1/10, and not")
+def rate_above_below(n, k):
+    "How many lie below."
+    return k / (n + 1)

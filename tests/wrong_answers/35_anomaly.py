@@ -100,3 +100,29 @@ def averaged_without_both(f, image):
     "Both flips together are left out."
     ways = ([], [1], [2])
     return np.mean([np.flip(f(torch.flip(image, d)), [k - 1 for k in d]) for d in ways], axis=0)
+
+
+@told("since logits are large numbers")
+def oddest_place_sum(judge, distance, clean_judge, clean_distance):
+    "The bare sum: the louder one decides."
+    return int(np.argmax(judge + distance))
+
+
+@told("the judge finds it most normal")
+def oddest_place_distance(judge, distance, clean_judge, clean_distance):
+    "The distance alone."
+    return int(np.argmax(distance))
+
+
+@told("since logits are large numbers")
+def oddest_place_largest(judge, distance, clean_judge, clean_distance):
+    "The judge alone."
+    return int(np.argmax(judge))
+
+
+@told("the judge finds it most normal")
+def oddest_place_rarest(judge, distance, clean_judge, clean_distance):
+    "The rarest value of the two, not their mean."
+    by_judge = [rarity_solution(v, clean_judge) for v in judge]
+    by_distance = [rarity_solution(v, clean_distance) for v in distance]
+    return int(np.argmax(np.maximum(by_judge, np.add(by_distance, 1e-6))))

@@ -90,3 +90,27 @@ def largest_distances_twice_greedy(points, keep):
     "The greedy choice twice."
     greedy = largest_distances_solution(points, keep)[0]
     return greedy, greedy
+
+
+@told("is remembered already, and no news")
+def next_one_first(apart):
+    "Always the farthest from the first."
+    return int(np.argmax(apart[:, 0]))
+
+
+@told("is remembered already, and no news")
+def next_one_last(apart):
+    "The farthest from the last one: it goes back and forth."
+    return int(np.argmax(apart[:, -1]))
+
+
+@told("is remembered already, and no news")
+def next_one_farthest(apart):
+    "The distance to the farthest memory, not to the nearest."
+    return int(np.argmax(apart.max(1)))
+
+
+@told("is next")
+def next_one_far_from_one(apart):
+    "Far from any memory, near to another one; those that were taken are left out."
+    return int(np.argmax(np.where(apart.min(1) > 0, apart.max(1), -1)))

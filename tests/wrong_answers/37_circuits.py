@@ -68,3 +68,45 @@ def at_threshold_below(maps, truths, threshold):
 def at_threshold_first_picture(maps, truths, threshold):
     "The first picture alone."
     return at_threshold_solution(maps[:1], truths[:1], threshold)
+
+
+@told("a wire that is missing as a whole is no open")
+def opens_not_one(pred, truth):
+    "Any number but one: a missing wire is counted, too."
+    pieces, wires = ndimage.label(pred)[0], ndimage.label(truth)[0]
+    return sum(len(set(pieces[wires == w]) - {0}) != 1 for w in range(1, wires.max() + 1))
+
+
+@told("short ends are still one piece")
+def opens_any_gap(pred, truth):
+    "Any missing pixel of a wire."
+    wires = ndimage.label(truth)[0]
+    cut = [(pred[wires == w] == 0) for w in range(1, wires.max() + 1)]
+    return sum(bool(c.any() and not c.all()) for c in cut)
+
+
+@told("three pieces of one wire are one open wire")
+def opens_gaps(pred, truth):
+    "The gaps are counted, not the wires."
+    pieces, wires = ndimage.label(pred)[0], ndimage.label(truth)[0]
+    numbers = [set(pieces[wires == w]) - {0} for w in range(1, wires.max() + 1)]
+    return sum(max(0, len(n) - 1) for n in numbers)
+
+
+@told("two pieces on one wire are an open, and no short")
+def shorts_opens(pred, truth):
+    "Any number of pieces but that of the wires."
+    return int(ndimage.label(pred)[1] != ndimage.label(truth)[1])
+
+
+@told("the bridge joins two wires into one piece")
+def shorts_as_opens(pred, truth):
+    "The masks in the same order as for opens."
+    return opens_solution(pred, truth)
+
+
+@told("a speck between the wires lies on none of them")
+def shorts_not_one(pred, truth):
+    "A piece that lies on no wire is counted, too."
+    pieces, wires = ndimage.label(pred)[0], ndimage.label(truth)[0]
+    return sum(len(set(wires[pieces == p]) - {0}) != 1 for p in range(1, pieces.max() + 1))

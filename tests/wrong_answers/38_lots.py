@@ -72,3 +72,31 @@ def still_possible_three(n):
 def still_possible_wrong_end(n):
     "The share at which all n are flagged in 5 % of cases."
     return 0.05 ** (1 / n)
+
+
+@told("the twin alone must not excuse")
+def how_odd_rounded(values, i, share=0.3):
+    "Rounded to the nearest whole number, not up."
+    apart = np.sort(np.abs(np.delete(values, i) - values[i]))
+    return apart[: max(1, round(share * len(apart)))].mean()
+
+
+@told("the 80 of above has 27.5")
+def how_odd_of_all(values, i, share=0.3):
+    "The die itself is counted among the others."
+    apart = np.sort(np.abs(np.delete(values, i) - values[i]))
+    return apart[: int(np.ceil(share * len(values)))].mean()
+
+
+@told("the 80 of above has 27.5")
+def how_odd_nearest(values, i, share=0.3):
+    "The nearest one alone."
+    apart = np.sort(np.abs(np.delete(values, i) - values[i]))
+    return apart[:1].mean()
+
+
+@told("the 80 of above has 27.5")
+def how_odd_everyone(values, i, share=0.3):
+    "All of them."
+    apart = np.sort(np.abs(np.delete(values, i) - values[i]))
+    return apart.mean()

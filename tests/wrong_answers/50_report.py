@@ -87,3 +87,42 @@ def headline_two_decimals(score, baseline_name, baseline):
     "Two decimals."
     verdict = "better than" if score > baseline else "no better than"
     return f"Mean IoU {score:.2f}, {verdict} {baseline_name} ({baseline:.2f})."
+
+
+@told("the means scatter by")
+def mean_again_images(dice, wafers, rng):
+    "Images are drawn, not wafers."
+    return rng.choice(dice, len(dice)).mean()
+
+
+@told("every wafer is in it once")
+def mean_again_shuffled(dice, wafers, rng):
+    "Shuffled: none is put back."
+    drawn = rng.permutation(np.unique(wafers))
+    return np.concatenate([dice[wafers == w] for w in drawn]).mean()
+
+
+@told("the means scatter by")
+def mean_again_as_many_as_images(dice, wafers, rng):
+    "As many wafers as there are images: the mean looks surer than it is."
+    drawn = rng.choice(np.unique(wafers), len(dice))
+    return np.concatenate([dice[wafers == w] for w in drawn]).mean()
+
+
+@told("it has learned from them")
+def beats_otsu_all_columns(photo, truth, train):
+    "Trained on the held-out columns, too."
+    return beats_otsu_solution(photo, truth, slice(0, 350))
+
+
+@told("and Otsu's threshold has")
+def beats_otsu_no_step(photo, truth, train):
+    "The optimiser never steps: the rate is nothing."
+    return beats_otsu_solution(photo, truth, train, lr=0)
+
+
+@told("and Otsu's threshold has")
+def beats_otsu_one_pixel(photo, truth, train):
+    "Two weights on the brightness of one pixel, as in section 1."
+    weights = train_pixel_model()[0]
+    return (weights[0] * photo[0] + weights[1] > 0).long()

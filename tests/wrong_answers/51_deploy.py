@@ -73,3 +73,24 @@ def break_even_set_up_only(setup_a, ms_a, setup_b, ms_b):
 def break_even_first_set_up_forgotten(setup_a, ms_a, setup_b, ms_b):
     "The first has a set-up, too."
     return int(setup_b * 1000 // (ms_a - ms_b)) + 1
+
+
+@told("the long way, and")
+def fold_one_no_bias(w, b, mean, var, gamma, beta):
+    "The bias of the convolution is forgotten."
+    factor = gamma / var**0.5
+    return w * factor, beta - mean * factor
+
+
+@told("the long way, and")
+def fold_one_bias_as_it_is(w, b, mean, var, gamma, beta):
+    "The bias is added behind the batch norm, which does not scale it."
+    factor = gamma / var**0.5
+    return w * factor, beta - mean * factor + b
+
+
+@told("the long way, and")
+def fold_one_variance(w, b, mean, var, gamma, beta):
+    "Divided by the variance, not by its root."
+    factor = gamma / var**0.5
+    return w * factor, (b - mean) * gamma / var + beta

@@ -99,3 +99,65 @@ def who_may_look_grey_anywhere():
 def who_may_look_baseline_fits_the_test():
     "The baseline is fitted to what it is judged by."
     return who_may_look_solution() | {"dark or bright": "test"}
+
+
+@told("then the test has chosen")
+def told_score_test(valid, test):
+    "The best on the test part."
+    return max(test)
+
+
+@told("nothing was chosen")
+def told_score_last(valid, test):
+    "The last epoch."
+    return test[-1]
+
+
+@told("the validation part takes epoch 2")
+def told_score_valid(valid, test):
+    "The score by which the epoch was chosen."
+    return max(valid)
+
+
+@told("they know the 40 by heart")
+def best_step_last(net, train, valid):
+    "The weights of the last step."
+    opt = torch.optim.Adam(net.parameters(), 0.01)
+    for _ in range(150):
+        opt.zero_grad()
+        loss_on(net, train).backward()
+        opt.step()
+    return net
+
+
+@told("they know the 40 by heart")
+def best_step_by_training_loss(net, train, valid):
+    "The training part chooses."
+    return best_step_solution(net, train, valid, chooses=train)
+
+
+@told("state_dict() hands out the tensors that are trained on")
+def best_step_no_copy(net, train, valid):
+    "What was kept goes on learning."
+    opt, lowest, kept = torch.optim.Adam(net.parameters(), 0.01), float("inf"), None
+    for _ in range(150):
+        opt.zero_grad()
+        loss_on(net, train).backward()
+        opt.step()
+        loss = loss_on(net, valid).item()
+        if loss < lowest:
+            lowest, kept = loss, net.state_dict()
+    net.load_state_dict(kept)
+    return net
+
+
+@told("it has learned nothing of use")
+def best_step_not_trained(net, train, valid):
+    "No step was made."
+    return net
+
+
+@told("it has learned nothing of use")
+def best_step_rate_too_high(net, train, valid):
+    "A learning rate far too high."
+    return best_step_solution(net, train, valid, lr=3)

@@ -92,3 +92,43 @@ def elongation_area(alarm):
 def elongation_length(alarm):
     "The bare length."
     return alarm["length_px"]
+
+
+@told("times a neighbour of theirs is in the memory")
+def heaps_every_third(names, n):
+    "Spread evenly: all have neighbours in the memory."
+    held = [names[round(i * (len(names) - 1) / (n - 1))] for i in range(n)]
+    return [name for name in names if name not in held], held
+
+
+@told("times a neighbour of theirs is in the memory")
+def heaps_at_random(names, n):
+    "Drawn at random."
+    held = list(np.random.default_rng(0).choice(names, n, replace=False))
+    return [name for name in names if name not in held], held
+
+
+@told("set the threshold, and not")
+def heaps_too_many(names, n):
+    "All but n."
+    held = names[n:]
+    return [name for name in names if name not in held], held
+
+
+@told("takes wafer B apart")
+def held_out_block(wafers, n):
+    "The last n pictures, whatever their wafer."
+    return list(range(len(wafers) - n, len(wafers)))
+
+
+@told("two pictures: wafer C is enough")
+def held_out_one_more(wafers, n):
+    "One wafer too many."
+    return held_out_solution(wafers, n + 1)
+
+
+@told("wafer C is the last, and it has two pictures")
+def held_out_from_the_place_on(wafers, n):
+    "From the first picture of the last wafer on: pictures of other wafers come along."
+    first = min(held_out_solution(wafers, n))
+    return list(range(first, len(wafers)))

@@ -79,3 +79,30 @@ def torn_apart_three():
 def torn_apart_quoted():
     "With quotes inside nothing is torn apart."
     return ["segment", "'my images'"]
+
+
+@told("`model` has a default, so it may be left out")
+def typed_names_default(function):
+    "What has a default, wherever it stands."
+    names = []
+    for p in inspect.signature(function).parameters.values():
+        dashed = "--" + p.name.replace("_", "-")
+        names.append(dashed if p.default is not p.empty else p.name)
+    return names
+
+
+@told("what stands before the star has a place")
+def typed_names_all(function):
+    "Dashes for all."
+    return ["--" + n.replace("_", "-") for n in inspect.signature(function).parameters]
+
+
+@told("`out` has no default, so it must be said")
+def typed_names_both(function):
+    "Behind the star, and with a default."
+    names = []
+    for p in inspect.signature(function).parameters.values():
+        dashed = "--" + p.name.replace("_", "-")
+        option = p.kind is p.KEYWORD_ONLY and p.default is not p.empty
+        names.append(dashed if option else p.name)
+    return names

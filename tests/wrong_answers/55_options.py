@@ -107,3 +107,33 @@ def dangerous_unknown_name():
 def dangerous_function():
     "A function, not a text."
     return len
+
+
+@told("who has typed twenty pairs must know which it is")
+def pair_in_no_value(text):
+    "The rule and an example, but not what was typed."
+    try:
+        value, number = text.split("=")
+        return int(value), int(number)
+    except ValueError:
+        raise InputError("a pair must be two whole numbers, such as 7=3") from None
+
+
+@told("show an example of a pair")
+def pair_in_no_example(text):
+    "What was typed, and that it is wrong."
+    try:
+        value, number = text.split("=")
+        return int(value), int(number)
+    except ValueError:
+        raise InputError(f"{text}: this is no pair") from None
+
+
+@told("that is Python's message")
+def pair_in_python(text):
+    "What Python said is handed on."
+    try:
+        value, number = text.split("=")
+        return int(value), int(number)
+    except ValueError as e:
+        raise InputError(f"{text}: {e}; a pair is 128=1") from None

@@ -131,3 +131,21 @@ def read_range_no_example(text):
         return read_range_solution(text)
     except InputError:
         raise InputError(f"--range {text}: this is no range") from None
+
+
+@told("2 says that nothing could be done")
+def code_of_bad_is_an_error(done, bad, interrupted):
+    "A bad file among many taken for an error of the whole."
+    return 130 if interrupted else 2 if bad or not done else 0
+
+
+@told("0 says that all is well")
+def code_of_done_is_enough(done, bad, interrupted):
+    "Something was done, so all is well."
+    return 130 if interrupted else 0 if done else 2
+
+
+@told("it does not matter how many were bad")
+def code_of_how_many(done, bad, interrupted):
+    "The number of bad files: with two of them it would say that nothing was done."
+    return 130 if interrupted else bad if done else 2
