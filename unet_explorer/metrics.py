@@ -7,7 +7,7 @@ __all__ = ['as_array', 'as_mask', 'confusion', 'ratio', 'iou', 'dice', 'pixel_ac
            'boundary_f1', 'opens_shorts', 'yes_or_no', 'auroc', 'plain', 'paired', 'class_names', 'evaluate',
            'as_table']
 
-# %% ../nbs/24_metrics.ipynb #6b1e382e
+# %% ../nbs/24_metrics.ipynb #c4841aa7
 import numpy as np
 
 from unet_explorer.contracts import (
@@ -22,7 +22,7 @@ from unet_explorer.contracts import (
 )
 from .images import IGNORE
 
-# %% ../nbs/24_metrics.ipynb #10002ed0
+
 @checked
 def as_array(
     values,  # numbers, or True and False: tensor, array or nested lists
@@ -58,7 +58,7 @@ def as_mask(
         )
     return array
 
-# %% ../nbs/24_metrics.ipynb #0e161712
+
 def _two_masks(pred, truth, axes=""):
     "Both as arrays of class numbers; `InputError` unless they are of equal size."
     pred, truth = as_mask(pred, "prediction", axes), as_mask(truth, "truth", axes)
@@ -259,7 +259,7 @@ def boundary_f1(
     )
     return float(2 * precision * recall / (precision + recall)) if precision + recall else 0.0
 
-# %% ../nbs/24_metrics.ipynb #a8a6970a
+# %% ../nbs/24_metrics.ipynb #dd6e7b1c
 def _pieces(mask, min_px=1):
     "The 4-connected pieces of `mask`, numbered from 1; without those below `min_px` pixels."
     from skimage.measure import label
@@ -280,7 +280,7 @@ def _sharing(a, b, min_px):
     keep = (shared >= min_px) | (2 * shared >= smaller)
     return i[keep], j[keep]
 
-# %% ../nbs/24_metrics.ipynb #5c5e41de
+
 def _links(points, piece):
     """Middles (y, x) of the shortest links that join the pieces beside a lost region, one fewer
     than pieces; `points` are where it touches `piece`."""

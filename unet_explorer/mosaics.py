@@ -76,7 +76,7 @@ def reach(
             n *= 2
     return math.inf
 
-# %% ../nbs/27_mosaics.ipynb #e44b76ee
+# %% ../nbs/27_mosaics.ipynb #45bb668c
 TAILS = 0.001  # share of the values that may be below 0, and above 1
 
 
@@ -104,7 +104,7 @@ def _tail_limits(arrays, total):
     last = float(above[under] - (float(above[under]) - float(above[under + 1])) * rest)
     return (first, last) if first < last else (lowest, highest)
 
-# %% ../nbs/27_mosaics.ipynb #1fc87826
+
 def _rows_of_paths(grid):
     "`grid` if it is one, else `InputError`."
     if not isinstance(grid, (list, tuple)) or not all(isinstance(r, (list, tuple)) for r in grid):
@@ -168,7 +168,7 @@ def mosaic(
         [[da.from_delayed(delayed(read)(p), first.shape, np.float32) for p in row] for row in grid]
     )
 
-# %% ../nbs/27_mosaics.ipynb #f134d14f
+# %% ../nbs/27_mosaics.ipynb #43c8e518
 def _hash(parts):
     "A short text that is another one if any of the bytes in `parts` are."
     digest = hashlib.blake2b(digest_size=16)
@@ -182,7 +182,7 @@ def _array(a):
     a = a.detach().cpu().contiguous().flatten().view(torch.uint8) if torch.is_tensor(a) else a
     return np.ascontiguousarray(a).data
 
-# %% ../nbs/27_mosaics.ipynb #148c35c6
+
 def _model_print(model, mark):
     "What a model is known by: its weights, or what the caller says."
     if mark is not None:
@@ -208,7 +208,7 @@ def _picture_print(image, rows=256):
     whole = (_array(part if torch.is_tensor(part) else np.asarray(part)) for part in cut)
     return _hash(chain([repr((means, tuple(image.shape))).encode()], whole))
 
-# %% ../nbs/27_mosaics.ipynb #87bc09a4
+
 @contextmanager
 def _told(path):
     "What the disk says, in one line."
@@ -220,7 +220,7 @@ def _told(path):
             "free some space, after which it goes on, or choose another folder"
         ) from None
 
-# %% ../nbs/27_mosaics.ipynb #444ac85b
+
 def _empty_tiff(path, shape, numbers, about):
     "A TIFF with room for `shape` on the disk, and nothing in it yet."
     import tifffile
@@ -245,7 +245,7 @@ def _tiff_about(path):
         return None
     return (about, offset) if isinstance(about, dict) else None
 
-# %% ../nbs/27_mosaics.ipynb #dec48e66
+
 SUM_KEY = b'"sum": "'  # as JSON writes it; the check sum follows
 SUM_LENGTH = 32
 
@@ -279,7 +279,7 @@ def _whole(path, about):
     "Whether a finished mask has the bytes with which it was finished."
     return "sum" in about and _sum_of(path)[1] == about["sum"]
 
-# %% ../nbs/27_mosaics.ipynb #ffac434e
+# %% ../nbs/27_mosaics.ipynb #11180d7d
 def _journal_lines(data):
     "The whole lines of a journal: each as it stands there, the row it ends at, its check sum."
     for entry in data.splitlines(keepends=True):
@@ -291,7 +291,7 @@ def _journal_lines(data):
             return
         yield entry, stop, check
 
-# %% ../nbs/27_mosaics.ipynb #d1c0c4fe
+
 class _Bands:
     "The rows of an unfinished mask on the disk, with the journal of those that are done."
 
@@ -325,7 +325,7 @@ class _Bands:
         with _told(self.journal), open(self.journal, "ab") as file:
             _to_disk(file, f"{rows.stop} {zlib.crc32(data)}\n".encode())
 
-# %% ../nbs/27_mosaics.ipynb #e2b216a2
+
 def _beside(path):
     "The unfinished file, its journal and its lock."
     return [path.with_name(path.name + end) for end in (".unfinished", ".journal", ".lock")]
@@ -369,7 +369,7 @@ def _only_ours(path, raster, journal):
             "it away, or choose another name for the mask"
         )
 
-# %% ../nbs/27_mosaics.ipynb #80acbb90
+
 def _same(path, asked, about):
     "Whether what lies at `path` is what is asked for; `InputError` if it is another mask."
     if about.get("unet_explorer") != "segment_file":
@@ -403,7 +403,7 @@ def _lies_there(path, raster, journal, asked):
         )
     return True
 
-# %% ../nbs/27_mosaics.ipynb #21bada50
+
 def _asked(model, image, mark, threshold, numbers, tiling):
     "Everything that a mask depends on, as JSON keeps it."
     about = dict(unet_explorer="segment_file", model=_model_print(model, mark))

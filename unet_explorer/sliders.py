@@ -426,7 +426,7 @@ def _widths(box, who):
         raise InputError(f'{who}: viewBox={shown(box)}; write viewBox="0 0 WIDTH HEIGHT"')
     return numbers[2]
 
-# %% ../nbs/07_sliders.ipynb #828cb0e5
+# %% ../nbs/07_sliders.ipynb #ab828580
 def _attribute(name, value):
     "An attribute of SVG, escaped; numbers have one decimal, and two below 1."
     if isinstance(value, Real):
@@ -457,7 +457,7 @@ def shape(
     Raises `InputError` for a number that is not finite."""
     return _element(tag, inside, attributes)
 
-# %% ../nbs/07_sliders.ipynb #1aca10e2
+
 @checked
 def rect(
     x: Number,  # left edge
@@ -520,7 +520,7 @@ def text(
     look = dict(x=x, y=y, font_size=size, text_anchor=at, fill=fill)
     return _element("text", html.escape(str(words)), look | more)
 
-# %% ../nbs/07_sliders.ipynb #d8ba38cb
+
 @checked
 def svg(
     width: Positive,  # of the picture, in pixels
@@ -535,7 +535,7 @@ def svg(
     title = f"<title>{html.escape(label)}</title>" if label else ""
     return _element("svg", title + "".join(shapes), sheet)
 
-# %% ../nbs/07_sliders.ipynb #09dc6eac
+# %% ../nbs/07_sliders.ipynb #ee3eb8d2
 def _figure(fig):
     "A figure as SVG: the same text each time, small, and without styles that leak into a page."
     import matplotlib
@@ -573,7 +573,7 @@ def _pixels(a, who):
 def _kind(a):
     return f"an array of {a.dtype}" if a.dtype != object else "something that is no picture"
 
-# %% ../nbs/07_sliders.ipynb #2c5e8def
+
 def picture_of(
     draw,  # a function that returns a picture
     **setting,  # its arguments
@@ -875,7 +875,7 @@ def _fragment(spec, urls):
     ]
     return "\n".join(parts)
 
-# %% ../nbs/07_sliders.ipynb #3996bea0
+# %% ../nbs/07_sliders.ipynb #e2ecc324
 def _alarm(said, more=""):
     "What is shown where a picture should be."
     look = "border-left:4px solid #c62828;padding:.5em 1em;max-width:34em"
@@ -900,7 +900,7 @@ def _html(panel, setting):
     look = "max-width:100%;background:#fff"
     return f'<img src="{_data_url(picture)}" alt="{alt}" decoding="sync" style="{look}">'
 
-# %% ../nbs/07_sliders.ipynb #8fe1e307
+
 class _Redraw:
     """Redraws panels soon after a change, once for many changes.
 

@@ -79,3 +79,21 @@ def thin_one_more(n, limit):
 def thin_zero(n, limit):
     "Steps of 0, where there are fewer values than the limit."
     return n // limit
+
+
+@told("8 * 4 on the left and 8 * 3 on the right: 56, not 35")
+def two_panels_shared_once(kernel, stride, layers):
+    "The control that is shared is left out on the right."
+    return kernel * stride + layers
+
+
+@told("a kernel of one value: 20 + 20 = 40 as above, not 420")
+def two_panels_all_controls(kernel, stride, layers):
+    "All controls turn the right panel, not only its own."
+    return kernel * stride + kernel * stride * layers
+
+
+@told("a kernel of one value: 20 + 20 = 40 as above, not 41")
+def two_panels_added(kernel, stride, layers):
+    "The values of one panel's controls are added."
+    return kernel * stride + kernel + layers

@@ -70,3 +70,21 @@ def densest_side_by_side(layout, side):
 def densest_count(layout, side):
     "The number of metal pixels, not their share."
     return np.lib.stride_tricks.sliding_window_view(layout.metal, (side, side)).sum((2, 3)).max()
+
+
+@told("5 pixels of 4 nm are 20 nm, not 1.25")
+def pitch_of_divided(row, pixel_nm):
+    "Pixels are divided by their size."
+    return 5 / pixel_nm
+
+
+@told("5 pixels of 4 nm are 20 nm, not 5")
+def pitch_of_in_pixels(row, pixel_nm):
+    "Pixels are taken for nanometres."
+    return 5
+
+
+@told("5 pixels of 4 nm are 20 nm, not 80")
+def pitch_of_squared(row, pixel_nm):
+    "The area of a pixel."
+    return 5 * pixel_nm**2

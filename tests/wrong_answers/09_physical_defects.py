@@ -81,3 +81,21 @@ def crowded_metal_below_the_line(layout, nm):
     "Insulator pixels near metal, over all pixels."
     distance = ndimage.distance_transform_edt(~layout.metal) * layout.pixel_nm
     return ((distance <= nm) & ~layout.metal).mean()
+
+
+@told("two pieces became three: 1 open, not 3")
+def opens_all_pieces(before, after):
+    "The pieces there are, not the new ones."
+    return pieces(after)
+
+
+@told("two pieces became three: 1 open, not -1")
+def opens_other_way(before, after):
+    "Fewer instead of more."
+    return pieces(before) - pieces(after)
+
+
+@told("two pieces became three: 1 open, not 2")
+def opens_pixels(before, after):
+    "The pixels that are gone."
+    return "".join(before).count("#") - "".join(after).count("#")

@@ -106,3 +106,21 @@ def estimate_dose_everywhere(picture, flat, detector):
     "Measured across the edges of metal, too."
     d = picture[:, 1:] - picture[:, :-1]
     return picture.mean() / (d.var() / 2 - detector**2)
+
+
+@told("2 electrons scatter by 1.41: 0.141 at dose 10, not 0.200")
+def noise_of_variance(value, dose):
+    "The variance of the count, not its root."
+    return value
+
+
+@told("2 electrons scatter by 1.41: 0.141 at dose 10, not 0.045")
+def noise_of_value_alone(value, dose):
+    "The root of the value, not of the electrons."
+    return value**0.5 / dose
+
+
+@told("2 electrons scatter by 1.41: 0.141 at dose 10, not 0.316")
+def noise_of_dose_alone(value, dose):
+    "The root of the dose."
+    return dose**0.5 / dose

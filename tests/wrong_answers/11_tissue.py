@@ -95,3 +95,27 @@ def cell_diameter_top_and_bottom(mask, pixel_nm):
     areas = np.bincount(labels.ravel())
     whole = np.setdiff1d(np.arange(1, len(areas)), np.concatenate([labels[0], labels[-1]]))
     return float(np.median(2 * np.sqrt(areas[whole] / np.pi)) * pixel_nm)
+
+
+def _to_wall(place, a, b, divisor):
+    "The difference of the squares, divided."
+    near, far = sorted((abs(place - a), abs(place - b)))
+    return (far**2 - near**2) / divisor
+
+
+@told("the example above: (49 - 9) / 20 = 2, not 4")
+def to_wall_distance_once(place, a, b):
+    "The 2 is forgotten."
+    return _to_wall(place, a, b, abs(a - b))
+
+
+@told("outside: the wall is at 5, and 8 from -3, not 5")
+def to_wall_sum(place, a, b):
+    "The two distances are added, which is D only between the points."
+    return _to_wall(place, a, b, 2 * (abs(place - a) + abs(place - b)))
+
+
+@told("points at 4 and 12, the wall at 8: 1 from 7, not 0.8")
+def to_wall_always_ten(place, a, b):
+    "The number of the example."
+    return _to_wall(place, a, b, 20)

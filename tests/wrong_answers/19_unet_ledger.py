@@ -62,3 +62,27 @@ def half_megabytes_bits():
 def half_megabytes_mebi():
     "Megabytes of 2**20 bytes."
     return half_megabytes_solution() * 1e6 / 2**20
+
+
+@told("5 becomes 2, and 2 becomes 4: (4, 5), not (5, 5)")
+def meets_itself(side):
+    "As if halving and doubling undid each other."
+    return side, side
+
+
+@told("5 becomes 2, and 2 becomes 4: (4, 5), not (6, 5)")
+def meets_rounded_up(side):
+    "The half is rounded up, as strided convolutions do."
+    return 2 * -(-side // 2), side
+
+
+@told("5 becomes 2, and 2 becomes 4: (4, 5), not (2, 5)")
+def meets_half(side):
+    "Halved, and not doubled again."
+    return side // 2, side
+
+
+@told("an even side comes back whole: (12, 12), not (11, 12)")
+def meets_one_less(side):
+    "One pixel is always lost."
+    return side - 1, side

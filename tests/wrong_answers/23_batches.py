@@ -103,3 +103,21 @@ def together_unmoved(change):
     before = torch.zeros(8, 8, dtype=torch.long)
     before[:3, :5] = 1
     return bool((change(before[None].float(), before)[1] == before).all())
+
+
+@told("pixel 4 of six lies in 2 of the four crops")
+def times_seen_over_the_end(i, n, size):
+    "The right end is forgotten."
+    return i - max(0, i - size + 1) + 1
+
+
+@told("pixel 0 of six lies in 1 of the four crops")
+def times_seen_every_start(i, n, size):
+    "The last start there is, whether its crop contains the pixel or not."
+    return n - size - max(0, i - size + 1) + 1
+
+
+@told("pixel 4 of six lies in 2 of the four crops")
+def times_seen_one_too_far(i, n, size):
+    "One start too many."
+    return min(i, n - size + 1) - max(0, i - size + 1) + 1

@@ -102,3 +102,27 @@ def rings_sides_only(mask):
 def rings_pieces(mask):
     "The pieces of metal."
     return int(label(mask == 1, connectivity=1).max())
+
+
+def _iou_with(cm, c, fp):
+    "IoU of class `c`, with `fp` in the gap."
+    tp = cm[c, c]
+    return tp / (cm[c].sum() + fp)
+
+
+@told("the wire: 3 / (3 + 2 + 1) = 0.5")
+def iou_of_whole_column(cm, c):
+    "The true positives are left in the column."
+    return _iou_with(cm, c, cm[:, c].sum())
+
+
+@told("the wire: 3 / (3 + 2 + 1) = 0.5, not 0.600")
+def iou_of_row_again(cm, c):
+    "The rest of the row: what was missed, a second time."
+    return _iou_with(cm, c, cm[c].sum() - cm[c, c])
+
+
+@told("the wire: 3 / (3 + 2 + 1) = 0.5")
+def iou_of_all_errors(cm, c):
+    "Every wrong pixel of the picture."
+    return _iou_with(cm, c, cm.sum() - np.trace(cm))

@@ -79,3 +79,78 @@ def best_epoch_last_of_equals(scores):
 def best_epoch_nanargmax(scores):
     "Nothing but NaN is an error."
     return int(np.nanargmax(scores))
+
+
+def _put_back_three(t, kept):
+    "All but chance."
+    t.w.data.copy_(kept["weights"])
+    t.walk.load_state_dict(copy.deepcopy(kept["memory"]))
+    t.place = kept["place"]
+    return t
+
+
+@told("the next places on the line would be others: chance is")
+def put_back_nothing_more(t, kept):
+    "The stream begins anew, as a new training has it."
+    return _put_back_three(t, kept)
+
+
+@told("the next places on the line would be others: chance is")
+def put_back_seeded(t, kept):
+    "A seed for what comes, from the place."
+    _put_back_three(t, kept).chance.manual_seed(kept["place"])
+    return t
+
+
+def _two_sittings(start, train_for, names, copied=True, chance=True):
+    "Some of it put back."
+    first = start()
+    train_for(first, 20)
+    kept = {name: getattr(first, name).state_dict() for name in names}
+    kept = copy.deepcopy(kept) if copied else kept
+    state = first.chance.get_state()
+    second = start()
+    for name in names:
+        getattr(second, name).load_state_dict(kept[name])
+    if chance:
+        second.chance.set_state(state)
+    train_for(second, 20)
+    return second
+
+
+@told("two sittings call start() twice, not 1 times")
+def two_sittings_in_one(start, train_for):
+    "Without a break."
+    t = start()
+    train_for(t, 40)
+    return t
+
+
+@told("the cycle is at step 20, not at 40")
+def two_sittings_weights_alone(start, train_for):
+    "The weights alone."
+    return _two_sittings(start, train_for, ["net"])
+
+
+@told("the cycle is at step 20, not at 40")
+def two_sittings_no_place(start, train_for):
+    "The cycle of the learning rate begins again."
+    return _two_sittings(start, train_for, ["net", "walk"])
+
+
+@told("Adam remembers 20 steps, not 40")
+def two_sittings_no_memory(start, train_for):
+    "A new optimiser."
+    return _two_sittings(start, train_for, ["net", "rate"])
+
+
+@told("chance was not put back")
+def two_sittings_other_pictures(start, train_for):
+    "The pictures of the first sitting once more."
+    return _two_sittings(start, train_for, ["net", "walk", "rate"], chance=False)
+
+
+@told("were copies kept, of all four things?")
+def two_sittings_not_copied(start, train_for):
+    "The tensors themselves, which are wiped."
+    return _two_sittings(start, train_for, ["net", "walk", "rate"], copied=False)

@@ -121,3 +121,44 @@ def first_needed_all(spans, done):
 def first_needed_from_the_top(spans, done):
     "Everything again."
     return 0
+
+
+def _with_bottom(poolings, bottom):
+    "The sum of the U with `bottom` in the gap."
+    return bottom + 2 * sum(2 * 2**level for level in range(poolings)) + 2**poolings - 1
+
+
+@told("two poolings: 2 + 4, then 8 at stride 4, 4 + 2, and 3; not 17")
+def unet_reach_stride_forgotten(poolings):
+    "Two convolutions, two pixels, as at full size."
+    return _with_bottom(poolings, 2)
+
+
+@told("then 8 at stride 4, 4 + 2, and 3; not 31")
+def unet_reach_twice(poolings):
+    "The bottom counted down and up."
+    return _with_bottom(poolings, 2 * 2 * 2**poolings)
+
+
+@told("then 8 at stride 4, 4 + 2, and 3; not 19")
+def unet_reach_level_above(poolings):
+    "The stride of the level above."
+    return _with_bottom(poolings, 2 * 2 ** (poolings - 1))
+
+
+@told("your net sees 9 pixels far, but a dot 12 pixels away has to count")
+def train_far_one_pooling(dots):
+    "A net that does not see the dots."
+    return train(UNet(1, 1, widths=(8, 16), padding=True, norm=True), dots, 2, 1e-2)
+
+
+@told("it sees far enough, but its Dice on new pictures is 0.4")
+def train_far_small_steps(dots):
+    "A learning rate a hundred times too small."
+    return train(UNet(1, 1, widths=(8, 16, 32), padding=True, norm=True), dots, 60, 1e-4)
+
+
+@told("it sees far enough, but its Dice on new pictures is")
+def train_far_not_at_all(dots):
+    "A net that has seen no picture."
+    return UNet(1, 1, widths=(8, 16, 32), padding=True, norm=True)
