@@ -6,7 +6,7 @@
 __all__ = ['PACKAGED', 'Conv2dSame', 'conv_norm', 'make_act', 'SqueezeExcite', 'StochasticDepth', 'MBConv', 'EfficientNet',
            'copy_weights', 'adapt_stem', 'load_pretrained', 'efficientnet']
 
-# %% ../nbs/18_efficientnet.ipynb #04e25755
+# %% ../nbs/18_efficientnet.ipynb #0c3d54f6
 import importlib
 import math
 
@@ -27,7 +27,7 @@ from unet_explorer.contracts import (
 from .layers import Activation
 from .scaling import B0_STAGES, VARIANTS, DropRate, find_variant, outline
 
-# %% ../nbs/18_efficientnet.ipynb #f42191b7
+
 class Conv2dSame(nn.Conv2d):
     """Convolution of stride 1 or 2 with TensorFlow's SAME padding: `(b in h w)` to
     `(b out ceil(h/stride) ceil(w/stride))`. Raises `InputError` for an even kernel, other strides,
@@ -68,7 +68,7 @@ class Conv2dSame(nn.Conv2d):
                 return super().forward(x.float())
         return super().forward(x)
 
-# %% ../nbs/18_efficientnet.ipynb #1a78832f
+
 @checked
 def conv_norm(
     in_ch: Count,  # channels coming in
@@ -165,7 +165,7 @@ class MBConv(nn.Module):
         y = self.project(self.se(self.depthwise(self.expand(x))))
         return x + self.drop_path(y) if self.shortcut else y
 
-# %% ../nbs/18_efficientnet.ipynb #8ea3fe8d
+# %% ../nbs/18_efficientnet.ipynb #b856789c
 def _init_weights(m):
     """As in the paper's TensorFlow code: normal, variance 2 / fan-out, for convolutions; uniform
     for the classifier."""
@@ -178,7 +178,7 @@ def _init_weights(m):
         nn.init.uniform_(m.weight, -(m.out_features**-0.5), m.out_features**-0.5)
         nn.init.zeros_(m.bias)
 
-# %% ../nbs/18_efficientnet.ipynb #0c525040
+
 class EfficientNet(nn.Module):
     """EfficientNet (Tan & Le 2019), with TensorFlow's padding and batch norm, as
     `tf_efficientnet_*` in timm.
@@ -317,7 +317,7 @@ def adapt_stem(
         return weight.sum(1, keepdim=True)
     return weight[:, [i % 3 for i in range(in_ch)]] * (3 / in_ch)
 
-# %% ../nbs/18_efficientnet.ipynb #a7d180ac
+# %% ../nbs/18_efficientnet.ipynb #4a986d09
 @checked
 def load_pretrained(
     model: instance(EfficientNet),  # any variant; changed in place
@@ -355,7 +355,7 @@ def _packaged(variant):
         return None
     return getattr(package, f"Efficientnet{variant.title()}ModelFile").get_model_file_path()
 
-# %% ../nbs/18_efficientnet.ipynb #c55ff1bb
+
 def _from_hub(variant):
     "The state dict of timm's model, in the order of its modules."
     import timm
@@ -378,7 +378,7 @@ def _from_hub(variant):
             f"connected machine, {cure}"
         ) from None
 
-# %% ../nbs/18_efficientnet.ipynb #ccadff85
+
 @checked
 def efficientnet(
     variant="lite0",  # a name in `VARIANTS`, or (with `pretrained=False`) a `scaling.Variant`

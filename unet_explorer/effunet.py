@@ -81,7 +81,7 @@ class DecoderBlock(nn.Module):
     def extra_repr(self):
         return "{} from below + {} from the skip -> {}".format(*self.shape)
 
-# %% ../nbs/22_effunet.ipynb #417d7876
+# %% ../nbs/22_effunet.ipynb #df0dc823
 # what most ImageNet weights expect
 IMAGENET = dict(mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
 DECODER = (64, 48, 32, 16)  # chosen in section 7
@@ -113,7 +113,7 @@ def _require(encoder, who, in_ch):
             "(channels, height, width) down to stride 32; choose a convolutional network"
         )
 
-# %% ../nbs/22_effunet.ipynb #7d03bc58
+
 def _timm_has(name):
     "Raise `InputError` unless timm has a network of this name."
     import timm
@@ -167,7 +167,7 @@ class TimmEncoder(nn.Module):
         maps = self.body(x)
         return [maps[i] for i in self.keep]
 
-# %% ../nbs/22_effunet.ipynb #d91dda8f
+
 def _smp_has(name):
     "Raise `InputError` unless smp has an encoder of this name."
     from segmentation_models_pytorch import encoders
@@ -225,7 +225,7 @@ class SmpEncoder(nn.Module):
         maps = self.body(x)[1:]
         return [maps[i] for i in self.keep]
 
-# %% ../nbs/22_effunet.ipynb #57dfa8be
+
 def _own(name, in_ch, pretrained):
     return efficientnet(name, in_ch=in_ch, pretrained=pretrained, head=False)
 
@@ -437,7 +437,7 @@ class EffUNet(nn.Module):
         channels = self.config["in_ch"] if self.config["in_ch"] in (1, 3) else None
         return segment_tiled(self, as_picture(image, channels), threshold)
 
-# %% ../nbs/22_effunet.ipynb #03230ac5
+# %% ../nbs/22_effunet.ipynb #d6bf453c
 @checked
 def write_tensors(
     path: FilePath,  # of the file, ending in .safetensors
@@ -461,7 +461,7 @@ def write_tensors(
         except SafetensorError as e:
             raise OSError(None, first_line(e), str(tmp)) from None
 
-# %% ../nbs/22_effunet.ipynb #f590a99d
+
 FORMAT = 2  # of config.json; raised when an older library could not read it
 
 
@@ -513,7 +513,7 @@ def save(
     with write_atomic(folder / "config.json") as tmp:
         tmp.write_text(text, encoding="utf-8")
 
-# %% ../nbs/22_effunet.ipynb #f10323f5
+
 LARGEST = 2**24  # bytes of config.json; names and numbers take a few thousand
 
 
@@ -574,7 +574,7 @@ def _config_in(path):
     _check_about(path, about)
     return settings, about
 
-# %% ../nbs/22_effunet.ipynb #789674c0
+
 def _compare(settings, stored):
     "Raise ValueError unless a model of these `settings` has just the tensors that are `stored`."
     most = dict(convs=len(stored), in_ch=max((s[1] for s in stored.values() if s[1:]), default=0))

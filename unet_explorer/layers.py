@@ -6,7 +6,7 @@
 __all__ = ['Dims', 'Activation', 'Maps', 'evaluating', 'fused', 'layer_of', 'ConvNormAct', 'DoubleConv', 'Stage', 'stage_label',
            'Field', 'receptive_field', 'measured_field', 'field_extent']
 
-# %% ../nbs/14_layers.ipynb #e455da60
+# %% ../nbs/14_layers.ipynb #66e3b355
 from contextlib import contextmanager
 
 import torch
@@ -29,7 +29,7 @@ def evaluating(
         for m, mode in modes:
             m.training = mode
 
-# %% ../nbs/14_layers.ipynb #d1cde2e4
+
 import copy
 
 from .contracts import checked, instance

@@ -7,7 +7,7 @@ __all__ = ['MODES', 'B0_STAGES', 'DropRate', 'VARIANTS', 'TOP1', 'Scale', 'growt
            'Blocks', 'Variant', 'find_variant', 'Outline', 'outline', 'LayerCost', 'Cost', 'layer_costs', 'count',
            'training_bytes', 'network_svg', 'cost_svg']
 
-# %% ../nbs/17_scaling.ipynb #3661bc52
+# %% ../nbs/17_scaling.ipynb #7a78b595
 import functools
 import math
 import operator
@@ -29,7 +29,7 @@ from unet_explorer.contracts import (
 _Phi = number("a number from -10 to 20 (EfficientNet uses 0 to 7)", lambda v: -10 <= v <= 20)
 _Base = number("a number from 0.1 to 10 (EfficientNet: 1.2, 1.1, 1.15)", lambda v: 0.1 <= v <= 10)
 
-# %% ../nbs/17_scaling.ipynb #8a09fd35
+
 class Scale(NamedTuple):
     "How much deeper and wider than B0, and for pictures of which size."
 
@@ -116,7 +116,7 @@ B0_STAGES = (  # Tan & Le 2019, table 1
     Blocks(kernel=3, stride=1, expand=6, channels=320, repeats=1),
 )
 
-# %% ../nbs/17_scaling.ipynb #3da11e08
+# %% ../nbs/17_scaling.ipynb #097ba139
 _Factor = number("a factor above 0 and up to 1000 (1 = as in B0)", lambda v: 0 < v <= 1000)
 DropRate = number("a probability, at least 0 and below 1", lambda v: 0 <= v < 1)
 
@@ -147,7 +147,7 @@ VARIANTS = {
     "lite4": Variant(1.4, 1.8, 300, 0.3, lite=True),
 }
 
-# %% ../nbs/17_scaling.ipynb #5b3faf25
+
 def find_variant(
     spec,  # a name in `VARIANTS`, or a `Variant` of your own
 ) -> Variant:  # with numbers that can be
@@ -159,7 +159,7 @@ def find_variant(
         check_value("Variant", name, getattr(spec, name), rule_of(kind))
     return spec
 
-# %% ../nbs/17_scaling.ipynb #2ddbe5f1
+
 class Outline(NamedTuple):
     "A scaled network: channels of the stem, seven stages, channels of the head."
 
@@ -210,7 +210,7 @@ class _Tally:
         self.kept += out * pixels * (2 if act else 1)
         self.ch = out
 
-# %% ../nbs/17_scaling.ipynb #b5dfee4d
+# %% ../nbs/17_scaling.ipynb #57866c1f
 def _block(t, s, first, se):
     "Add an MBConv block of the row `s` to the tally `t`."
     reduced, mid = max(1, t.ch // 4), t.ch * s.expand
@@ -223,7 +223,7 @@ def _block(t, s, first, se):
         t.kept += mid * t.h * t.w + 2 * mid + 2 * reduced
     t.conv(s.channels, act=False)
 
-# %% ../nbs/17_scaling.ipynb #429cc7b9
+
 class LayerCost(NamedTuple):
     "A part of the network and what it costs; its output is `(channels h w)`."
 
@@ -245,7 +245,7 @@ class Cost(NamedTuple):
     macs: int  # multiply-adds, for one picture
     activations: int  # numbers kept for the backward pass, for one picture
 
-# %% ../nbs/17_scaling.ipynb #aa3b5372
+
 @checked
 def layer_costs(
     spec="b0",  # a name in `VARIANTS`, or a `Variant` of your own
@@ -288,7 +288,7 @@ def layer_costs(
         row("classifier")
     return rows
 
-# %% ../nbs/17_scaling.ipynb #94ad84b5
+
 def count(
     spec="b0",  # a name in `VARIANTS`, or a `Variant` of your own
     res: Count | HeightWidth | None = None,  # pixels: a side, or `(h, w)`; None = the variant's own
@@ -319,7 +319,7 @@ def training_bytes(
 # %, ImageNet, Tan & Le 2019 (first version)
 TOP1 = dict(b0=76.3, b1=78.8, b2=79.8, b3=81.1, b4=82.6, b5=83.3, b6=84.0, b7=84.4)
 
-# %% ../nbs/17_scaling.ipynb #fed14918
+# %% ../nbs/17_scaling.ipynb #09f367b0
 _COLOUR = {2: "#f0e442", 4: "#e69f00", 8: "#009e73", 16: "#56b4e9", 32: "#0072b2"}  # by stride
 
 
@@ -363,7 +363,7 @@ def _blocks(rows, x, y, w, h):
         ]
     )
 
-# %% ../nbs/17_scaling.ipynb #07efc65b
+
 def network_svg(
     phi: float = 1.0,  # the knob; 0 = B0
     mode: str = "compound",  # one of `MODES`

@@ -36,7 +36,7 @@ def valid_output(
         n = 2 * n - 4
     return n if n > 0 else None
 
-# %% ../nbs/15_unet.ipynb #a243100f
+# %% ../nbs/15_unet.ipynb #1201f538
 @checked
 def nearest_legal(
     n: Count,  # side of the picture, in pixels
@@ -68,7 +68,7 @@ def check_side(
             "or use padding=True"
         )
 
-# %% ../nbs/15_unet.ipynb #1672e4ba
+
 @checked
 def padded_side(
     n: Count,  # side of the picture, in pixels
@@ -79,7 +79,7 @@ def padded_side(
     Raises `InputError` for numbers that are not whole or out of range."""
     return 2**levels * max(least, -(-n // 2**levels))
 
-# %% ../nbs/15_unet.ipynb #b0e4f204
+# %% ../nbs/15_unet.ipynb #dc6a8823
 def crop_to(
     x: torch.Tensor,  # `(b c *larger)`
     sizes,  # spatial sizes wanted, none larger than those of `x`
@@ -95,7 +95,7 @@ def crop_to(
     starts = [(n - m) // 2 for n, m in zip(x.shape[2:], sizes)]
     return x[(..., *(slice(start, start + m) for start, m in zip(starts, sizes)))]
 
-# %% ../nbs/15_unet.ipynb #8afb4f89
+
 def he_start(
     layer: nn.Module,  # convolutions and up-convolutions (kernel = stride) are set, others stay
 ):
@@ -107,7 +107,7 @@ def he_start(
         if layer.bias is not None:
             nn.init.zeros_(layer.bias)
 
-# %% ../nbs/15_unet.ipynb #30960531
+# %% ../nbs/15_unet.ipynb #07632924
 def _are_widths(v):
     count = rule_of(Count).holds
     return isinstance(v, (tuple, list)) and 2 <= len(v) <= 13 and all(map(count, v))
@@ -139,7 +139,7 @@ def _fitted(x, in_ch, widths, padding, norm, dims, **others):
     rim = [r for n in reversed(sizes) for r in (0, padded_side(n, levels, 1 + norm) - n)]
     return F.pad(x, rim, mode="replicate") if any(rim) else x
 
-# %% ../nbs/15_unet.ipynb #f4e62334
+
 class UNet(nn.Module):
     """The U-Net of Ronneberger, Fischer and Brox (2015), in 1, 2 or 3 dimensions.
 

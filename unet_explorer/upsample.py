@@ -86,7 +86,7 @@ def icnr_(
     with torch.no_grad():
         return weight.copy_(sub.repeat_interleave(phases, dim=0))
 
-# %% ../nbs/16_upsample.ipynb #79895bbc
+# %% ../nbs/16_upsample.ipynb #9f62df2d
 class ShuffleUp(nn.Module):
     """Sub-pixel convolution: a convolution to `scale**2 * out_ch` channels, then PixelShuffle;
     starts by ICNR. `(b in_ch h w)` to `(b out_ch scale*h scale*w)`, with as many axes as `dims`.
@@ -127,7 +127,7 @@ class ShuffleUp(nn.Module):
     def extra_repr(self):
         return f"scale={self.scale}, blur={self.blur}"
 
-# %% ../nbs/16_upsample.ipynb #6817f844
+
 _LINEAR = {1: "linear", 2: "bilinear", 3: "trilinear"}  # torch's word for it, by spatial axes
 
 
@@ -156,7 +156,7 @@ class ResizeUp(nn.Module):
     def extra_repr(self):
         return f"scale={self.scale}, mode={self.mode!r}"
 
-# %% ../nbs/16_upsample.ipynb #ed802242
+
 def _transposed(in_ch, out_ch, scale=2, dims=2):
     return layer_of("ConvTranspose", dims)(in_ch, out_ch, scale, stride=scale)
 
@@ -229,7 +229,7 @@ def phase_variance(
     phases = y.mean(tuple(range(2, y.ndim, 2))).flatten(2)
     return float(phases.var(2, unbiased=False).mean() / (y**2).mean().clamp_min(1e-30))
 
-# %% ../nbs/16_upsample.ipynb #a04a15c7
+# %% ../nbs/16_upsample.ipynb #c6bf0e23
 @checked
 def nyquist_energy(
     y: Maps,  # `(b c h w)`, response of an upsampler to a smooth input
@@ -254,7 +254,7 @@ def nyquist_energy(
     hit = near(h)[:, None] | near(w)[None, :]
     return float(energy[..., hit].sum() / energy.sum().clamp_min(1e-30))
 
-# %% ../nbs/16_upsample.ipynb #8d5b1250
+
 @checked
 def smooth_noise(
     channels: Count,  # how many pictures, as channels

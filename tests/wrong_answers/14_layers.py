@@ -108,3 +108,35 @@ def far_sight_large_kernels():
 def far_sight_as_lists():
     "Lists, and one layer too few."
     return [[2, 2, 1]] * 3 + [[3, 1, 1]] * 5
+
+
+@told("the chain of the table sees 10 pixels, not 8")
+def sees_without_jump(layers):
+    "Two pixels for each 3x3, wherever it stands."
+    return 1 + sum(kernel - 1 for kernel, _ in layers)
+
+
+@told("the chain of the table sees 10 pixels, not 15")
+def sees_whole_kernel(layers):
+    "The whole kernel is added, the middle of it too."
+    size, jump = 1, 1
+    for kernel, stride in layers:
+        size += kernel * jump
+        jump *= stride
+    return size
+
+
+@told("the chain of the table sees 10 pixels, not 9")
+def sees_own_stride(layers):
+    "Times the stride of the layer itself, not of those before it."
+    return 1 + sum((kernel - 1) * stride for kernel, stride in layers)
+
+
+@told("the chain of the table sees 10 pixels, not 11")
+def sees_jump_too_early(layers):
+    "A layer's own stride counts already for itself."
+    size, jump = 1, 1
+    for kernel, stride in layers:
+        jump *= stride
+        size += (kernel - 1) * jump
+    return size

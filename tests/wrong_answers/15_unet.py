@@ -88,3 +88,60 @@ def blinded_wrong_order(net, x, level):
     for up, mix, skip in zip(net.up, net.mix, reversed(kept)):
         x = mix(torch.cat([up(x), skip], 1))
     return net.head(x)
+
+
+@told("20 pixels and one level give 4, not 8")
+def comes_back_only_doubled(n, levels):
+    "The convolutions on the way up are forgotten."
+    for _ in range(levels):
+        n = (n - 4) // 2
+    n = n - 4
+    for _ in range(levels):
+        n = 2 * n
+    return n
+
+
+@told("20 pixels and one level give 4, not 0")
+def comes_back_first_the_convolutions(n, levels):
+    "First two pixels away for each convolution, then twice as many."
+    for _ in range(levels):
+        n = (n - 4) // 2
+    n = n - 4
+    for _ in range(levels):
+        n = 2 * (n - 4)
+    return n
+
+
+@told("20 pixels and one level give 4, not 6")
+def comes_back_one_convolution(n, levels):
+    "Only one of the two convolutions."
+    for _ in range(levels):
+        n = (n - 4) // 2
+    n = n - 4
+    for _ in range(levels):
+        n = 2 * n - 2
+    return n
+
+
+@told("this net has skips")
+def without_skips_with_skips():
+    "Trained well, but with skips."
+    return train_net(seed=0, steps=2, widths=(4, 8))
+
+
+@told("of the edge pixels are wrong; what takes the edges away?")
+def without_skips_three_levels():
+    "As deep as before."
+    return train_net(seed=0, widths=(4, 8, 16, 32), skips=False)
+
+
+@told("parameters, the net with skips has")
+def without_skips_wider():
+    "Wider instead of less deep."
+    return train_net(seed=0, steps=2, widths=(16, 32, 64, 128), skips=False)
+
+
+@told("of the edge pixels are wrong; what takes the edges away?")
+def without_skips_two_steps():
+    "The right net, hardly trained."
+    return train_net(seed=0, steps=2, widths=(8, 16), skips=False)

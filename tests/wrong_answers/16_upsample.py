@@ -69,14 +69,14 @@ def calm_start_all_equal(layer):
         layer.bias.zero_()
 
 
-@told("a constant input still gives a pattern: phase variance")
+@told("a constant input still gives a pattern,")
 def calm_start_only_the_bias(layer):
     "The bias is no part of the pattern."
     with torch.no_grad():
         layer.bias.zero_()
 
 
-@told("a constant input still gives a pattern: phase variance")
+@told("a constant input still gives a pattern,")
 def calm_start_zero_sums(layer):
     "The weights sum to 0 over the input channels: a grey picture shows no pattern, another does."
     with torch.no_grad():
@@ -84,7 +84,7 @@ def calm_start_zero_sums(layer):
         layer.bias.zero_()
 
 
-@told("a constant input still gives a pattern: phase variance")
+@told("a constant input still gives a pattern,")
 def calm_start_channels_for_phases(layer):
     "Copied along the output channels, not along the phases."
     with torch.no_grad():
@@ -114,3 +114,62 @@ def window_mean_sum(y):
 def window_mean_of_all(y):
     "One mean for the whole picture."
     return torch.full((len(y) - 1, y.shape[1] - 1), float(y.mean()))
+
+
+@told("ones give a pattern,")
+def calm_sound_wrong_order(c, in_ch, scale):
+    "a b a b a b instead of a a a b b b."
+    return torch.randn(c, in_ch, 1).repeat(scale, 1, 1)
+
+
+@told("both output channels have the same filter")
+def calm_sound_one_filter(c, in_ch, scale):
+    "One filter for everything."
+    return torch.randn(1, in_ch, 1).expand(c * scale, -1, -1)
+
+
+@told("ones give a pattern,")
+def calm_sound_random(c, in_ch, scale):
+    "Each row has a filter of its own: the random start."
+    return torch.randn(c * scale, in_ch, 1)
+
+
+@told("shape (8, 4, 1) instead of (6, 4, 1)")
+def calm_sound_two_dimensions(c, in_ch, scale):
+    "Four phases, as in a picture enlarged by 2."
+    return torch.randn(c, in_ch, 1).repeat_interleave(4, dim=0)
+
+
+@told("alone, the layer answers ones with a phase variance of")
+def even_within_output_only(net):
+    "Only the error of the output counts."
+    even_within_solution(net, weight=0)
+
+
+@told("alone, the layer answers ones with a phase variance of")
+def even_within_no_gradient(net):
+    "What is added is a plain number: nothing can be learned through it."
+    opt, g = torch.optim.Adam(net.parameters(), 1e-2), torch.Generator().manual_seed(0)
+    for _ in range(300):
+        x, y = crops(g)
+        loss = F.mse_loss(net(x), y) + checkerboard_score(net[2], 16)["phase"]
+        opt.zero_grad()
+        loss.backward()
+        opt.step()
+
+
+@told(" dB: it enlarges badly; are the steps too large, or too few?")
+def even_within_large_steps(net):
+    "Steps that are far too large."
+    even_within_solution(net, lr=3)
+
+
+@told(" dB: it enlarges badly; are the steps too large, or too few?")
+def even_within_only_the_layer(net):
+    "Only the layer is made even, and the picture is forgotten."
+    opt = torch.optim.Adam(net.parameters(), 5e-3)
+    for _ in range(200):
+        loss = unevenness(net[2])
+        opt.zero_grad()
+        loss.backward()
+        opt.step()

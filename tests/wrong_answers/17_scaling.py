@@ -96,3 +96,31 @@ def early_share_of_macs(spec, res):
 def early_share_stem_only(spec, res):
     "The stem alone."
     return layer_costs(spec, res)[0].activations / count(spec, res).activations
+
+
+@told("the stem at 224 has 10,838,016 multiply-adds, not 43,352,064")
+def bill_stride_forgotten(in_ch, out, kernel, stride, n):
+    "Each weight is used at every pixel of the input."
+    weights = in_ch * out * kernel**2
+    return weights + 2 * out, weights * n**2
+
+
+@told("the stem at 224 has 10,838,016 multiply-adds, not 96,768")
+def bill_one_side(in_ch, out, kernel, stride, n):
+    "A picture has two sides."
+    weights = in_ch * out * kernel**2
+    return weights + 2 * out, weights * -(-n // stride)
+
+
+@told("at 225 the output has 113 x 113 pixels: 11,032,416, not 10,838,016")
+def bill_rounded_down(in_ch, out, kernel, stride, n):
+    "Half a side is rounded down."
+    weights = in_ch * out * kernel**2
+    return weights + 2 * out, weights * (n // stride) ** 2
+
+
+@told("the stem at 224 has 10,838,016 multiply-adds, not 864")
+def bill_once(in_ch, out, kernel, stride, n):
+    "Each weight is used once."
+    weights = in_ch * out * kernel**2
+    return weights + 2 * out, weights

@@ -93,3 +93,73 @@ def two_detectors_mean(weight):
 def two_detectors_one_channel(weight):
     "One channel, not two."
     return weight.sum(1, keepdim=True)
+
+
+@told("the middle is 240 · 9 = 2160, not 518400")
+def work_full_convolution(channels, kernel, expand):
+    "An ordinary convolution: every channel is joined to every other one."
+    wide = channels * expand
+    return channels * wide, wide * wide * kernel**2, wide * channels
+
+
+@told("the middle is 240 · 9 = 2160, not 360")
+def work_thin(channels, kernel, expand):
+    "The channels of the thin end are counted."
+    wide = channels * expand
+    return channels * wide, channels * kernel**2, wide * channels
+
+
+@told("the middle is 240 · 9 = 2160, not 720")
+def work_line(channels, kernel, expand):
+    "A kernel of 3 instead of 3x3."
+    wide = channels * expand
+    return channels * wide, wide * kernel, wide * channels
+
+
+@told("the middle is 240 · 9 = 2160, not 9")
+def work_one_kernel(channels, kernel, expand):
+    "One kernel for all channels."
+    wide = channels * expand
+    return channels * wide, kernel**2, wide * channels
+
+
+@told("right on the forty crops:")
+def on_forty_no_steps(x, y):
+    "The gradient is computed, and no step is made."
+    layer = nn.Linear(320, 6)
+    for _ in range(200):
+        F.cross_entropy(layer(x), y).backward()
+    return layer
+
+
+@told("train on x and y and nothing else")
+def on_forty_test_answers(x, y):
+    "Trained on the test crops as well, whose classes it should not know."
+    pairs = zip((x, y), unseen)
+    return on_forty_solution(*(torch.cat(pair) for pair in pairs))
+
+
+@told("it is sure of its errors; take smaller steps")
+def on_forty_large_steps(x, y):
+    "Steps that are a thousand times too large."
+    layer = nn.Linear(320, 6)
+    opt = torch.optim.Adam(layer.parameters(), 10)
+    for _ in range(200):
+        loss = F.cross_entropy(layer(x), y)
+        opt.zero_grad()
+        loss.backward()
+        opt.step()
+    return layer
+
+
+@told("right on the forty crops:")
+def on_forty_ten_steps(x, y):
+    "Far too few steps, and small ones."
+    layer = nn.Linear(320, 6)
+    opt = torch.optim.Adam(layer.parameters(), 1e-3)
+    for _ in range(5):
+        loss = F.cross_entropy(layer(x), y)
+        opt.zero_grad()
+        loss.backward()
+        opt.step()
+    return layer

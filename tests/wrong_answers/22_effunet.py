@@ -114,3 +114,27 @@ def without_skip_bottom_too(strides):
 def without_skip_stops(strides):
     "Only what is finer than the finest map."
     return [s for s in (16, 8, 4, 2) if s < min(strides)]
+
+
+@told("101,376 weights, not 248,832")
+def first_of_the_mix_before_doubling(in_ch, skip_ch, out_ch):
+    "The channels from below are counted as they were before the doubling."
+    return 9 * (in_ch + skip_ch) * out_ch
+
+
+@told("101,376 weights, not 64,512")
+def first_of_the_mix_skip_only(in_ch, skip_ch, out_ch):
+    "Only the skip."
+    return 9 * skip_ch * out_ch
+
+
+@told("101,376 weights, not 110,592")
+def first_of_the_mix_shuffled_down(in_ch, skip_ch, out_ch):
+    "As if the shuffle filed the channels themselves, without a convolution before it."
+    return 9 * (in_ch // 4 + skip_ch) * out_ch
+
+
+@told("101,376 weights, not 36,864")
+def first_of_the_mix_no_skip(in_ch, skip_ch, out_ch):
+    "The skip is forgotten."
+    return 9 * out_ch * out_ch
