@@ -69,7 +69,7 @@ SECONDS |= dict(test_headers=25, test_files=25, test_labels=25, test_folders=20,
 SECONDS |= dict(test_tools=20, test_opens_shorts=20, test_mutations=20, test_mutated_models=20)
 SECONDS |= dict(test_mosaics=15, test_house=15, test_data=15, test_wrong_answers=35)
 SECONDS |= dict(signals=110, scenes=105, explain=100, anomaly=98, upsample=96, implant=84)
-SECONDS |= dict(classify_detect=85, text=72, mosaics=60, superres=50, deploy=40, train=40)
+SECONDS |= dict(classify_detect=85, text=72, mosaics=60, superres=50, deploy=40, train=65)
 SECONDS |= dict(segmentation=38, efficientnet=35, inspection=30, checkpoints=30, circuits=30)
 SECONDS |= dict(comparator=45, test_comparator=40, promise=30, lots=25, test_lots=15)
 SECONDS |= dict(baselines=25, runs=25, unet=20, effunet=20, index=15, scaling=12, sliders=11)

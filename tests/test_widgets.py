@@ -82,7 +82,7 @@ def test_every_control_moves_a_picture(stem, visit, tmp_path):
 # their code runs in seconds; `make test-slow` takes more
 QUICK = ("index", "19_unet_ledger", "17_scaling", "24_metrics")
 # these define the engine itself, or show a training, which another machine repeats only nearly
-ELSE = ("07_sliders", "16_upsample", "27_mosaics", "35_anomaly")
+ELSE = ("07_sliders", "16_upsample", "26_train", "27_mosaics", "35_anomaly")
 
 
 def drawn(stem, monkeypatch):

@@ -1,3 +1,51 @@
+@told("the first row of the table ends with 0.5, not -0.5")
+def one_step_uphill(w, x, y, lr):
+    "With the slope, not against it."
+    return w + lr * 2 * (w * x - y) * x
+
+
+@told("the first row of the table ends with 0.5, not 2")
+def one_step_whole_slope(w, x, y, lr):
+    "The learning rate is left out."
+    return w - 2 * (w * x - y) * x
+
+
+@told("that is overfitting, as without a stop")
+def stop_in_time_by_training_loss(model, train, valid):
+    "The best look is where the *training* loss is lowest."
+    stop_in_time_solution(model, train, train)
+
+
+@told("that is overfitting, as without a stop")
+def stop_in_time_not_copied(model, train, valid):
+    "`state_dict` shares its tensors with the model: what was kept moves on."
+    optimizer, looks = torch.optim.Adam(model.parameters(), 0.003), {}
+    for step in range(1, 101):
+        loss = loss_on(model, train)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        if step % 10 == 0:
+            looks[loss_on(model, valid).item()] = model.state_dict()
+    model.load_state_dict(looks[min(looks)])
+
+
+@told("it has learned from the validation pictures")
+def stop_in_time_learns_valid(model, train, valid):
+    "Trained on the validation pictures."
+    stop_in_time_solution(model, valid, valid)
+
+
+@told("it has not learned enough")
+def stop_in_time_too_fast(model, train, valid):
+    "A learning rate far too high."
+    optimizer = torch.optim.Adam(model.parameters(), 0.1)
+    for _ in range(100):
+        optimizer.zero_grad()
+        loss_on(model, train).backward()
+        optimizer.step()
+
+
 @told("0.5 everywhere: 1 - (2 * 0.5 + 1)/(2 + 1 + 1) = 0.5, not")
 def my_dice_loss_squared(p, t, eps=1.0):
     "Squares below the line, as some papers have it: not what was asked for."

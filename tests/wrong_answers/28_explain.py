@@ -1,3 +1,50 @@
+@told("fifty layers: 5.8 pixels, not 40.8")
+def field_sd_linear(n, k):
+    "Standard deviations do not add up."
+    return n * ((k * k - 1) / 12) ** 0.5
+
+
+@told("one layer is as wide as itself: 0.82, not 2.45")
+def field_sd_width(n, k):
+    "The theoretical width."
+    return (2 * n + 1) * ((k * k - 1) / 12) ** 0.5
+
+
+@told("the closed network:")
+def broken_frozen_only(model, x, y):
+    "Asks what was frozen, and trains nothing."
+    return [name for name, p in model.named_parameters() if not p.requires_grad]
+
+
+@told("the sound network:")
+def broken_not_copied(model, x, y):
+    "What is kept moves along with the model."
+    before = dict(model.named_parameters())
+    optimizer = torch.optim.SGD(model.parameters(), 0.1)
+    F.binary_cross_entropy_with_logits(model(x), y).backward()
+    optimizer.step()
+    return [name for name, p in model.named_parameters() if torch.equal(p, before[name])]
+
+
+@told("the closed network:")
+def broken_no_gradient(model, x, y):
+    "A gradient of zero is a gradient, and moves nothing."
+    F.binary_cross_entropy_with_logits(model(x), y).backward()
+    return [name for name, p in model.named_parameters() if p.grad is None]
+
+
+@told("the closed network:")
+def broken_decayed(model, x, y):
+    "Weight decay moves layers that learn nothing."
+    before = {name: p.detach().clone() for name, p in model.named_parameters()}
+    optimizer = torch.optim.AdamW(model.parameters(), 0.1, weight_decay=0.1)
+    for _ in range(5):
+        optimizer.zero_grad()
+        F.binary_cross_entropy_with_logits(model(x), y).backward()
+        optimizer.step()
+    return [name for name, p in model.named_parameters() if torch.equal(p, before[name])]
+
+
 @told("100 / (2/3) = 150, not")
 def layers_for_linear(d, k):
     "The distance is not squared."

@@ -1,3 +1,30 @@
+@told("the table has 5/6 = 0.833, not 0.250")
+def ap_by_steps_of_all(sorted_labels):
+    "The share of all pixels."
+    found, total = 0, 0.0
+    for label in sorted_labels:
+        found += label
+        total += label * found / len(sorted_labels)
+    return total / found if found else 0.0
+
+
+@told("the table has 5/6 = 0.833, not 0.667")
+def ap_by_steps_one_by_one(sorted_labels):
+    "One over the rank: what was found before does not count."
+    ranks = [above for above, label in enumerate(sorted_labels, start=1) if label]
+    return sum(1 / above for above in ranks) / len(ranks)
+
+
+@told("the table has 5/6 = 0.833, not 0.75")
+def ap_by_steps_recall(sorted_labels):
+    "The recall instead of the precision."
+    found, total = 0, 0.0
+    for label in sorted_labels:
+        found += label
+        total += label * found / sum(sorted_labels)
+    return total / found
+
+
 @told("all scores equal: every pair counts one half")
 def auroc_by_pairs_ties_lose(scores, labels):
     "Equal scores count nothing."

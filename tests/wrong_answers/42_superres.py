@@ -1,3 +1,33 @@
+@told("0 to 1 crosses 0.25 after a quarter, at 1.25, not at 1.5")
+def crossing_half(k, a, b, level):
+    "Always half way."
+    return k + 0.5
+
+
+@told("0 to 1 crosses 0.25 after a quarter, at 1.25, not at 1.75")
+def crossing_from_the_end(k, a, b, level):
+    "The share that is still to go."
+    return k + (b - level) / (b - a)
+
+
+@told("0.8 falls by 0.4 of 0.5 until it is at 0.4: 3.8")
+def crossing_level(k, a, b, level):
+    "The level itself, as if every step went from 0 to 1."
+    return k + level
+
+
+@told("it is worse than what lies beside it")
+def train_superres_too_slow(net, pairs):
+    "A learning rate at which nothing moves."
+    fit_batches(net, paired_crops(pairs, 3), F.mse_loss, steps=100, lr=1e-7)
+
+
+@told("more than 0.1 is asked for")
+def train_superres_too_fast(net, pairs):
+    "A learning rate at which every ReLU closes: what is left is bicubic interpolation."
+    fit_batches(net, paired_crops(pairs, 3), F.mse_loss, steps=100, lr=1.0)
+
+
 @told(": what you add must sum to zero in *each* 2x2 block")
 def another_noise(large):
     "Noise sums to zero over the picture, not in each block."

@@ -1,3 +1,54 @@
+@told("cell 1, size 6, offset 0.5: from 3 to 9, not (1.5, 7.5)")
+def interval_offset_in_pixels(cell, size, offset, stride=4):
+    "The offset is added in pixels."
+    middle = cell * stride + offset
+    return middle - size / 2, middle + size / 2
+
+
+@told("cell 6, size 8, offset 0: from 20 to 28, not (22.0, 30.0)")
+def interval_middle_of_cell(cell, size, offset, stride=4):
+    "The middle of the cell, whatever its offset says."
+    middle = (cell + 0.5) * stride
+    return middle - size / 2, middle + size / 2
+
+
+@told("with a stride of 8 the middle is at 18")
+def interval_fixed_stride(cell, size, offset, stride=4):
+    "Cells are always four pixels wide."
+    middle = (cell + offset) * 4
+    return middle - size / 2, middle + size / 2
+
+
+@told("by chance 0.50: is the place still there at the end?")
+def train_sided_mean(maps, kinds):
+    "A mean over the map, as in the classifier."
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.AvgPool2d(64), nn.Flatten(), nn.Linear(1, 2))
+
+    def batch(rng):
+        pick = rng.integers(len(maps), size=16)
+        return maps[pick], kinds[pick]
+
+    fit_batches(net, batch, F.cross_entropy, steps=200, lr=0.01)
+    return net
+
+
+@told("by chance 0.50: is the place still there at the end?")
+def train_sided_flipped(maps, kinds):
+    "Augmented with flips: left and right are taught to be the same."
+    maps, kinds = torch.cat([maps, maps.flip(3)]), torch.cat([kinds, kinds])
+    return train_sided_solution(maps, kinds)
+
+
+@told("0.50 of the new maps are right")
+def train_sided_too_slow(maps, kinds):
+    "A learning rate at which nothing moves."
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.AvgPool2d(8), nn.Flatten(), nn.Linear(64, 2))
+    fit_batches(net, lambda rng: (maps, kinds), F.cross_entropy, steps=20, lr=1e-5)
+    return net
+
+
 @told("; (bottom - top) is the height, without a + 1, and the")
 def overlap_sum_of_areas(a, b):
     "The overlap counts twice in the union."

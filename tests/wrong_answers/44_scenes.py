@@ -1,3 +1,48 @@
+@told("person is at 1/3: a false alarm on the bonnet was counted")
+def counted_iou_all(pred, truth, k):
+    "Every pixel counts."
+    return ((pred == k) & (truth == k)).sum() / ((pred == k) | (truth == k)).sum()
+
+
+@told("person is at 1/3: a false alarm on the bonnet was counted")
+def counted_iou_by_prediction(pred, truth, k):
+    "Looks for 255 in the prediction, which never says it."
+    counts = pred != 255
+    hit = counts & (pred == k) & (truth == k)
+    return hit.sum() / (counts & ((pred == k) | (truth == k))).sum()
+
+
+@told("road has 2 hits and 1 false alarm, which counts")
+def counted_iou_of_the_truth(pred, truth, k):
+    "Only pixels that are of the class: no false alarm counts."
+    counts = truth == k
+    hit = counts & (pred == k)
+    return hit.sum() / counts.sum()
+
+
+@told("0% of the people's pixels are found")
+def train_people_plain(model, batch):
+    "Every pixel costs the same."
+
+    def loss(logits, mask):
+        return F.binary_cross_entropy_with_logits(logits[:, 0], (mask == 6).float())
+
+    fit_batches(model, batch, loss, steps=50, lr=0.01)
+
+
+@told("nearly everything is called a person")
+def train_people_too_heavy(model, batch):
+    "A person counts a million times."
+
+    def loss(logits, mask):
+        rare = torch.tensor(1e6)
+        return F.binary_cross_entropy_with_logits(
+            logits[:, 0], (mask == 6).float(), pos_weight=rare
+        )
+
+    fit_batches(model, batch, loss, steps=50, lr=0.01)
+
+
 @told("load wants file number -> class, not the reverse")
 def my_values_reversed():
     "class -> number in the file."

@@ -1,3 +1,15 @@
+@told("letters: 64 channels at stride 4 are 16 for each, not 4")
+def per_sample_squared(channels, levels):
+    "As in a picture: a square of samples."
+    return channels / 4**levels
+
+
+@told("letters: 64 channels at stride 4 are 16 for each, not 32")
+def per_sample_levels(channels, levels):
+    "The levels, not what they do."
+    return channels / levels
+
+
 @told("both sides halve at each level: 8x8 pixels share one")
 def holds_one_axis(channels, levels, dims):
     "Only one side is halved."
