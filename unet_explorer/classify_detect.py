@@ -7,8 +7,6 @@ __all__ = ['Classifier', 'crops_around', 'embeddings', 'linear_probe', 'centre_t
            'CentreNet', 'centre_loss', 'boxes_of_mask', 'box_precision']
 
 # %% ../nbs/43_classify_detect.ipynb #96c7b6b2
-#| code-fold: true
-#| code-summary: "What the module imports"
 from typing import Annotated
 
 import numpy as np
@@ -40,8 +38,6 @@ from .metrics import as_array
 from .scaling import DropRate
 
 # %% ../nbs/43_classify_detect.ipynb #b12142b8
-#| code-fold: true
-#| code-summary: "What is refused: another shape, counts, values outside [0, 1]"
 def _pictures(who, x, in_ch, like, in_range=False):
     """Pictures `(b in_ch h w)` in the precision of `like`; `InputError` for what are none, and, if
     `in_range`, for values outside [0, 1] (which a training does not look for at every step)."""
@@ -109,8 +105,6 @@ class Classifier(nn.Module):
         return self.net.classifier(self.net.dropout(self.embed(x)))
 
 # %% ../nbs/43_classify_detect.ipynb #7345c918
-#| code-fold: true
-#| code-summary: "Where a crop begins, so that the defect is near its middle and nothing sticks out"
 def _start(low, high, size, shift, side):
     "Where a stretch of `size` begins that has `low` to `high` in its middle, off by `shift`."
     return min(max(round((low + high - size) / 2 + shift), 0), side - size)
@@ -187,8 +181,6 @@ def embeddings(
     return torch.cat(out)
 
 # %% ../nbs/43_classify_detect.ipynb #5eacfca2
-#| code-fold: true
-#| code-summary: "What a table of features is"
 _Table = Annotated[
     torch.Tensor,
     Rule(
@@ -241,8 +233,6 @@ def linear_probe(
     return layer
 
 # %% ../nbs/43_classify_detect.ipynb #04266ddc
-#| code-fold: true
-#| code-summary: "What boxes are"
 _Boxes = Annotated[
     torch.Tensor,
     Rule(
@@ -353,8 +343,6 @@ class CentreHead(nn.Module):
         return self.out(self.mix(x))
 
 # %% ../nbs/43_classify_detect.ipynb #828f87a8
-#| code-fold: true
-#| code-summary: "The network: EffUNet up to stride 4, and the head"
 class CentreNet(nn.Module):
     """`EffUNet` up to stride 4 with a `CentreHead` on it: pictures `(b in_ch h w)` in [0, 1] to
     `(b n_classes+4 ceil(h/4) ceil(w/4))`. Raises `InputError` as these two do, and for pictures of
@@ -390,8 +378,6 @@ class CentreNet(nn.Module):
         return self.head(stage.tensor)[..., :h, :w]
 
 # %% ../nbs/43_classify_detect.ipynb #1ff7e4b3
-#| code-fold: true
-#| code-summary: "The loss: focal on the middles, absolute error on the boxes"
 @checked
 def centre_loss(
     out: Maps,  # `(b k+4 h w)`, from `CentreNet`
@@ -412,8 +398,6 @@ def centre_loss(
     return (off.sum() - hit - miss) / top.sum().clamp(min=1)
 
 # %% ../nbs/43_classify_detect.ipynb #6ce5a2c2
-#| code-fold: true
-#| code-summary: "The rival: pieces of a mask, gaps closed, and the box around each"
 @checked
 def boxes_of_mask(
     prob,  # `(h w)`, probability of each pixel, or a mask of 0 and 1
@@ -445,8 +429,6 @@ def boxes_of_mask(
     )
 
 # %% ../nbs/43_classify_detect.ipynb #a6c5a64f
-#| code-fold: true
-#| code-summary: "What was found, checked and handed to torchmetrics"
 def _finding(i, found):
     "What was found in picture `i`, for torchmetrics; `InputError` for what are no boxes."
     who, keys = f"box_precision: found[{i}]", ("boxes", "scores", "labels")
@@ -478,8 +460,6 @@ def _finding(i, found):
     )
 
 # %% ../nbs/43_classify_detect.ipynb #94f60bf6
-#| code-fold: true
-#| code-summary: "Average precision, counted by torchmetrics as COCO does"
 @checked
 def box_precision(
     found: list,  # for each picture what `boxes_from_heatmap` or `boxes_of_mask` returns

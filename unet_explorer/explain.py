@@ -8,8 +8,6 @@ __all__ = ['REPLACEMENTS', 'feature_maps', 'clearest', 'input_gradient', 'effect
            'calibration', 'ece']
 
 # %% ../nbs/28_explain.ipynb #ac9533c5
-#| code-fold: true
-#| code-summary: "What the module imports"
 from typing import NamedTuple
 
 import numpy as np
@@ -24,8 +22,6 @@ from .layers import stage_label
 from .metrics import as_array, confusion, dice, yes_or_no
 
 # %% ../nbs/28_explain.ipynb #3592fee9
-#| code-fold: true
-#| code-summary: "Two helpers: pictures that fit, and the stages of a model"
 def _fitting(model, x, axes="b c h w"):
     "`x`, if it is a float tensor with these axes and the model's channels."
     config = getattr(model, "config", None)
@@ -109,8 +105,6 @@ def input_gradient(
         return torch.autograd.grad(score, x)[0].cpu()
 
 # %% ../nbs/28_explain.ipynb #9c0072db
-#| code-fold: true
-#| code-summary: "The gradient of one output pixel, in absolute value, averaged over pictures"
 def _pixel(at, h, w):
     "Row and column; None = the middle."
     if at is None:
@@ -139,8 +133,6 @@ def effective_field(
     return input_gradient(model, images, where).abs().mean((0, 1))
 
 # %% ../nbs/28_explain.ipynb #bea632e4
-#| code-fold: true
-#| code-summary: "Influence in growing squares, and the side of the square that holds a share"
 def field_shares(
     field: torch.Tensor,  # `(h w)`, from `effective_field`
     at: tuple | None = None,  # row and column of the output pixel; None = the middle
@@ -256,8 +248,6 @@ def ablate(
     return out
 
 # %% ../nbs/28_explain.ipynb #ec9aeabd
-#| code-fold: true
-#| code-summary: "The function: the three steps above, at any stage"
 @checked
 def seg_cam(
     model: instance(nn.Module),  # an `EffUNet`, or any model with `stages(x)`
@@ -285,8 +275,6 @@ def seg_cam(
         return F.interpolate(cam, size=first.shape[-2:], mode="bilinear")[0, 0, :h, :w].cpu()
 
 # %% ../nbs/28_explain.ipynb #0f342db9
-#| code-fold: true
-#| code-summary: "The eight views, and the way back"
 def dihedral(
     x: torch.Tensor,  # `(... h w)`
 ) -> list[torch.Tensor]:  # eight, `(... h w)` or `(... w h)`: four turns, then the mirror image's
@@ -308,8 +296,6 @@ def undo_dihedral(
     return back[:4] + [v.flip(-1) for v in back[4:]]
 
 # %% ../nbs/28_explain.ipynb #e428008d
-#| code-fold: true
-#| code-summary: "Eight predictions, turned back and averaged"
 class Views(NamedTuple):
     "What eight views of one picture say."
 

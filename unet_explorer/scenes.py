@@ -6,8 +6,6 @@
 __all__ = ['STREET', 'CAMERA_M', 'FIELD', 'street_scene', 'field_scene', 'write_pairs', 'class_weights', 'touching']
 
 # %% ../nbs/44_scenes.ipynb #29150f6c
-#| code-fold: true
-#| code-summary: "What the module imports"
 import re
 from pathlib import Path
 from typing import Annotated
@@ -34,8 +32,6 @@ from .images import IGNORE, SUFFIXES, check_image, check_mask, save_image, save_
 from .metrics import as_mask
 
 # %% ../nbs/44_scenes.ipynb #4a46d333
-#| code-fold: true
-#| code-summary: "A canvas that remembers depth, and smooth noise"
 STREET = ("road", "pavement", "building", "vegetation", "sky", "car", "person")
 CAMERA_M = 1.5  # above the ground, in metres
 
@@ -66,8 +62,6 @@ def _grain(shape, px, rng):
     return (noise / max(noise.std(), 1e-6))[..., None]
 
 # %% ../nbs/44_scenes.ipynb #e6d2a277
-#| code-fold: true
-#| code-summary: "The ground, and two rows of houses, each pixel with its depth"
 def _ground(canvas, right, down, half, walk, grey, rng):
     "Road with dashes, pavement, grass."
     depth = np.where(down > 0, CAMERA_M / np.maximum(down, 1e-6), 1e5)
@@ -91,8 +85,6 @@ def _houses(canvas, right, down, side, wall, rng, n=14):
     canvas.paint(seen, np.where(window, 0.6, 1)[..., None] * paint[lot], 2, depth)
 
 # %% ../nbs/44_scenes.ipynb #5530a8d3
-#| code-fold: true
-#| code-summary: "Trees, cars and people, as shapes in metres"
 def _tree(a, b, rng):
     top, r = rng.uniform(4, 6.5), rng.uniform(1.2, 2.2)
     leaves = 1 + 0.25 * _grain(a.shape, 1.5, rng)[..., 0]
@@ -116,8 +108,6 @@ def _person(a, b, rng):
     yield (a / 0.12) ** 2 + ((b - 1.6) / 0.15) ** 2 < 1, [0.7, 0.52, 0.42]
 
 # %% ../nbs/44_scenes.ipynb #24dee764
-#| code-fold: true
-#| code-summary: "Where trees, cars and people stand"
 def _placed(half, walk, rng):
     "What stands on the street, its class, metres right of the middle, and away."
     for side in (-1, 1):
@@ -135,8 +125,6 @@ def _things(canvas, right, down, half, walk, rng):
             canvas.paint(where, colour, k, far - 0.01)
 
 # %% ../nbs/44_scenes.ipynb #ed7c4bfe
-#| code-fold: true
-#| code-summary: "Haze, uneven light, and the pair of picture and mask"
 def _hazed(canvas, sky, rng):
     haze = np.where(canvas.mask == 4, 0, 1 - np.exp(-canvas.depth / 150))[..., None]
     size = canvas.mask.shape
@@ -151,8 +139,6 @@ def _as_pair(rgb, mask, noise, rng):
     return image, torch.from_numpy(mask.astype(np.int64))
 
 # %% ../nbs/44_scenes.ipynb #e4c67d90
-#| code-fold: true
-#| code-summary: "The street, put together"
 @checked
 def street_scene(
     size: HeightWidth = (96, 160),  # height and width, in pixels
@@ -181,8 +167,6 @@ def street_scene(
     return _as_pair(gaussian_filter(rgb, (0.5, 0.5, 0)), canvas.mask, 0.02, rng)
 
 # %% ../nbs/44_scenes.ipynb #17c4a04c
-#| code-fold: true
-#| code-summary: "The classes of the land, and the crowns of a forest"
 FIELD = ("meadow", "building", "road", "water", "forest", "crops")
 
 
@@ -196,8 +180,6 @@ def _crowns(places, extent, rng):
     return leaf * rng.uniform(0.8, 1.2, len(middle))[tree]
 
 # %% ../nbs/44_scenes.ipynb #180775eb
-#| code-fold: true
-#| code-summary: "Parcels: cells of a Voronoi diagram, with rows and crowns"
 def _parcels(y, x, extent, rng):
     "Colours and classes of parcels about 45 m wide: meadow, forest or crops."
     from scipy.spatial import cKDTree
@@ -219,8 +201,6 @@ def _parcels(y, x, extent, rng):
     return np.select([use[..., None] == 4, use[..., None] == 5], [forest, crops], green), use
 
 # %% ../nbs/44_scenes.ipynb #8a42f5e5
-#| code-fold: true
-#| code-summary: "A river, roads, and houses with shadows"
 def _river(canvas, y, x, extent, rng):
     middle = rng.uniform(0.1, 0.9) * extent[1] + rng.uniform(-0.7, 0.7) * (y - extent[0] / 2)
     middle = middle + 0.08 * extent[1] * np.sin(y / rng.uniform(15, 40) + rng.uniform(0, 6.3))
@@ -245,8 +225,6 @@ def _road(canvas, y, x, extent, rng):
         canvas.paint((np.abs(u) < deep) & (np.abs(v) < wide), roof, 1)
 
 # %% ../nbs/44_scenes.ipynb #d350add0
-#| code-fold: true
-#| code-summary: "The land, put together at twice the resolution"
 @checked
 def field_scene(
     size: HeightWidth = (128, 128),  # height and width, in pixels
@@ -279,8 +257,6 @@ def field_scene(
     return _as_pair(rgb, canvas.mask[1::2, 1::2], 0.015, rng)
 
 # %% ../nbs/44_scenes.ipynb #11fbcfcf
-#| code-fold: true
-#| code-summary: "What is refused: no pairs, two sizes, four channels"
 def _are_parts(v):
     "Whether `v` is a dict of lists, and its names are fit for folders."
     return (
@@ -310,8 +286,6 @@ def _check_pair(name, pair):
         )
 
 # %% ../nbs/44_scenes.ipynb #5f0f0ad7
-#| code-fold: true
-#| code-summary: "The folder is made, checked and filled"
 def _new_folder(folder):
     "`folder`, made if need be, without pictures in it."
     try:
@@ -345,8 +319,6 @@ def write_pairs(
     return folder
 
 # %% ../nbs/44_scenes.ipynb #5cb981f1
-#| code-fold: true
-#| code-summary: "The function: count the pixels of each class, then (1 / share) ** power"
 _Power = number("a number from 0 to 4, such as 0.5", lambda v: 0 <= v <= 4)
 
 

@@ -7,8 +7,6 @@ __all__ = ['PICTURES', 'shrink', 'bicubic', 'luminance', 'paired_crops', 'best_l
            'line_edges', 'line_widths']
 
 # %% ../nbs/42_superres.ipynb #4facf473
-#| code-fold: true
-#| code-summary: "What the module imports"
 from typing import Annotated
 
 import numpy as np
@@ -83,8 +81,6 @@ def bicubic(
     return _resize(x, (scale * h, scale * w), False)
 
 # %% ../nbs/42_superres.ipynb #7b6d5eff
-#| code-fold: true
-#| code-summary: "The pictures by name, and their luminance"
 PICTURES = {
     "train": "astronaut rocket chelsea brick gravel moon immunohistochemistry page "
     "hubble_deep_field",
@@ -247,8 +243,6 @@ class SuperRes(nn.Module):
         return bicubic(x, self.scale) + self.up(self.body(x - 0.5))
 
 # %% ../nbs/42_superres.ipynb #5656b35a
-#| code-fold: true
-#| code-summary: "PSNR and SSIM, by scikit-image"
 @checked
 def psnr_ssim(
     pred: _Noisy,  # `(1 h w)`, clipped to [0, 1] first
@@ -278,8 +272,6 @@ def psnr_ssim(
         return float(peak_signal_noise_ratio(t, p, data_range=1)), float(ssim)
 
 # %% ../nbs/42_superres.ipynb #cb517633
-#| code-fold: true
-#| code-summary: "The two scans: a pixel collects over its square, and electrons are counted"
 def _is_metal(v):
     return isinstance(v, np.ndarray) and v.dtype == bool and v.ndim == 2 and v.size > 0
 

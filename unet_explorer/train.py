@@ -160,8 +160,6 @@ SEG_LOSSES = {  # names of losses, and the options of `SegLoss`
 LossName = Annotated[str, Rule(f"one of {', '.join(SEG_LOSSES)}", lambda v: v in SEG_LOSSES)]
 
 # %% ../nbs/26_train.ipynb #bf384867
-#| code-fold: true
-#| code-summary: "The score as a metric of fastai: one table of pixels, reset at each epoch"
 class MeanDice(Metric):
     """Mean Dice of the classes from 1 up, pooled over the pixels of an epoch; for a `Learner`.
     Raises `InputError` for a number of classes that cannot be."""
@@ -189,8 +187,6 @@ class MeanDice(Metric):
         return "dice"
 
 # %% ../nbs/26_train.ipynb #0dc394f5
-#| code-fold: true
-#| code-summary: "The question to the ledger, and its refusal in words"
 KEPT = 4  # at least so many times the bytes of all stages are in use while a model trains
 
 
@@ -322,8 +318,6 @@ class OnTime(Callback):
             raise CancelFitException()
 
 # %% ../nbs/26_train.ipynb #ba8e5e79
-#| code-fold: true
-#| code-summary: "The callback that looks at each loss, and what is left when it stops the training"
 CURE = "a lower lr, or data without nan and inf, cures it"
 
 
