@@ -163,6 +163,8 @@ def sound(
     return Sound(page, f"sound: {said}")
 
 # %% ../nbs/40_signals.ipynb #8b28e1b1
+#| code-fold: true
+#| code-summary: "A drum: a low tone that falls, and a burst of noise"
 @checked
 def drum(
     kind: str,  # "kick", "snare" or "hat"
@@ -183,6 +185,8 @@ def drum(
     return tone * skin + noise * burst * np.exp(-t / rng.uniform(0.015, 0.08))
 
 # %% ../nbs/40_signals.ipynb #1fcc5cbc
+#| code-fold: true
+#| code-summary: "A piece: chords or drums in an even beat"
 @checked
 def sequence(
     voice: str,  # "strings" or "drums"

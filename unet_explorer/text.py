@@ -81,6 +81,8 @@ def put_signs(
     return "".join(c + SIGNS[k] for c, k in zip(letters, found)).strip()
 
 # %% ../nbs/41_text.ipynb #227fac02
+#| code-fold: true
+#| code-summary: "What is prose, and what is code"
 _CODE = re.compile(r"::=|>>>|\*{4}|={4}|-{4}|\+--|[|<>]{2}|\s\|\s")
 _BULLET = re.compile(r"^(\*|\d+\.|\[\d+\]|-)\s+")
 _PLAIN = re.compile(r"[\"'(*“‘]*[A-Za-z]+(['’-][A-Za-z]+)*[\"')*,.;:!?”’]*")

@@ -1,3 +1,41 @@
+@told("the example has 2 / 5, not 0.67")
+def f1_of_missed(found, beats):
+    "False alarms are forgotten."
+    hits, false, missed = beat_counts(found, beats)
+    return 2 * hits / (2 * hits + missed)
+
+
+@told("the example has 2 / 5, not 0.50")
+def f1_of_false(found, beats):
+    "Missed beats are forgotten."
+    hits, false, missed = beat_counts(found, beats)
+    return 2 * hits / (2 * hits + false)
+
+
+@told("the example has 2 / 5, not 0.25")
+def f1_of_twice(found, beats):
+    "Each mistake counts twice, as hits do."
+    hits, false, missed = beat_counts(found, beats)
+    return hits / (hits + false + missed)
+
+
+@told("more than 0.7 is asked for")
+def train_marker_too_slow(net):
+    "A learning rate at which nothing moves."
+    cost = torch.nn.functional.binary_cross_entropy_with_logits
+    fit_batches(net, heart_batches(8), cost, steps=20, lr=1e-6)
+
+
+@told("no beat is marked")
+def train_marker_without_beats(net):
+    "Learns from empty masks."
+
+    def cost(out, mask):
+        return torch.nn.functional.binary_cross_entropy_with_logits(out, torch.zeros_like(mask))
+
+    fit_batches(net, heart_batches(8), cost, steps=20, lr=0.01)
+
+
 @told("late is positive: the estimate comes after the truth")
 def delay_of_early(estimate, truth, most=20):
     "Late is negative."

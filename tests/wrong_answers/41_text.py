@@ -1,3 +1,27 @@
+@told("the two lines have 2/3, not 1.000")
+def f1_of_sets_of_found(found, wanted):
+    "Divides by what was found, as the precision does."
+    return len(found & wanted) / len(found)
+
+
+@told("the two lines have 2/3, not 0.500")
+def f1_of_sets_recall(found, wanted):
+    "The recall alone."
+    return len(found & wanted) / len(wanted)
+
+
+@told("is asked for")
+def train_letters_too_slow(net):
+    "A learning rate at which nothing moves."
+    fit_batches(net, windows(row, signs), F.cross_entropy, steps=10, lr=1e-7)
+
+
+@told("not one break is right")
+def train_letters_without_signs(net):
+    "Learns that nothing stands behind a letter."
+    fit_batches(net, windows(row, 0 * signs), F.cross_entropy, steps=20, lr=0.01)
+
+
 @told("0.4 is the F1 of words; count the places of breaks")
 def break_f1_of_words(guess, truth):
     "Whole words are compared."
