@@ -278,7 +278,7 @@ def test_of_a_figure_only_the_code_is_folded(site):
         page = (site.out / site.outs[name]).read_text(encoding="utf-8")
         seen = re.sub(r"(?s)<details><summary>.*?</details>", "", page)
         for cell in json.loads((ROOT / "nbs" / name).read_text(encoding="utf-8"))["cells"]:
-            solution = cell["metadata"].get("jupyter", {}).get("source_hidden")
+            solution = 'code-summary: "Solution"' in "".join(cell["source"])
             drawn = any("image/png" in o.get("data", {}) for o in cell.get("outputs", ()))
             alt = re.search("(?m)^#[|] fig-alt: (.*)$", "".join(cell["source"]))
             if alt and drawn and not solution:

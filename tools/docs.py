@@ -125,8 +125,8 @@ class Site:
         if flags.get("code-fold") != "true" or not parts:
             return f'<div class="{kind}">{"".join(parts)}{output}</div>\n'
         summary = html.escape(flags.get("code-summary", "Code").strip("\"'"))
-        # A solution is folded whole. Of a figure only the code is, as Quarto does it.
-        solution = cell.metadata.get("jupyter", {}).get("source_hidden")
+        # A solution is folded whole. Of all else only the code is, as Quarto does it.
+        solution = flags.get("code-summary", "").strip("\"'").startswith("Solution")
         folded, seen = (parts + [output], "") if solution else (parts, output)
         inside = f'<div class="{kind}">{"".join(folded)}</div>\n'
         fold = f"<details><summary>{summary}</summary>{inside}</details>\n"
