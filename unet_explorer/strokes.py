@@ -4,15 +4,16 @@
 
 # %% auto #0
 __all__ = ['ENCODER', 'LOOKED_AT', 'PIXELS', 'UNITS', 'STEPS', 'RATES', 'DECAY', 'NEVER', 'FORMAT_OF_HEADS', 'KINDS', 'COLOURS',
-           'LARGEST_HEAD', 'LARGEST_PAINTED', 'frozen_encoder', 'picture_features', 'Head', 'fit_head', 'save_head',
-           'load_head', 'paint', 'draw_strokes']
+           'LARGEST_HEAD', 'LARGEST_PAINTED', 'frozen_encoder', 'picture_features', 'Head', 'Painted', 'painted_pixels',
+           'fit_head', 'save_head', 'load_head', 'paint', 'draw_strokes']
 
-# %% ../nbs/39_strokes.ipynb #5fb08ff2
+# %% ../nbs/39_strokes.ipynb #14ec713f
 import json
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
 from itertools import islice
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -227,7 +228,7 @@ def _check_features(features, weights=None):
     if any(f.shape[1] * s < h or f.shape[2] * s < w for s, f in features.items()):
         raise InputError("features: maps of another picture; give what picture_features returns")
 
-# %% ../nbs/39_strokes.ipynb #2b2b0b8a
+# %% ../nbs/39_strokes.ipynb #8ab862e7
 def _named(classes, least):
     "Class names as dicts of name and colour; None: numbered."
     if classes is None:
@@ -252,6 +253,43 @@ def _labels(labels, size):
     return labels.astype(np.int64)
 
 
+class Painted(NamedTuple):
+    "What a head learns from."
+
+    x: torch.Tensor  # float64 `(n c)`: all channels at the chosen pixels, standardised
+    y: torch.Tensor  # int64 `(n)`: the class, as a place in `classes`
+    weight: torch.Tensor  # float64 `(n)`: each class has the same sum, together 1
+    at: np.ndarray  # `(n)`: numbers of the pixels, row by row
+    classes: list  # those that are painted
+    spreads: dict  # stride -> what was taken from its channels, and what they were divided by
+
+
+@checked
+def painted_pixels(
+    features: dict,  # from `picture_features`
+    labels,  # int `(h w)`: class numbers where there is paint, elsewhere 255
+) -> Painted:  # at most 256 pixels of each class
+    """The features of the pixels that a head learns from. Raises `InputError` for fewer than two
+    painted classes, and labels that do not fit."""
+    _check_features(features)
+    labels = _labels(labels, features[1].shape[1:])
+    chosen = _chosen(labels)
+    if len(chosen) < 2 or min(chosen) < 0:
+        raise InputError(
+            f"labels hold the classes {list(chosen)}; paint at least two, with numbers from 0 up, "
+            f"and {IGNORE} where nothing is painted"
+        )
+    at, n = np.concatenate(list(chosen.values())), [len(v) for v in chosen.values()]
+    rows, cols = np.divmod(at, labels.shape[1])
+    spreads = {s: _spread(f) for s, f in features.items()}
+    x = [
+        (_at_pixels(f, s, rows, cols) - spreads[s][0]) / spreads[s][1] for s, f in features.items()
+    ]
+    y = torch.from_numpy(np.repeat(np.arange(len(n)), n))
+    weight = torch.from_numpy(np.repeat([1 / m / len(n) for m in n], n))
+    return Painted(torch.cat(x, 1), y, weight, at, list(chosen), spreads)
+
+# %% ../nbs/39_strokes.ipynb #8f7660ba
 @checked
 def fit_head(
     features: dict,  # from `picture_features`
@@ -265,27 +303,12 @@ def fit_head(
     """Train a head on painted pixels. Each class counts the same, however much of it is painted; a
     class without a stroke is never predicted.
     Raises `InputError` for fewer than two painted classes, and labels that do not fit."""
-    _check_features(features)
-    labels = _labels(labels, features[1].shape[1:])
-    chosen = _chosen(labels)
-    if len(chosen) < 2 or min(chosen) < 0:
-        raise InputError(
-            f"labels hold the classes {list(chosen)}; paint at least two, with numbers from 0 up, "
-            f"and {IGNORE} where nothing is painted"
-        )
-    classes = _named(classes, max(chosen) + 1)
-    rows, cols = np.divmod(np.concatenate(list(chosen.values())), labels.shape[1])
-    n, k = [len(at) for at in chosen.values()], len(chosen)
-    y = torch.from_numpy(np.repeat(np.arange(k), n))
-    weight = torch.from_numpy(np.repeat([1 / m / k for m in n], n))
-    spreads = {s: _spread(f) for s, f in features.items()}
-    x = [
-        (_at_pixels(f, s, rows, cols) - spreads[s][0]) / spreads[s][1] for s, f in features.items()
-    ]
-    x = torch.cat(x, 1)
-    p = _train(x, y, weight, _start(x.shape[1], k, hidden, seed), steps)
-    about = dict(seed=seed, steps=steps, pixels=len(y))
-    return _folded(p, spreads, classes, list(chosen), about)
+    painted = painted_pixels(features, labels)
+    classes, k = _named(classes, max(painted.classes) + 1), len(painted.classes)
+    start = _start(painted.x.shape[1], k, hidden, seed)
+    p = _train(painted.x, painted.y, painted.weight, start, steps)
+    about = dict(seed=seed, steps=steps, pixels=len(painted.y))
+    return _folded(p, painted.spreads, classes, painted.classes, about)
 
 
 def _folded(p, spreads, classes, present, about):
