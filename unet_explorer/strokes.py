@@ -7,7 +7,7 @@ __all__ = ['ENCODER', 'LOOKED_AT', 'PIXELS', 'UNITS', 'STEPS', 'RATES', 'DECAY',
            'LARGEST_HEAD', 'LARGEST_PAINTED', 'frozen_encoder', 'picture_features', 'Head', 'Painted', 'painted_pixels',
            'fit_head', 'save_head', 'load_head', 'paint', 'draw_strokes']
 
-# %% ../nbs/39_strokes.ipynb #14ec713f
+# %% ../nbs/39_strokes.ipynb #8b62a818
 import json
 from dataclasses import dataclass
 from functools import lru_cache
@@ -34,6 +34,7 @@ from unet_explorer.contracts import (
     need,
     rule_of,
     shown,
+    whole,
     write_atomic,
 )
 from .effunet import EffUNet
@@ -289,14 +290,14 @@ def painted_pixels(
     weight = torch.from_numpy(np.repeat([1 / m / len(n) for m in n], n))
     return Painted(torch.cat(x, 1), y, weight, at, list(chosen), spreads)
 
-# %% ../nbs/39_strokes.ipynb #8f7660ba
+# %% ../nbs/39_strokes.ipynb #3b1fbe96
 @checked
 def fit_head(
     features: dict,  # from `picture_features`
     labels,  # int `(h w)`: class numbers where there is paint, elsewhere 255
     classes=None,  # a name for each class; None: "class 0", "class 1", ...
     *,
-    hidden: Whole = 0,  # units of a hidden layer; 0: none
+    hidden: whole(0, 256) = 0,  # units of a hidden layer; 0: none
     seed: Seed = 0,  # for the start of a hidden layer
     steps: Count = STEPS,  # of Adam, each on all chosen pixels
 ) -> Head:  # a function of the labels alone: not of the order in which they were painted
@@ -330,7 +331,7 @@ def _folded(p, spreads, classes, present, about):
     weights = {s: all_classes(w, 0.0) for s, w in weights.items()}
     return Head("linear", ENCODER, classes, weights, all_classes(bias, NEVER), None, about)
 
-# %% ../nbs/39_strokes.ipynb #70cca563
+# %% ../nbs/39_strokes.ipynb #3382e4b7
 @checked
 def save_head(
     head: instance(Head),  # from `fit_head`, or of the widget
@@ -391,13 +392,15 @@ def load_head(
         if len(text) > LARGEST_HEAD:
             raise ValueError("too large")
         return _head_of(json.loads(text))
+    except InputError as e:
+        raise InputError(f"{path}: {e}") from None
     except OSError as e:
         raise InputError(f"{path}: cannot be read ({e.strerror}); check the spelling") from None
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError, OverflowError) as e:
         said = f"no {e}" if isinstance(e, KeyError) else first_line(e)
         raise InputError(f"{path}: no head, or damaged ({said}); export it again") from None
 
-# %% ../nbs/39_strokes.ipynb #0ee0bedf
+# %% ../nbs/39_strokes.ipynb #45735288
 LARGEST_PAINTED = 1536 * 1536  # pixels
 
 
@@ -447,7 +450,7 @@ def paint(
     classes=("background", "object"),  # their names; more can be added while painting
     labels=None,  # int `(h w)`, what is painted already, elsewhere 255; None: nothing
     *,
-    hidden: Whole = 0,  # units of a hidden layer at the start; 0: none
+    hidden: whole(0, 256) = 0,  # units of a hidden layer at the start; 0: none
     model: instance(EffUNet) | None = None,  # whose encoder looks; None: the frozen one
 ):  # a widget with `.labels` `(h w)` and `.head`, which follow the painting
     """Paint on a picture in JupyterLab; a head learns from every stroke.
