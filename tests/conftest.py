@@ -89,7 +89,7 @@ def group(nodeid):
     if file == "test_bad_input":
         return f"{file} {name.partition('.')[0]}"
     return (
-        "test_docs" if file in ("test_quarto", "test_recall", "test_concepts") else file
+        "test_docs" if file in ("test_quarto", "test_recall", "test_concepts", "test_run") else file
     )  # all look at `site`
 
 
