@@ -12,7 +12,7 @@
 
   // The worker ------------------------------------------------------------------------------------------------------
 
-  let worker, ready, gpu = false, heap = 0, number = 0;
+  let worker, ready, gpu = false, heap = 0, number = 0, life = 0;
   const waiting = new Map(), ready_decoders = new Set();
 
   const ask = (what, more = {}, give = []) => new Promise((good, bad) => {
@@ -22,6 +22,7 @@
   const forget = why => {
     worker?.terminate();
     worker = ready = null;
+    life++;
     ready_decoders.clear();
     for (const {bad} of waiting.values()) bad(why);
     waiting.clear();
@@ -33,24 +34,32 @@
     return Boolean(adapter && !(adapter.info?.isFallbackAdapter ?? adapter.isFallbackAdapter));
   };
   const begin = async () => {
+    const mine = life;
     if (location.protocol === "file:") {
       throw new Error("A browser loads no program from a file that was opened from a folder. Run `python -m http.server` in the folder of the book, and open http://localhost:8000/try.html.");
     }
     const about = await models();
     if (about.missing) throw new Error(`This build of the book has no program to run a model: ${about.missing}.`);
+    gpu = box.dataset.device !== "wasm" && await usable();
+    if (mine !== life) throw stopped();
     worker = new Worker(new URL("run-worker.js", theme), {type: "module"});
     worker.onmessage = ({data: {id, error, ...answer}}) => {
-      const {good, bad} = waiting.get(id);
+      const asked = waiting.get(id);
       waiting.delete(id);
       heap = Math.max(heap, answer.heap || 0);
-      if (error) bad(new Error(error)); else good(answer);
+      if (error) asked?.bad(new Error(error)); else asked?.good(answer);
     };
     worker.onerror = e => forget(new Error(`the program could not be started (${e.message || "blocked by the browser"})`));
-    gpu = box.dataset.device !== "wasm" && await usable();
     await ask("start", {base, gpu});
     keepForOffline();
   };
-  const start = () => ready ||= begin().catch(e => { forget(e); throw e; });
+  const start = () => {
+    if (!ready) {
+      const mine = ready = begin();
+      mine.catch(e => { if (ready === mine) forget(e); });
+    }
+    return ready;
+  };
 
   let about;
   const models = () => about ||= fetch(`${base}models/models.json`).then(r => r.json()).catch(() => {
@@ -222,20 +231,20 @@
     for (const name of ["stop", "progress"]) $(name).hidden = !on;
     if (on) $("progress").removeAttribute("value");
   };
-  const tell = (done, all) => {
+  const tell = mine => (done, all) => {
+    if (mine !== busy) throw stopped();
     if (all > 1) Object.assign($("progress"), {max: all, value: done});
     say(all > 1 ? `Tile ${done + 1} of ${all} ...` : "The network looks at the picture ...");
   };
   const segmentCurrent = async () => {
     const {picture, name} = run.current, mine = ++busy, model = $("model").value;
     if (!picture) return;
-    if (box.dataset.busy === "yes") forget(stopped());
     working(true);
     say(`The model is loaded (${$("model").selectedOptions[0].dataset.load}, once) ...`);
     try {
       await start();
       if (mine !== busy) return;
-      const begun = performance.now(), mask = await segment(picture, model, tell);
+      const begun = performance.now(), mask = await segment(picture, model, tell(mine));
       if (mine !== busy) return;
       run.current.mask = mask;
       showMask(mask, performance.now() - begun);
