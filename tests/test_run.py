@@ -89,11 +89,6 @@ def test_sizes():
         assert set(m["scores"]) == {"frozen", "encoder in 8 bits", "rounded", "full"}
 
 
-def test_no_registry_is_named():
-    for name in ("tools/docs_models.py", "tools/docs_theme/run.js", "nbs/try.qmd"):
-        assert "registry" not in (ROOT / name).read_text(encoding="utf-8")
-
-
 def test_onnx_is_the_model(site, python_model):
     "The two graphs together give the logits of torch, for odd sizes, too."
     ort = pytest.importorskip("onnxruntime")
