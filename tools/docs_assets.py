@@ -55,4 +55,6 @@ def ship(book, target):
     asked = recall.anki({p.title: p.cards for p in book.lessons})
     (target / "anki.txt").write_text(asked, encoding="utf-8")
     shutil.copyfile(THEME / "sw.js", target / "sw.js")  # it works on the folder that it lies in
+    for file in (book.nbs.parent / book.lib).glob("paint.*s*"):  # .js and .css: also JupyterLab's
+        shutil.copyfile(file, target / "theme" / file.name)
     docs_models.ship(book.nbs, target)

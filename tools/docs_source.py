@@ -302,6 +302,8 @@ class Book:
         models, samples = docs_models.listed(self.nbs)
         made["run"] = render("run.html", models=models, samples=samples)
         made["models"] = render("models.md", models=models)
+        painting = (self.nbs.parent / self.lib / "paint.js").is_file()
+        made["teach"] = render("teach.html") if painting else ""
         ways, first_use = made["ways_in"] + "\n## ", {}
         for p in [q for s in self.book for q in s["pages"] if q.kind in ("home", "lesson")]:
             seen, left = set(), 1
@@ -325,7 +327,7 @@ class Book:
                 text = text.replace("<!-- references -->", references(self.lessons))
                 text = self.gallery.fill(text)
                 p.body = self.outward(words.linked(text, set(), own=p.src) if links else text)
-                for name in ("run", "models"):
+                for name in ("run", "models", "teach"):
                     p.body = p.body.replace(f"<!-- {name} -->", made[name])
             elif p.module and p.kind == "api":
                 p.body = words.linked(p.body, {p.src}, up="../", own=p.src)
