@@ -62,7 +62,7 @@ def site(tmp_path_factory):
 
 # What takes longest starts first, so that no worker is left alone with it at the end. Seconds on
 # one core, estimated; what is not named is short. A group goes to one worker as a whole.
-SECONDS = dict(test_docs=320, test_browser=100, test_cli=100, test_resume=80, test_lab=70)
+SECONDS = dict(test_docs=420, test_browser=100, test_cli=100, test_resume=80, test_lab=70)
 SECONDS |= dict(test_going_on=60, test_guard=45, test_lines=35, test_widgets=30, test_scaling=30)
 SECONDS |= dict(test_inspection=90, test_efficientnet=40, test_train=40, test_simulate=25)
 SECONDS |= dict(test_headers=25, test_files=25, test_labels=25, test_folders=20, test_wheel=25)
@@ -90,7 +90,7 @@ def group(nodeid):
     if file == "test_bad_input":
         return f"{file} {name.partition('.')[0]}"
     return (
-        "test_docs" if file in ("test_quarto", "test_recall", "test_concepts") else file
+        "test_docs" if file in ("test_quarto", "test_recall", "test_concepts", "test_run") else file
     )  # all look at `site`
 
 

@@ -7,7 +7,7 @@ __all__ = ['ENCODER', 'LOOKED_AT', 'PIXELS', 'UNITS', 'STEPS', 'RATES', 'DECAY',
            'LARGEST_HEAD', 'LARGEST_PAINTED', 'frozen_encoder', 'picture_features', 'Head', 'Painted', 'painted_pixels',
            'fit_head', 'save_head', 'load_head', 'paint', 'draw_strokes']
 
-# %% ../nbs/39_strokes.ipynb #8b62a818
+# %% ../nbs/39_strokes.ipynb #f1d9d176
 import json
 from dataclasses import dataclass
 from functools import lru_cache
@@ -40,23 +40,20 @@ from unet_explorer.contracts import (
 from .effunet import EffUNet
 from .explain import encode
 from .images import IGNORE, to_image
-from .layers import evaluating
+from .layers import evaluating, rounded
 from .metrics import as_mask
 
-# %% ../nbs/39_strokes.ipynb #a1514c20
+# %% ../nbs/39_strokes.ipynb #abb71226
 ENCODER = "lite0"
 LOOKED_AT = (1, 2, 4, 8, 16)  # strides of the maps that a head looks at; 1 is the picture itself
 
 
 @lru_cache(maxsize=1)
 def frozen_encoder() -> EffUNet:  # for grey pictures, on the CPU; its decoder is not used
-    "The encoder as it was trained on ImageNet, rounded to half precision as web pages load it."
-    model = EffUNet(ENCODER, in_ch=1).eval()
-    with torch.no_grad():
-        for v in model.encoder.state_dict().values():
-            if v.is_floating_point():
-                v.copy_(v.half().float())
-    return model.requires_grad_(False)
+    "The encoder as it was trained on ImageNet, rounded to 8 bits as web pages load it."
+    model = EffUNet(ENCODER, in_ch=1)
+    model.encoder = rounded(model.encoder)
+    return model.eval().requires_grad_(False)
 
 
 @checked
