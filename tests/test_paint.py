@@ -1,13 +1,11 @@
-"""Painting in a real browser: the head is the one that Python trains, everything goes by keyboard, the
-work is kept and exported, and nothing is asked of another host. And the same widget in Python."""
+"""Painting in a real browser: the head is the one that Python trains, everything goes by keyboard,
+the work is kept and exported, and nothing is asked of another host. And the same in JupyterLab."""
 
 import base64
 import functools
 import http.server
 import json
 import shutil
-import subprocess
-import sys
 import threading
 
 import numpy as np
@@ -15,13 +13,13 @@ import pytest
 import torch
 from axe_playwright_python.sync_playwright import Axe
 from conftest import ROOT, required
-from test_lab import CHROMIUM, FLAGS
+from test_browser import KERNEL_READY, code_cell
+from test_lab import CHROMIUM, FLAGS, lab  # noqa: F401  (a fixture)
 
 import unet_explorer as ux
-from unet_explorer.contracts import InputError
 from unet_explorer.files import load_mask, load_stored
 from unet_explorer.images import IGNORE, save_image
-from unet_explorer.strokes import Head, draw_strokes, fit_head, picture_features, save_head
+from unet_explorer.strokes import draw_strokes, fit_head, picture_features, save_head
 
 PAGE = """<!doctype html><html lang="en"><meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1"><title>paint</title>
@@ -37,7 +35,8 @@ const spec = await (await fetch("NAME.json")).json();
 const picture = { ...spec.picture, data: floats(spec.picture.data) };
 const features = async () => spec.maps.map(m => ({ ...m, data: floats(m.data) }));
 window.paint = paint;
-window.it = paint.mount(document.getElementById("root"), { picture, features, classes: ["gap", "metal"], name: "chip" });
+const root = document.getElementById("root"), classes = ["gap", "metal"];
+window.it = paint.mount(root, { picture, features, classes, name: "chip" });
 window.prepared = paint.prepare(picture, await features());
 </script></html>
 """
@@ -146,7 +145,7 @@ def updates(page):
 
 
 def stroke(page, class_key, start, end):
-    "Paint a line with the mouse, from one (row, column) of the picture to another; wait for the head."
+    "Paint a line with the mouse, from one (row, column) to another; wait for the head."
     n = updates(page)
     page.keyboard.press(class_key)
     box = page.locator("canvas").bounding_box()
@@ -167,8 +166,10 @@ def stroke(page, class_key, start, end):
 def state(page):
     "Labels, head and mask as they are on the page."
     labels, head, mask, size = page.evaluate(
-        """() => [Array.from(it.state.labels), it.state.head, it.state.mask && Array.from(it.state.mask),
-                  [document.querySelector('canvas').height, document.querySelector('canvas').width]]"""
+        """() => {
+            const { labels, head, mask } = it.state, c = document.querySelector('canvas');
+            return [Array.from(labels), head, mask && Array.from(mask), [c.height, c.width]];
+        }"""
     )
     as_array = [None if v is None else np.array(v).reshape(size) for v in (labels, mask)]
     return as_array[0], head, as_array[1]
@@ -366,3 +367,93 @@ def test_the_clock(visit, capsys):
             ms = ", ".join(f"{t:.0f}" for t in times[kind])
             print(f"\na stroke's update at 512x512 in headless chromium, {name}: {ms} ms")
     assert min(times["0"]) > 0
+
+
+def test_the_widget_knows_what_was_painted(chip, tmp_path):
+    "What the page sends to the kernel: labels and head."
+    image, features, truth = chip
+    labels = draw_strokes(truth, 6, seed=1)
+    head = fit_head(features, labels, ["gap", "metal"])
+    save_head(head, tmp_path / "head.json")
+    work = ux.paint(image, ["gap", "metal"])
+    assert work.head is None and (work.labels == IGNORE).all()
+    work.labels_, work.head_ = (
+        labels.astype(np.uint8).tobytes(),
+        (tmp_path / "head.json").read_text(),
+    )
+    assert (work.labels == labels).all()
+    assert (work.head.predict(image) == head.predict(features)).all()
+    again = ux.paint(image, ["gap", "metal"], labels)
+    assert (again.labels == labels).all()
+    for bad, words in (((["one"],), "1 classes"), ((["a", "b"], labels[:5]), "both must agree")):
+        with pytest.raises(ux.InputError, match=words):
+            ux.paint(image, *bad)
+
+
+def test_a_head_that_is_none_is_refused(chip, tmp_path):
+    _, features, truth = chip
+    path = tmp_path / "head.json"
+    save_head(fit_head(features, draw_strokes(truth, 4), ["gap", "metal"]), path)
+    good = path.read_text()
+    damaged = ["", "[]", "{}", good[:-9], good.replace('"linear"', '"deep"')]
+    damaged += [
+        good.replace('"bias": [', '"bias": [1, '),
+        good.replace('"format": 1', '"format": 2'),
+    ]
+    damaged += [good.replace('"lite0"', '"b7"'), good.replace('"gap"', '"metal"')]
+    for text in damaged:
+        path.write_text(text)
+        with pytest.raises(ux.InputError) as said:
+            ux.load_head(path)
+        assert str(path) in str(said.value) and "\n" not in str(said.value)
+
+
+LAB = """
+import torch, unet_explorer as ux
+g = torch.Generator().manual_seed(0)
+work = ux.paint(torch.rand(1, 64, 96, generator=g), ["gap", "metal"])
+work
+"""
+KERNEL_SAYS = (
+    "print('kernel has', (work.labels == 0).sum(), (work.labels == 1).sum(), work.head.kind)"
+)
+
+
+def test_the_same_in_jupyterlab(lab, chromium, tmp_path):
+    "Painted in JupyterLab, the kernel has labels and head; arrow keys do not move the cells."
+    url, token = lab
+    cells = [code_cell(f"c{i}", source) for i, source in enumerate((LAB, KERNEL_SAYS))]
+    kernel = {"display_name": "python3", "language": "python", "name": "python3"}
+    nb = dict(cells=cells, metadata={"kernelspec": kernel}, nbformat=4, nbformat_minor=5)
+    (tmp_path / "nbs/tiny.ipynb").write_text(json.dumps(nb))
+    page, problems = chromium.new_page(viewport={"width": 1400, "height": 1000}), []
+    page.on("pageerror", lambda e: problems.append(str(e)))
+    page.set_default_timeout(120_000)
+    page.goto(f"{url}/lab/tree/nbs/tiny.ipynb?token={token}")
+    page.wait_for_function(KERNEL_READY)
+    run = "() => window.jupyterapp.commands.execute('notebook:run-cell')"
+    page.evaluate(run)
+    page.wait_for_selector(".jp-OutputArea-output .uxpaint-canvas")
+    canvas = page.locator(".uxpaint-canvas")
+    canvas.focus()
+    for key, row in (("1", "ArrowUp"), ("2", "ArrowDown")):
+        page.keyboard.press(key)
+        page.keyboard.press(f"Shift+{row}")
+        page.keyboard.press("Enter")
+        page.keyboard.press("Shift+ArrowRight")
+        page.keyboard.press("Enter")
+    page.wait_for_function("document.querySelector('.uxpaint-status').innerText.includes('Unsure')")
+    page.screenshot(path=tmp_path / "lab.png")
+    page.evaluate("""() => {
+        const notebook = window.jupyterapp.shell.currentWidget.content;
+        notebook.activeCellIndex = 1;
+    }""")
+    page.evaluate(run)
+    page.wait_for_function(
+        "[...document.querySelectorAll('.jp-OutputArea-output pre')]"
+        ".some(e => /kernel has.*linear/.test(e.textContent))"
+    )
+    said = page.locator(".jp-OutputArea-output pre").last.inner_text().split()
+    assert int(said[2]) > 50 and int(said[3]) > 50 and said[4] == "linear"
+    page.close()
+    assert not problems, problems

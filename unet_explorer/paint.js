@@ -691,7 +691,7 @@ export function mount(root, { picture, features, classes, labels, hidden = 0, en
   const side = el("div", { class: "uxpaint-side" }, list, addButton, sizeLabel, overLabel,
     tick("Show where it is unsure", state.unsure, v => { state.unsure = v; }), el("label", {}, el("span", {}, "Head"), kinds),
     el("div", { class: "uxpaint-row" }, undoButton, redoButton, forgetButton), nextButton, files, keys);
-  const all = el("div", { class: "uxpaint" }, el("div", { class: "uxpaint-body" }, el("div", { class: "uxpaint-picture" }, canvas, status, storage), side));
+  const all = el("div", { class: "uxpaint", style: `--aspect: ${width / height}` }, el("div", { class: "uxpaint-body" }, el("div", { class: "uxpaint-picture" }, canvas, status, storage), side));
   all.addEventListener("keydown", event => event.stopPropagation());      // or JupyterLab takes keys for its own
 
   // -- begin
