@@ -62,7 +62,7 @@ def site(tmp_path_factory):
 
 # What takes longest starts first, so that no worker is left alone with it at the end. Seconds on
 # one core, estimated; what is not named is short. A group goes to one worker as a whole.
-SECONDS = dict(test_docs=320, test_browser=100, test_cli=100, test_resume=80, test_lab=70)
+SECONDS = dict(test_docs=420, test_browser=100, test_cli=100, test_resume=80, test_lab=70)
 SECONDS |= dict(test_going_on=60, test_guard=45, test_lines=35, test_widgets=30, test_scaling=30)
 SECONDS |= dict(test_inspection=90, test_efficientnet=40, test_train=40, test_simulate=25)
 SECONDS |= dict(test_headers=25, test_files=25, test_labels=25, test_folders=20, test_wheel=25)
@@ -72,6 +72,7 @@ SECONDS |= dict(signals=110, scenes=105, explain=100, anomaly=98, upsample=96, i
 SECONDS |= dict(classify_detect=85, text=72, mosaics=60, superres=50, deploy=40, train=65)
 SECONDS |= dict(segmentation=38, efficientnet=35, inspection=30, checkpoints=30, circuits=30)
 SECONDS |= dict(comparator=45, test_comparator=40, promise=30, lots=25, test_lots=15)
+SECONDS |= dict(test_paint=60, strokes=40)
 SECONDS |= dict(baselines=25, runs=25, unet=20, effunet=20, index=15, scaling=12, sliders=11)
 SECONDS |= dict(files=10, headers=10, labels=10, cli=11, metrics=10, simulate=9)
 
@@ -89,7 +90,7 @@ def group(nodeid):
     if file == "test_bad_input":
         return f"{file} {name.partition('.')[0]}"
     return (
-        "test_docs" if file in ("test_quarto", "test_recall", "test_concepts") else file
+        "test_docs" if file in ("test_quarto", "test_recall", "test_concepts", "test_run") else file
     )  # all look at `site`
 
 

@@ -428,6 +428,25 @@ def features():
     return encode(model(), torch.rand(1, 1, 32, 32))
 
 
+def looked_at():
+    from unet_explorer.strokes import picture_features
+
+    return picture_features(picture(side=32), model())
+
+
+def a_head():
+    from unet_explorer.strokes import fit_head
+
+    return fit_head(looked_at(), mask(32))
+
+
+def a_head_file(name="head.json"):
+    from unet_explorer.strokes import save_head
+
+    save_head(a_head(), name)
+    return name
+
+
 def pairs():
     return a_folder("set/images"), a_folder("set/masks", save=a_mask)
 
@@ -787,6 +806,11 @@ BY_CALL = {  # what one function needs besides
     "percentiles": dict(a=lambda: maps()[0], shares=same((1, 99))),
     "Picture": dict(pixels=lambda: np.ones((8, 8), np.uint8)),
     "Picture.with_channels": dict(channels=same(1)),
+    "painted_pixels": dict(features=looked_at, labels=lambda: mask(32)),
+    "fit_head": dict(features=looked_at, labels=lambda: mask(32)),
+    "save_head": dict(head=a_head, path=same("head.json")),
+    "load_head": dict(path=a_head_file),
+    "paint": dict(model=model),
     "Picture.rows": dict(rows=same(slice(0, 4))),
     "Bars": dict(found=list),
     "Bars.of": dict(path=a_file, picture=a_stored_picture),

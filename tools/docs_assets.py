@@ -1,9 +1,10 @@
 """What pages need beside their text, for both builders: the theme, its colours, the card, the
-gallery's pictures, the questions for Anki."""
+gallery's pictures, the questions for Anki, the models that run in a page."""
 
 import re
 import shutil
 
+import docs_models
 import recall
 from docs_source import THEME
 
@@ -45,7 +46,7 @@ def card(book, target):
 
 
 def ship(book, target):
-    "The theme, the card, the pictures of the gallery and the questions for Anki into `target`."
+    "All of these into `target`."
     shutil.copytree(
         THEME, target / "theme", ignore=shutil.ignore_patterns("*.j2"), dirs_exist_ok=True
     )
@@ -53,3 +54,7 @@ def ship(book, target):
     book.gallery.write(target)
     asked = recall.anki({p.title: p.cards for p in book.lessons})
     (target / "anki.txt").write_text(asked, encoding="utf-8")
+    shutil.copyfile(THEME / "sw.js", target / "sw.js")  # it works on the folder that it lies in
+    for file in (book.nbs.parent / book.lib).glob("paint.*s*"):  # .js and .css: also JupyterLab's
+        shutil.copyfile(file, target / "theme" / file.name)
+    docs_models.ship(book.nbs, target)

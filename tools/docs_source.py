@@ -18,6 +18,7 @@ from pathlib import Path
 
 import docs_api
 import docs_concepts
+import docs_models
 import jinja2
 import recall
 import yaml
@@ -306,6 +307,11 @@ class Book:
         hours = math.ceil(sum(p.in_all for p in self.lessons) / 60)
         names = ("path", "ways_in", "recall")
         made = {n: render(f"{n}.html", book=self, hours=hours) for n in names}
+        models, samples = docs_models.listed(self.nbs)
+        made["run"] = render("run.html", models=models, samples=samples)
+        made["models"] = render("models.md", models=models)
+        painting = (self.nbs.parent / self.lib / "paint.js").is_file()
+        made["teach"] = render("teach.html") if painting else ""
         ways, first_use = made["ways_in"] + "\n## ", {}
         for p in [q for s in self.book for q in s["pages"] if q.kind in ("home", "lesson")]:
             seen, left = set(), 1
@@ -329,6 +335,8 @@ class Book:
                 text = text.replace("<!-- references -->", references(self.lessons))
                 text = self.gallery.fill(text)
                 p.body = self.outward(words.linked(text, set(), own=p.src) if links else text)
+                for name in ("run", "models", "teach"):
+                    p.body = p.body.replace(f"<!-- {name} -->", made[name])
             elif p.module and p.kind == "api":
                 p.body = words.linked(p.body, {p.src}, up="../", own=p.src)
             fields = {"title": p.title, "description": p.description, "output-file": p.out}

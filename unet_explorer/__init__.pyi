@@ -31,6 +31,8 @@ from .metrics import evaluate as evaluate
 from .segmentation import segment_folder as segment_folder
 from .segmentation import train_and_report as train_and_report
 from .sliders import explore as explore
+from .strokes import load_head as load_head
+from .strokes import paint as paint
 from .train import Training as Training
 from .train import fit as fit
 from .train import learner as learner
