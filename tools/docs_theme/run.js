@@ -36,7 +36,7 @@
   const begin = async () => {
     const mine = life;
     if (location.protocol === "file:") {
-      throw new Error("A browser loads no program from a file that was opened from a folder. Run `python -m http.server` in the folder of the book, and open http://localhost:8000/try.html.");
+      throw new Error("A browser loads no program from a file that was opened from a folder. Run `python -m http.server` in the folder of the book, and open localhost:8000/try.html.");
     }
     const about = await models();
     if (about.missing) throw new Error(`This build of the book has no program to run a model: ${about.missing}.`);
