@@ -304,15 +304,8 @@ def test_offline_and_for_everybody(web, ready):
     ready.focus("[data-run=slider]")
     ready.keyboard.press("End")
     assert ready.evaluate("document.querySelector('[data-run=mask]').style.opacity") == "1"
-    kept = """async () => {
-        for (let i = 0; i < 200; i++) {
-            const cache = await caches.open("unet-explorer");
-            if ((await cache.keys()).some(r => r.url.endsWith(".wasm"))) return true;
-            await new Promise(done => setTimeout(done, 100));
-        }
-        return false;
-    }"""
-    assert ready.evaluate(kept)
+    kept = "(document.getElementById('ui-run').dataset.kept || '').endsWith('.onnx')"
+    ready.wait_for_function(kept, timeout=MINUTES)
     ready.context.set_offline(True)
     ready.reload()
     ready.click(f"[data-sample='{SAMPLES[0]['file']}']")

@@ -36,7 +36,7 @@
   const begin = async () => {
     const mine = life;
     if (location.protocol === "file:") {
-      throw new Error("A browser loads no program from a file that was opened from a folder. Run `python -m http.server` in the folder of the book, and open http://localhost:8000/try.html.");
+      throw new Error("A browser loads no program from a file that was opened from a folder. Run `python -m http.server` in the folder of the book, and open localhost:8000/try.html.");
     }
     const about = await models();
     if (about.missing) throw new Error(`This build of the book has no program to run a model: ${about.missing}.`);
@@ -68,13 +68,14 @@
   });
 
   // What was loaded once is there without a network: sw.js keeps it, asked for only after the first run.
-  const keepForOffline = () => {
+  const keepForOffline = (...more) => {
     const files = [location.href.split("#")[0], ...performance.getEntriesByType("resource").map(e => e.name)];
     const program = gpu ? ["ort.webgpu.mjs", "ort-wasm-simd-threaded.asyncify.wasm"] : ["ort.wasm.mjs", "ort-wasm-simd-threaded.wasm"];
-    files.push(...program.map(f => `${base}vendor/${f}`), `${base}models/encoder.onnx`, `${theme}run-worker.js`);
+    files.push(...program.map(f => `${base}vendor/${f}`), `${base}models/encoder.onnx`, `${theme}run-worker.js`, ...more);
     navigator.serviceWorker?.register(`${base}sw.js`).then(() => navigator.serviceWorker.ready)
-      .then(r => { r.active.postMessage({keep: [...new Set(files)]}); box.dataset.offline = "yes"; }).catch(() => {});
+      .then(r => { r.active.postMessage({keep: [...new Set(files)]}); }).catch(() => {});
   };
+  navigator.serviceWorker?.addEventListener("message", e => { if (e.data.kept) box.dataset.kept = e.data.kept; });
 
   // Tiles: the numbers of nbs/21_tiles.ipynb ------------------------------------------------------------------------
 
@@ -142,7 +143,11 @@
   // In memory: the picture, the mask, and one band of logits; as `tiles.segment_tiled(model, image, most=2**20)`.
   const segment = async (picture, model, tell = () => {}) => {
     await start();
-    if (!ready_decoders.has(model)) { await ask("decoder", {model}); ready_decoders.add(model); }
+    if (!ready_decoders.has(model)) {
+      await ask("decoder", {model});
+      ready_decoders.add(model);
+      keepForOffline(`${base}models/${model}.onnx`);
+    }
     const {height: h, width: w} = picture, mask = new Uint8Array(h * w), ms = {encoder: 0, decoder: 0};
     const {classes} = (await models()).models.find(m => m.name === model);
     if (h * w <= WHOLE) {

@@ -7,7 +7,8 @@ addEventListener("message", e => {
   if (!e.data?.keep) return;
   e.waitUntil(caches.open(KEPT).then(cache => Promise.allSettled(e.data.keep
     .filter(url => url.startsWith(registration.scope))
-    .map(async url => (await cache.match(url)) || cache.add(url)))));
+    .map(async url => (await cache.match(url)) || cache.add(url))))
+    .then(() => e.source?.postMessage({kept: e.data.keep.at(-1)})));
 });
 addEventListener("fetch", e => {
   if (e.request.method !== "GET" || !e.request.url.startsWith(registration.scope)) return;

@@ -14,8 +14,10 @@
     say(`${detail.name} is ready to be painted on.`);
   });
 
+  let dressed = false;
   const style = href => {
-    if (!document.querySelector(`link[href="${href}"]`)) document.head.append(Object.assign(document.createElement("link"), {rel: "stylesheet", href}));
+    if (!dressed) document.head.append(Object.assign(document.createElement("link"), {rel: "stylesheet", href}));
+    dressed = true;
   };
   $("begin").addEventListener("click", async () => {
     const {picture, name} = window.uxRun.current, mine = ++turn;
