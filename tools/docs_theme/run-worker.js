@@ -16,7 +16,8 @@ const decoders = new Map();
 const session = async url => {
   const answer = await fetch(url);
   if (!answer.ok) throw new Error(`${url.split("/").pop()} could not be loaded (${answer.status})`);
-  return ort.InferenceSession.create(new Uint8Array(await answer.arrayBuffer()), {executionProviders: providers});
+  const options = {executionProviders: providers, logSeverityLevel: 3};  // errors, no advice
+  return ort.InferenceSession.create(new Uint8Array(await answer.arrayBuffer()), options);
 };
 
 const encoded = async ({height, width, data}) => {

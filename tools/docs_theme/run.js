@@ -31,7 +31,8 @@
 
   const usable = async () => {
     const adapter = await navigator.gpu?.requestAdapter().catch(() => null);
-    return Boolean(adapter && !(adapter.info?.isFallbackAdapter ?? adapter.isFallbackAdapter));
+    const slow = adapter?.info?.isFallbackAdapter ?? adapter?.isFallbackAdapter;  // computed by the processor
+    return Boolean(adapter && (!slow || box.dataset.device === "webgpu"));
   };
   const begin = async () => {
     const mine = life;
