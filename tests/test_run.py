@@ -394,7 +394,7 @@ def test_firefox(site, python_model, tmp_path):
         firefox.wait(30)
         server.shutdown()
     assert "error" not in heard, heard["error"]
-    image = load_image(FOLDER / "samples" / SAMPLES[0]["file"], channels=1)
+    image = load_image(site.out / "models" / SAMPLES[0]["file"], channels=1)
     wanted = segment_tiled(python_model(SAMPLES[0]["model"]), image, most=2**20).numpy()
     got = np.reshape(heard["mask"], (heard["height"], heard["width"]))
     print(f"Firefox: {(got == wanted).mean():.4%} equal, encoder {heard['ms']['encoder']:.0f} ms")

