@@ -2,8 +2,8 @@
 
 On every test picture 5, 10 and 20 strokes are drawn from the truth (straight, 60 px long at most,
 5 px wide, of the classes in turn), three seeds. From them learn: a linear head and one with a
-hidden layer on the frozen encoder, and a random forest on classical filters, as ilastik does it. Each
-judges the picture that was painted on; Dice is pooled over the test pictures. The head of the
+hidden layer on the frozen encoder, and a random forest on classical filters, as ilastik does it.
+Each judges the picture that was painted on; Dice is pooled over the test pictures. The head of the
 first test picture also judges the others, on which nothing is painted. Beside it stands the full
 training of bench/quality.py, which saw many labelled pictures and none of these."""
 

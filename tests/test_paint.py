@@ -443,6 +443,7 @@ def test_the_same_in_jupyterlab(lab, chromium, tmp_path):
         page.keyboard.press("Shift+ArrowRight")
         page.keyboard.press("Enter")
     page.wait_for_function("document.querySelector('.uxpaint-status').innerText.includes('Unsure')")
+    page.wait_for_timeout(2000)  # what is painted is on its way to the kernel
     page.screenshot(path=tmp_path / "lab.png")
     page.evaluate("""() => {
         const notebook = window.jupyterapp.shell.currentWidget.content;

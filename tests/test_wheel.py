@@ -174,7 +174,15 @@ def test_every_file_of_the_package_is_in_the_wheel(wheel):
     assert lessons == {p.as_posix() for p in book if ".ipynb_checkpoints" not in p.parts}
     files = [p for p in (ROOT / "unet_explorer").rglob("*") if "__pycache__" not in p.parts]
     assert names == {p.relative_to(ROOT).as_posix() for p in files if p.is_file()}
-    for name in ("registry.txt", "explore.js", "explore.css", "paint.js", "paint.css", "__init__.pyi", "py.typed"):
+    for name in (
+        "registry.txt",
+        "explore.js",
+        "explore.css",
+        "paint.js",
+        "paint.css",
+        "__init__.pyi",
+        "py.typed",
+    ):
         assert f"unet_explorer/{name}" in names
 
 

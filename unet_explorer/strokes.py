@@ -397,7 +397,7 @@ def load_head(
         said = f"no {e}" if isinstance(e, KeyError) else first_line(e)
         raise InputError(f"{path}: no head, or damaged ({said}); export it again") from None
 
-# %% ../nbs/39_strokes.ipynb #45735288
+# %% ../nbs/39_strokes.ipynb #374f18ab
 LARGEST_PAINTED = 1536 * 1536  # pixels
 
 
@@ -423,7 +423,7 @@ def _widget_class():
         classes = traitlets.List().tag(sync=True)
         hidden = traitlets.Int().tag(sync=True)
         encoder = traitlets.Unicode().tag(sync=True)
-        labels_ = traitlets.Bytes().tag(sync=True)
+        labels_ = traitlets.Bytes().tag(sync=True, from_json=lambda buffer, _: bytes(buffer))
         head_ = traitlets.Unicode().tag(sync=True)
 
         @property
