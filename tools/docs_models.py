@@ -292,7 +292,7 @@ def write_sample(data, path):
     else:
         image = sample(load(data)["test"], 0)[0]
     png = path.with_suffix(".png")
-    save_image(image, png)
+    save_image(png, image)
     png.rename(path)
 
 
