@@ -14,7 +14,11 @@ tiny = test_docs.tiny  # a fixture
 def prose(page):
     "What a lesson says, without recall questions and references."
     text = "\n".join(c.source for c in page.cells("markdown"))
-    return page.title + page.description + re.split(r"(?m)^## (?:Recall questions|References)", text)[0]
+    return (
+        page.title
+        + page.description
+        + re.split(r"(?m)^## (?:Recall questions|References)", text)[0]
+    )
 
 
 def spoken_of(concept, text):

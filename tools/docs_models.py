@@ -290,7 +290,7 @@ def write_sample(data, path):
     if data == "simulated":
         image = simulate(1, (512, 512), seed=7)[0][0]
     else:
-        image = sample(load(data)["test"], 0)[0]
+        image = sample(load(data)["test"], 0)[0][:1]  # grey files have one channel, or three alike
     png = path.with_suffix(".png")
     save_image(png, image)
     png.rename(path)
