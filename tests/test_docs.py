@@ -253,7 +253,7 @@ def test_lessons_tell_where_they_stand(site):
         assert f'rel="prev" href="{chain[at - 1].out}"' in text
         assert f'rel="next" href="{chain[at + 1].out}"' in text or at + 1 == len(chain)
         assert not re.search(r"<code>\s*#\|", text), "a directive is no part of the text"
-    assert all(n.number < p.number for p in site.book.lessons for n in p.needs)
+    assert all(n.number < p.number for p in site.book.lessons for n in p.asks)
 
 
 def test_solutions_are_folded(site):
@@ -452,7 +452,8 @@ def test_glossary(site):
     assert len(unused) <= len(heads) // 20, (
         f"no lesson uses {unused}"
     )  # some are for lessons to come
-    linked = (site.out / "upsample.html").read_text(encoding="utf-8")
+    linked = (site.out / "upsample.html").read_text(encoding="utf-8").split('class="facts"')[1]
+    linked = linked.split("</div>", 1)[1]  # what a lesson teaches is linked above its text, too
     assert linked.count('href="glossary.html#checkerboard"') == 1, (
         "at its first use, and there only"
     )
