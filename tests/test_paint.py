@@ -8,6 +8,7 @@ import json
 import shutil
 import threading
 
+import forks
 import numpy as np
 import pytest
 import torch
@@ -323,6 +324,11 @@ def test_what_is_exported_goes_on_in_python(visit, chip, tmp_path):
     ds = ux.load(tmp_path / "folder")
     _, read = ux.sample(ds["train"], 0)
     assert (read.numpy() == labels).all() and set(labels.ravel()) == {0, 1, IGNORE}
+    out = tmp_path / "model"
+    options = ("--classes", "gap,metal", "--steps", 4, "--size", 64, "--out", out)
+    program = "import sys; from unet_explorer.cli import main; sys.exit(main())"
+    code, printed, err = forks.run(program, "train", tmp_path / "folder", *options, timeout=300)
+    assert code == 0 and (out / "model.safetensors").is_file(), printed + err
 
 
 def test_on_a_phone(visit):

@@ -20,9 +20,10 @@ from conftest import ROOT, required
 from PIL import Image
 from test_docs import findings, strangers
 
-from unet_explorer.files import load_image, load_mask
+from unet_explorer.files import load_image, load_mask, load_stored
 from unet_explorer.images import save_mask, to_image
 from unet_explorer.simulate import simulate
+from unet_explorer.strokes import load_head
 from unet_explorer.tiles import segment_tiled
 
 browser, page, web = test_docs.browser, test_docs.page, test_docs.web  # fixtures
@@ -313,6 +314,60 @@ def test_offline_and_for_everybody(web, ready):
     ready.context.set_offline(False)
     assert not strangers(ready, web)
     assert not [e for e in ready.errors if "Failed to load resource" not in e]
+
+
+DROP = """([name, bytes]) => {
+    const data = new DataTransfer();
+    data.items.add(new File([new Uint8Array(bytes)], name));
+    const box = document.getElementById("ui-run");
+    for (const kind of ["dragenter", "dragover", "drop"])
+        box.dispatchEvent(new DragEvent(kind, {dataTransfer: data, cancelable: true}));
+}"""
+
+
+def test_a_picture_may_be_dropped(ready, tmp_path):
+    file = tmp_path / "dropped.png"
+    Image.fromarray((metal(64, 96) * 255).astype(np.uint8)).save(file)
+    ready.evaluate(DROP, [file.name, list(file.read_bytes())])
+    ready.wait_for_function(f"{IDLE} && uxRun.current.mask", timeout=MINUTES)
+    assert ready.evaluate("[uxRun.current.name, uxRun.current.mask.width]") == ["dropped.png", 96]
+
+
+def saved_as(page, name, folder):
+    "The file that a button below the painting saves."
+    with page.expect_download() as waiting:
+        page.get_by_role("button", name=name).click()
+    file = folder / waiting.value.suggested_filename
+    waiting.value.save_as(file)
+    return file
+
+
+def test_painted_in_the_page_goes_on_in_python(web, ready, tmp_path):
+    "Features by ONNX in the page, a head from two strokes: Python gives the same mask with it."
+    file = tmp_path / "chip.png"
+    Image.fromarray((metal(256, 320) * 255).astype(np.uint8)).save(file)
+    run_on(ready, file, "simulated")
+    assert not [u for u in ready.asked if "paint" in u], "only who paints loads it"
+    ready.click("[data-teach=begin]")
+    canvas = ready.locator("[data-teach=room] canvas").first
+    canvas.wait_for(timeout=MINUTES)
+    canvas.focus()
+    for key, step in (("1", "ArrowUp"), ("2", "ArrowDown")):
+        for press in (key, f"Shift+{step}", "Enter", "Shift+ArrowRight", "Shift+ArrowRight"):
+            ready.keyboard.press(press)
+        ready.keyboard.press("Enter")
+    unsure = "document.querySelector('.uxpaint-status').innerText.includes('Unsure')"
+    ready.wait_for_function(unsure, timeout=MINUTES)
+    head, mask, strokes = (
+        saved_as(ready, name, tmp_path) for name in ("Head (JSON)", "Mask (PNG)", "Strokes (PNG)")
+    )
+    assert set(np.unique(load_stored(strokes))) == {0, 1, 255}
+    wanted = load_head(head).predict(load_image(file, channels=1)).numpy()
+    equal = (load_mask(mask).numpy() == wanted).mean()
+    took = ready.get_attribute("#ui-teach", "data-ms")
+    print(f"painted in the page: {equal:.4%} equal, the encoder took {took} ms")
+    assert equal >= 0.999
+    assert not findings(ready) and not strangers(ready, web) and not ready.errors
 
 
 def test_a_build_without_the_programs_says_so(site, web, page):
