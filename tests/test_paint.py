@@ -11,6 +11,7 @@ import threading
 import forks
 import numpy as np
 import pytest
+import tifffile
 import torch
 from axe_playwright_python.sync_playwright import Axe
 from conftest import ROOT, required
@@ -18,7 +19,7 @@ from test_browser import KERNEL_READY, code_cell
 from test_lab import CHROMIUM, FLAGS, lab  # noqa: F401  (a fixture)
 
 import unet_explorer as ux
-from unet_explorer.files import load_mask, load_stored
+from unet_explorer.files import load_image, load_mask, load_stored
 from unet_explorer.images import IGNORE, save_image
 from unet_explorer.strokes import draw_strokes, fit_head, picture_features, save_head
 
@@ -394,6 +395,27 @@ def test_the_widget_knows_what_was_painted(chip, tmp_path):
     for bad, words in (((["one"],), "1 classes"), ((["a", "b"], labels[:5]), "both must agree")):
         with pytest.raises(ux.InputError, match=words):
             ux.paint(image, *bad)
+
+
+def test_a_file_is_read_as_by_the_page(chip, tmp_path):
+    "16 bits, and turned as its header says; a stack and a file cut short get one line each."
+    image, features, truth = chip
+    head = fit_head(features, draw_strokes(truth, 6, seed=1), ["gap", "metal"])
+    deep = (image[0].numpy() * 60000).astype(np.uint16)
+    tifffile.imwrite(tmp_path / "deep.tif", deep)
+    turned = deep.T.copy()
+    tifffile.imwrite(tmp_path / "turned.tif", turned, extratags=[(274, 3, 1, 5, True)])
+    wanted = head.predict(load_image(tmp_path / "deep.tif", channels=1))
+    for name in ("deep.tif", "turned.tif"):
+        assert (head.predict(tmp_path / name) == wanted).all(), name
+        assert ux.paint(str(tmp_path / name)).size == list(wanted.shape)
+    tifffile.imwrite(tmp_path / "stack.tif", np.stack([deep] * 3), photometric="minisblack")
+    (tmp_path / "cut.tif").write_bytes((tmp_path / "deep.tif").read_bytes()[:2000])
+    for name in ("stack.tif", "cut.tif", "gone.tif"):
+        for use in (head.predict, ux.paint):
+            with pytest.raises(ux.InputError, match=name) as said:
+                use(tmp_path / name)
+            assert "\n" not in str(said.value)
 
 
 def test_a_head_that_is_none_is_refused(chip, tmp_path):

@@ -7,12 +7,13 @@ __all__ = ['ENCODER', 'LOOKED_AT', 'PIXELS', 'UNITS', 'STEPS', 'RATES', 'DECAY',
            'LARGEST_HEAD', 'LARGEST_PAINTED', 'frozen_encoder', 'picture_features', 'Head', 'Painted', 'painted_pixels',
            'fit_head', 'save_head', 'load_head', 'paint', 'draw_strokes']
 
-# %% ../nbs/39_strokes.ipynb #f1d9d176
+# %% ../nbs/39_strokes.ipynb #1aeb016c
 import json
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
 from itertools import islice
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -39,11 +40,12 @@ from unet_explorer.contracts import (
 )
 from .effunet import EffUNet
 from .explain import encode
+from .files import load_image
 from .images import IGNORE, to_image
 from .layers import evaluating, rounded
 from .metrics import as_mask
 
-# %% ../nbs/39_strokes.ipynb #abb71226
+# %% ../nbs/39_strokes.ipynb #9030c834
 ENCODER = "lite0"
 LOOKED_AT = (1, 2, 4, 8, 16)  # strides of the maps that a head looks at; 1 is the picture itself
 
@@ -56,14 +58,21 @@ def frozen_encoder() -> EffUNet:  # for grey pictures, on the CPU; its decoder i
     return model.eval().requires_grad_(False)
 
 
+def _looked_at(image, channels):
+    "The picture `(c h w)`: a file is read as pages and the shell read it, with nothing else said."
+    if isinstance(image, (str, Path)):
+        return load_image(image, channels=channels)
+    return to_image(image, channels)
+
+
 @checked
 def picture_features(
-    image,  # anything that `images.to_image` takes; colours become grey
+    image,  # a file, or anything that `images.to_image` takes; colours become grey
     model: instance(EffUNet) | None = None,  # whose encoder looks; None: the frozen one
 ) -> dict:  # stride -> float32 map `(c h w)`; under 1 stands the picture itself, `(1 h w)`
     "What an encoder says about a picture. Raises `InputError` for what is no picture."
     model = model or frozen_encoder()
-    picture = to_image(image, model.config["in_ch"])
+    picture = _looked_at(image, model.config["in_ch"])
     with evaluating(model) as device, torch.no_grad():
         maps = encode(model, picture[None].to(device))
     own = {1: picture.mean(0, keepdim=True)}
@@ -157,7 +166,7 @@ def _train(x, y, weight, p, steps):
             optimizer.step()
     return [v.detach() for v in p]
 
-# %% ../nbs/39_strokes.ipynb #0ba22a2b
+# %% ../nbs/39_strokes.ipynb #d534662a
 FORMAT_OF_HEADS = 1
 KINDS = ("linear", "hidden")
 COLOURS = "56b4e9 e69f00 009e73 f0e442 cc79a7 d55e00 0072b2 999999 ffffff".split()  # Okabe-Ito
@@ -177,7 +186,7 @@ class Head:
 
     def logits(
         self,
-        image,  # anything that `images.to_image` takes, or what `picture_features` made of it
+        image,  # as for `picture_features`, or what that made of it
         model=None,  # an `EffUNet` whose encoder looks; None: the frozen one
     ) -> torch.Tensor:  # float64 `(k h w)`, at the size of the picture
         "Scores of the classes. Raises `InputError` for pictures and features that do not fit."
@@ -397,7 +406,7 @@ def load_head(
         said = f"no {e}" if isinstance(e, KeyError) else first_line(e)
         raise InputError(f"{path}: no head, or damaged ({said}); export it again") from None
 
-# %% ../nbs/39_strokes.ipynb #374f18ab
+# %% ../nbs/39_strokes.ipynb #b7b6c87c
 LARGEST_PAINTED = 1536 * 1536  # pixels
 
 
@@ -443,7 +452,7 @@ def _widget_class():
 
 @checked
 def paint(
-    image,  # anything that `images.to_image` takes; colours become grey
+    image,  # a file, or anything that `images.to_image` takes; colours become grey
     classes=("background", "object"),  # their names; more can be added while painting
     labels=None,  # int `(h w)`, what is painted already, elsewhere 255; None: nothing
     *,
