@@ -14,9 +14,9 @@ import pytest
 import tifffile
 import torch
 from axe_playwright_python.sync_playwright import Axe
-from conftest import ROOT, required
-from test_browser import KERNEL_READY, code_cell
-from test_lab import CHROMIUM, FLAGS, lab  # noqa: F401  (a fixture)
+from conftest import ROOT
+from test_browser import KERNEL_READY, chromium, code_cell  # noqa: F401  (a fixture)
+from test_lab import lab  # noqa: F401  (a fixture)
 
 import unet_explorer as ux
 from unet_explorer.files import load_image, load_mask, load_stored
@@ -100,18 +100,6 @@ def served(tmp_path_factory, chip, large):
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield f"http://127.0.0.1:{server.server_port}"
     server.shutdown()
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    if not CHROMIUM:
-        required("BROWSER")("no chromium (Debian: apt install chromium)")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as p:
-        browser = p.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ import torch
 from conftest import ROOT, required
 from PIL import Image
 from test_docs import findings, strangers
+from test_paint import saved
 
 from unet_explorer.files import load_image, load_mask, load_stored
 from unet_explorer.images import save_mask, to_image
@@ -71,12 +72,8 @@ def run_on(page, file, model):
     return dict(page.evaluate("({...document.getElementById('ui-run').dataset})"))
 
 
-def saved(page, tmp_path):
-    with page.expect_download() as waiting:
-        page.click("[data-run=save]")
-    file = tmp_path / waiting.value.suggested_filename
-    waiting.value.save_as(file)
-    return file
+def saved_mask(page, folder):
+    return saved(page, "Save the mask as PNG", folder)
 
 
 def test_sizes():
@@ -128,7 +125,7 @@ def test_the_same_as_python(web, ready, python_model, tmp_path):
         Image.fromarray(a).save(file) if bits == 255 else tifffile.imwrite(file, a)
         for model in ["simulated"] if name == "large.tif" else [m["name"] for m in MODELS]:
             said = run_on(ready, file, model)
-            got = load_mask(saved(ready, tmp_path)).numpy()
+            got = load_mask(saved_mask(ready, tmp_path)).numpy()
             image = load_image(file, channels=1)
             wanted = segment_tiled(python_model(model), image, most=2**20).numpy()
             equal = (got == wanted).mean()
@@ -333,15 +330,6 @@ def test_a_picture_may_be_dropped(ready, tmp_path):
     assert ready.evaluate("[uxRun.current.name, uxRun.current.mask.width]") == ["dropped.png", 96]
 
 
-def saved_as(page, name, folder):
-    "The file that a button below the painting saves."
-    with page.expect_download() as waiting:
-        page.get_by_role("button", name=name).click()
-    file = folder / waiting.value.suggested_filename
-    waiting.value.save_as(file)
-    return file
-
-
 def test_painted_in_the_page_goes_on_in_python(web, ready, tmp_path):
     "Features by ONNX in the page, a head from two strokes: Python gives the same mask with it."
     file = tmp_path / "chip.png"
@@ -359,7 +347,7 @@ def test_painted_in_the_page_goes_on_in_python(web, ready, tmp_path):
     unsure = "document.querySelector('.uxpaint-status').innerText.includes('Unsure')"
     ready.wait_for_function(unsure, timeout=MINUTES)
     head, mask, strokes = (
-        saved_as(ready, name, tmp_path) for name in ("Head (JSON)", "Mask (PNG)", "Strokes (PNG)")
+        saved(ready, name, tmp_path) for name in ("Head (JSON)", "Mask (PNG)", "Strokes (PNG)")
     )
     assert set(np.unique(load_stored(strokes))) == {0, 1, 255}
     wanted = load_head(head).predict(load_image(file, channels=1)).numpy()
