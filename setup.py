@@ -31,7 +31,18 @@ config.read(here / "settings.ini", encoding="utf-8")
 cfg = config["DEFAULT"]
 extras = {
     name: cfg[f"{name}_requirements"].split()
-    for name in ("onnx", "big", "elpv", "em", "beyond", "lab", "dev")
+    for name in (
+        "onnx",
+        "big",
+        "cluster",
+        "processes",
+        "share",
+        "elpv",
+        "em",
+        "beyond",
+        "lab",
+        "dev",
+    )
 }
 
 setup(
