@@ -6,7 +6,7 @@
 __all__ = ['SOURCES', 'LESSON_DATA', 'Source', 'catalogue', 'cache_dir', 'fetch', 'meta', 'sample', 'called_like_a_mask', 'Pair',
            'pair_files', 'load_pairs', 'load', 'split']
 
-# %% ../nbs/15_data.ipynb #fc0e6a86
+# %% ../nbs/15_data.ipynb #43f7a0f0
 import inspect
 import json
 import os
@@ -40,13 +40,16 @@ from unet_explorer.contracts import (
     shown,
     whole,
 )
-from .folders import Found, natural_key, not_looked_at, page_name, pictures_in
+from .folders import Found, files_ending, natural_key, not_looked_at
+from .folders import page_name, pictures_in
 from .files import is_plain, load_mask, load_palette, load_stored, open_image
 from .files import said_orientation
 from .headers import Bars, not_square, one_size, specimen
-from .images import SUFFIXES, to_image
+from .images import IGNORE, SUFFIXES, to_image
 from .labels import Masks, colours_to_classes
 from .layout import read_svg
+from .outlines import OUTLINE_SUFFIXES, READERS, class_numbers, drawn_in
+from .outlines import painted, read_outlines
 from .simulate import inspection_set, simulate
 
 # %% ../nbs/15_data.ipynb #11ef84b2
@@ -852,7 +855,167 @@ def _allow(picture):
     if limit is not None and pixels > limit:
         Image.MAX_IMAGE_PIXELS = pixels
 
-# %% ../nbs/15_data.ipynb #444bb7bc
+# %% ../nbs/15_data.ipynb #50ef0c08
+def _has_masks(images, masks):
+    "Whether pictures lie there that are masks."
+    if masks is not None and Path(masks).resolve() != Path(images).resolve():
+        try:
+            return bool(pictures_in(masks))
+        except InputError:
+            return False
+    try:
+        return bool(_told_apart(images)[2])
+    except InputError:
+        return False
+
+
+def _outline_files(images, masks):
+    "Files that may hold outlines: the one that was given, or those in a folder."
+    at = Path(images if masks is None else masks)
+    if at.is_dir():
+        return files_ending(at, OUTLINE_SUFFIXES)
+    return [at] if masks is not None and at.suffix.lower() in OUTLINE_SUFFIXES else []
+
+
+def _drawn(images, masks):
+    "Path -> `Drawn`, if outlines are there and no masks; and a note if both are."
+    files = _outline_files(images, masks)
+    if masks is not None and files == [Path(masks)]:
+        return {files[0]: read_outlines(files[0])}, []
+    if files and _has_masks(images, masks):
+        both = [p for p in files if p.suffix.lower() != ".csv"]
+        return {}, [f"not read: {len(both)} .json files, as there are masks"] * bool(both)
+    found = drawn_in(files)
+    if files and not found and masks is not None:
+        raise InputError(
+            f"{masks}: no masks, and none of its {len(files)} files (first: {files[0].name}) holds "
+            f"outlines in a known format; known are {', '.join(READERS)}"
+        )
+    return found, []
+
+
+class _Asked(NamedTuple):
+    "A drawing, and the file that holds it."
+
+    path: Path
+    drawing: tuple
+
+
+def _called(file):
+    "What a file of outlines calls a picture: its name, with the number of a page."
+    path = file.found.path
+    return _composed(page_name(path.stem, file.found.page) + path.suffix).casefold()
+
+
+def _fitting(asked, by_name, by_stem):
+    "Pictures that a drawing may be of: by name, by its folders if there are several."
+    name = _composed(asked.drawing.picture.replace("\\", "/")).casefold()
+    last = name.rpartition("/")[2]
+    found = by_name.get(last) or by_stem.get(last.rpartition(".")[0] or last, [])
+    for nearer in (
+        lambda f: f"/{f.found.path.as_posix().casefold()}".endswith(f"/{name}"),
+        lambda f: f.found.path.parent == asked.path.parent,
+    ):
+        found = (len(found) > 1 and [f for f in found if nearer(f)]) or found
+    return found
+
+
+def _by_picture(files, drawn, folder):
+    "The drawing of each picture that has one, and the drawings of none."
+    alone = {p: one for p, one in drawn.items() if one.format != "COCO"}
+    theirs = _files([Found(p, None, "") for p in alone], folder, by_folder=True)
+    matched = {m.found.path: f for f, m in _matched(files, theirs).items()}
+    by_name, by_stem = {}, {}
+    for f in files:
+        by_name.setdefault(_called(f), []).append(f)
+        by_stem.setdefault(_called(f).rpartition(".")[0], []).append(f)
+    of, lost = {}, []
+    for asked in [_Asked(p, d) for p, one in drawn.items() for d in one.drawings]:
+        own = matched.get(asked.path)
+        found = [own] if own else asked.drawing.picture and _fitting(asked, by_name, by_stem)
+        if not found:
+            lost.append(asked)
+            continue
+        if len(found) > 1:
+            raise InputError(
+                f"{asked.path}: {asked.drawing.picture} fits {len(found)} pictures by its name; "
+                "rename them, or give their folders in the file"
+            )
+        if found[0] in of:
+            raise InputError(
+                f"{found[0].found.path}: is drawn on twice (in {of[found[0]].path.name} and "
+                f"{asked.path.name}); keep one of them"
+            )
+        of[found[0]] = asked
+    return of, lost
+
+# %% ../nbs/15_data.ipynb #6e9410de
+def _left_over(files, of, lost):
+    "Notes on pictures without a drawing, on empty ones, and on drawings without a picture."
+    bare = [f.found.path.name for f in files if f not in of]
+    empty = [f.found.path.name for f, asked in of.items() if not asked.drawing.shapes]
+    missing = [asked.drawing.picture or asked.path.name for asked in lost]
+    kinds = [(bare, "left out: {} picture(s) without outlines (first: {})")]
+    kinds += [(empty, "{} picture(s) have no outline (first: {}): all background")]
+    kinds += [(missing, "left out: outlines of {} picture(s) that are not there (first: {})")]
+    return [text.format(len(names), names[0]) for names, text in kinds if names]
+
+
+def _check_drawn(images, of, lost, values, colours):
+    if values is not None or colours is not None:
+        name = "values" if values is not None else "colours"
+        raise InputError(
+            f"{name} is given, but outlines have names and no {name}; drop it, and say their order "
+            "in classes"
+        )
+    if not of:
+        some = lost[0].drawing.picture or lost[0].path.name if lost else "nothing"
+        raise InputError(
+            f"{images}: no picture in it is one of those with outlines (first: {some}); give the "
+            "folder of these pictures, under the same names"
+        )
+
+
+def _painted_rows(of, groups, numbers, bars):
+    "`(image, mask, group, name)` of each picture with a drawing, and what happened, counted."
+    rows, facts = [], Counter()
+    for (file, asked), group in zip(_with_bar(list(of.items()), "painting outlines"), groups):
+        cell, (h, w), cut = _read_image(file.found, bars)
+        size = (h + cut.top + cut.bottom, w)
+        mask, more = painted(asked.drawing, size, numbers, file.found.path)
+        rows.append((cell, mask[cut.rows(size[0])], group, file.name))
+        facts += more
+    if not any(((0 < row[1]) & (row[1] < IGNORE)).any() for row in rows):
+        raise InputError("the outlines cover no pixel of a class; draw larger objects")
+    return rows, [f"{n} {what}" for what, n in facts.items()]
+
+
+def _load_drawn(images, masks, drawn, classes, values, colours, pixel_nm, bar):
+    "A `Dataset` of pictures and what was drawn on them."
+    classes = Masks(classes).classes
+    one_folder = masks is None or Path(masks).is_file()
+    files = _files(_look(images, "images"), images, by_folder=one_folder)
+    files = sorted(files, key=lambda f: natural_key(f.name))
+    of, lost = _by_picture(files, drawn, images if one_folder else masks)
+    _check_drawn(images, of, lost, values, colours)
+    of = {f: of[f] for f in files if f in of}
+    _check_twice(images, list(of))
+    numbers, classes, notes = class_numbers(list(drawn.values()), classes)
+    names = [f.name for f in of]
+    groups, how = _grouped(names, _parts(names))
+    bars = Bars([f.found for f in of], bar)
+    rows, facts = _painted_rows(of, groups, numbers, bars)
+    n = sum(len(asked.drawing.shapes) for asked in of.values())
+    formats = " and ".join(dict.fromkeys(one.format for one in drawn.values()))
+    said = [f"{n} outlines of {formats} on {len(of)} pictures"]
+    said += [note for one in drawn.values() for note in one.notes]
+    pixel_nm, sizes = _pixel_size([f.found for f in of], pixel_nm)
+    notes = [*said, *notes, *facts, *_left_over(files, of, lost), *bars.notes(), *sizes]
+    about = dict(name=Path(images).resolve().name, title="your own files", pixel_nm=pixel_nm)
+    about |= dict(classes=classes, licence="", citation="", homepage="", notes=notes, **how)
+    return _dataset(_renumbered(rows, {v: v for v in range(IGNORE + 1)}), **about)
+
+# %% ../nbs/15_data.ipynb #c25dd78d
 def _not_looked_at(pairs, images, masks):
     "A note for each kind of file, or picture inside a file, that was left out."
     ours, theirs = ([f for f, _ in pairs], [m for _, m in pairs])
@@ -897,7 +1060,7 @@ def _turned_alone(pairs):
 @checked
 def load_pairs(
     images: FilePath,  # folder of images, or of images and masks
-    masks: FilePath | None = None,  # folder of masks; None: they lie in `images`, see the table
+    masks: FilePath | None = None,  # folder of masks or outlines, or a COCO file; None: in `images`
     classes=None,  # class names, class 0 first; None: "class 0", "class 1", ...
     values: dict | None = None,  # number in the mask files -> class, where it cannot be guessed
     colours: dict | None = None,  # (r, g, b) -> class number, for masks that are colour pictures
@@ -907,6 +1070,9 @@ def load_pairs(
     """A `Dataset` of the user's own files, every file read and checked; `split` makes parts of it.
 
     Raises `InputError`, one line, for anything unusable."""
+    drawn, both = _drawn(images, masks)
+    if drawn:
+        return _load_drawn(images, masks, drawn, classes, values, colours, pixel_nm, bar)
     doctor, rows = Masks(classes, values, colours), []
     pairs, notes = _paired(images, masks)
     bars = Bars([image for image, _ in pairs], bar)
@@ -920,7 +1086,13 @@ def load_pairs(
         rows.append((cell, numbers, group, image.name))
     mapping, more, classes = doctor.meaning()
     pixel_nm, sizes = _pixel_size([image for image, _ in pairs], pixel_nm)
-    notes += [*bars.notes(), *sizes, *_turned_alone(pairs), *_not_looked_at(pairs, images, masks)]
+    notes += [
+        *both,
+        *bars.notes(),
+        *sizes,
+        *_turned_alone(pairs),
+        *_not_looked_at(pairs, images, masks),
+    ]
     about = dict(name=Path(images).resolve().name, title="your own files", pixel_nm=pixel_nm)
     about |= dict(classes=classes, licence="", citation="", homepage="", notes=notes + more, **how)
     return _dataset(_renumbered(rows, mapping), **about)
