@@ -172,16 +172,48 @@ def test_what_is_noted_may_name_a_cure_that_cures(tmp_path, name):
 def test_numbers_of_objects_are_no_classes(tmp_path):
     masks = [pieces(4), pieces(2), pieces(0)]
     d = folder(tmp_path / "a", masks)
-    objects, classes = cures(complaint(load_pairs, d), {})
-    assert objects == dict(values={0: 0, 1: 1, 2: 1, 3: 1, 4: 1})
-    for cure in (objects, classes):
-        check_read(load_pairs(d, **cure), masks, cure["values"])
+    (note,) = meta(load_pairs(d))["notes"]
+    assert "2 to 4 in a picture, each in one piece: all are read as class 1" in note
+    check_read(load_pairs(d), masks, {0: 0, 1: 1, 2: 1, 3: 1, 4: 1})
+    (classes,) = cures(note, {})
+    check_read(load_pairs(d, **classes), masks, classes["values"])
+    two = load_pairs(d, classes=["gap", "cell"])
+    assert meta(two)["classes"] == ["gap", "cell"] and sample(two, 0)[1].max() == 1
     named = load_pairs(d, classes=list("abcde"))
     assert sample(named, 0)[1].max() == 4, "whoever names five classes has five classes"
     layers = [pieces(4), np.where(pieces(4) == 2, 0, pieces(4))]  # 1, 3, 4: no counting
     assert "numbers of objects" in meta(load_pairs(folder(tmp_path / "b", layers)))["notes"][0]
     scattered = [mixed(range(5)), mixed(range(3))]
     assert not meta(load_pairs(folder(tmp_path / "c", scattered)))["notes"]
+
+
+def grid(n):
+    "A label image as napari saves it: `n` objects on a grid, numbered in a random order."
+    mask, side = np.zeros(SIZE, np.uint16), 2
+    order = np.random.default_rng(n).permutation(n) + 1
+    for i, number in enumerate(order):
+        y, x = divmod(i, (SIZE[1] - 1) // (side + 1))
+        mask[y * (side + 1) + 1 : y * (side + 1) + 3, x * (side + 1) + 1 : x * (side + 1) + 3] = (
+            number
+        )
+    return mask
+
+
+def test_a_label_image_of_many_objects_is_one_class(tmp_path):
+    masks = [grid(60), grid(40)]
+    assert [m.max() for m in masks] == [60, 40]
+    ds = load_pairs(folder(tmp_path / "a", masks))
+    for i, mask in enumerate(masks):
+        assert np.array_equal(sample(ds, i)[1], mask > 0)
+    assert "40 to 60 in a picture" in " ".join(meta(ds)["notes"])
+    large = [m.astype(np.int32) * 1000 for m in masks]
+    assert sample(load_pairs(folder(tmp_path / "b", large)), 0)[1].max() == 1
+    shifted = [np.where(m > 0, m + 200, 0).astype(np.uint16) for m in masks]  # 201 to 260: 255, too
+    assert set(np.unique(sample(load_pairs(folder(tmp_path / "c", shifted)), 0)[1])) == {0, 1}
+    ramp = np.add.outer(np.arange(SIZE[0]), np.arange(SIZE[1])).astype(
+        np.uint8
+    )  # in one piece each
+    assert "different values" in complaint(load_pairs, folder(tmp_path / "d", [ramp]))
 
 
 @pytest.mark.parametrize("number", [2**60, 2.0**60, 1e20, -1e30])

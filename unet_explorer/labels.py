@@ -243,7 +243,7 @@ def _meaning(seen, values, classes):
             notes[-1] += f"; for classes without a gap: {_numbered(some, len(some))}"
     return mapping, notes, classes
 
-# %% ../nbs/13_labels.ipynb #6dda80d6
+# %% ../nbs/13_labels.ipynb #09caa592
 def _count_colours(rgb):
     "How many pixels of `(n 3)` have which colour."
     packed, counts = np.unique(rgb.astype(np.int64) @ [1 << 32, 1 << 16, 1], return_counts=True)
@@ -276,6 +276,7 @@ class Masks:
         self.single, self.things = Counter(), Counter()  # masks of one number; sets of objects
         self.shown_as = {}  # number -> the colours by which palettes show it
         self.surplus = 0  # pieces beyond one for each number
+        self.steps = Counter()  # between neighbours of different numbers: is it a small one?
 
     @checked
     def read(
@@ -346,18 +347,23 @@ class Masks:
         self.single.update(list(here) if len(here) == 1 else ())
         small = min(here) >= 0 and max(here) <= IGNORE
         mask = mask.astype(np.uint8 if small else np.int64)
-        if small and self.classes is self.values is self.colours is None:
-            self._look_for_objects(mask, set(here) - {0, IGNORE})
+        unsaid = self.values is self.colours is None and len(self.classes or "01") == 2
+        if unsaid and min(here) >= 0:
+            self._look_for_objects(mask, set(here) - {0} - ({IGNORE} if small else set()))
         return mask
 
     def _look_for_objects(self, mask, numbers):
         "Numbers of objects are 1 to n, each in one piece, and n is another in each picture."
         self.things[frozenset(numbers)] += 1
-        if 1 < len(numbers) <= MANY:
+        if len(numbers) > 1:
             from skimage.measure import label
 
-            pieces = label(np.where(mask == IGNORE, 0, mask), connectivity=2).max()
-            self.surplus += int(pieces) - len(numbers)
+            small = max(numbers) <= IGNORE
+            pieces = label(np.where(mask == IGNORE, 0, mask) if small else mask, connectivity=2)
+            self.surplus += int(pieces.max()) - len(numbers)
+            steps = np.abs(np.diff(mask.astype(np.int64), axis=1))
+            self.steps[True] += int(np.count_nonzero((steps > 0) & (steps <= 2)))
+            self.steps[False] += int(np.count_nonzero(steps > 2))
 
     def _look_at_palette(self, a, palette):
         for v in np.unique(a).astype(int).tolist():
@@ -381,28 +387,49 @@ class Masks:
             cures = f"if colours are meant, say colours={by_colour}; {cures}"
         raise InputError(f"{says}; {cures}")
 
+    def _are_objects(self, kinds, seen):
+        "Whether the numbers are those of objects rather than of classes."
+        n = sum(len(s) * self.things[s] for s in kinds)
+        if max(map(len, kinds), default=0) < 3 or self.surplus > n / 10:
+            return False
+        if len(seen) > MANY:  # a smooth picture has rings of one piece, but in small steps
+            return self.steps[True] <= self.steps[False]
+        in_turn = all(s == set(range(1, len(s) + 1)) for s in kinds)
+        return in_turn and len(set(map(len, kinds))) > 1
+
+    def _as_objects(self):
+        "What numbers of objects mean, and a note; None and no note if they are none."
+        kinds = [s for s in self.things if s]
+        seen = sorted(set().union(*kinds))
+        if sum(self.things.values()) < self.n or not self._are_objects(kinds, seen):
+            return None, []
+        mapping = {0: 0} | dict.fromkeys(seen, 1)
+        if IGNORE in self.numbers and IGNORE not in mapping:
+            mapping[IGNORE] = 1 if IGNORE - 1 in mapping else IGNORE
+        few, most = (f(map(len, kinds)) for f in (min, max))
+        cure = "name all classes"
+        if len(seen) < 10:
+            cure = f"say values={dict((v, v) for v in (0, *seen))}"
+        return mapping, [
+            f"masks hold numbers of objects, {few} to {most} in a picture, each in one piece: all "
+            f"are read as class 1; if they are classes, {cure}"
+        ]
+
     def _judge_objects(self):
-        "A note if the numbers may be those of objects; `InputError` if they are rather than not."
+        "A note if the numbers may be those of objects."
         most, kinds = max(map(len, self.things), default=0), [s for s in self.things if s]
         n = sum(len(s) * k for s, k in self.things.items())
         seen = sorted(set().union(*kinds))
-        objects, classes = ({v: min(v, k) for v in (0, *seen)} for k in (1, IGNORE))
-        if most < 3 or len(seen) > MANY:
+        objects = {v: min(v, 1) for v in (0, *seen)}
+        if most < 3 or len(seen) > MANY or self.classes:
             return []
         if self.surplus > n / 10:
             many = f"masks hold {len(seen)} numbers above 0; if they are numbers of objects, say"
             return [f"{many} values={objects}"] if len(seen) > 7 else []
-        in_turn = all(s == set(range(1, len(s) + 1)) for s in kinds)
-        if not (in_turn and len(set(map(len, kinds))) > 1):
-            return [
-                f"each of {len(seen)} numbers is one piece in its mask; if they are numbers of "
-                f"objects, say values={objects}"
-            ]
-        raise InputError(
-            f"masks hold 1 to n, each in one piece, with n from {min(map(len, kinds))} to {most}, "
-            f"as numbers of objects do; if they are, say values={objects}; if they are classes, "
-            + (f"values={classes}" if len(classes) < 10 else "name them in classes")
-        )
+        return [
+            f"each of {len(seen)} numbers is one piece in its mask; if they are numbers of "
+            f"objects, say values={objects}"
+        ]
 
     def _count(self, rgb):
         if len(rgb) and len(self.others) <= 1000:
@@ -425,8 +452,10 @@ class Masks:
                 f"{self.in_alpha} of {self.n} masks are read from their alpha channel: their "
                 "colour is the same everywhere"
             )
-        mapping, more, classes = _meaning(self.numbers, values, self.classes)
-        return mapping, notes + more + self._judge_objects() + self._ignored(mapping), classes
+        objects, said = self._as_objects()
+        mapping, more, classes = _meaning(self.numbers, values or objects, self.classes)
+        said = said or self._judge_objects()
+        return mapping, notes + more + said + self._ignored(mapping), classes
 
     def _ignored(self, mapping):
         "Notes on what is ignored."
