@@ -2,6 +2,7 @@
 
 import base64
 import copy
+import csv
 import io
 import json
 
@@ -12,12 +13,24 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from PIL import Image
+import tifffile
 from skimage.draw import polygon as skimage_polygon
+from skimage.measure import regionprops
 
 from unet_explorer import outlines
 from unet_explorer.contracts import InputError
 from unet_explorer.data import load_pairs, meta, sample
+from unet_explorer.effunet import EffUNet
+from unet_explorer.files import load_mask
 from unet_explorer.images import save_image, save_mask
+from unet_explorer.measure import (
+    as_coco,
+    as_geojson,
+    label_image,
+    measure_objects,
+    objects,
+    outlines_of,
+)
 from unet_explorer.outlines import (
     Drawing,
     Shape,
@@ -29,6 +42,7 @@ from unet_explorer.outlines import (
     rings,
     rle_mask,
 )
+from unet_explorer.segmentation import segment_folder
 
 SQUARE = [2, 1, 6, 1, 6, 5, 2, 5]  # columns 2 to 5, rows 1 to 4
 HOLE = [3, 2, 5, 2, 5, 4, 3, 4]  # columns 3 and 4, rows 2 and 3
@@ -512,3 +526,188 @@ def test_too_many_classes():
         "COCO", [Drawing("", None, shapes, outlines.Counter())], [s.name for s in shapes], []
     )
     assert "outlines of 300 classes; 254 at most" in complaint(class_numbers, [drawn])
+
+
+# --- out: label images, COCO, GeoJSON, tables --------------------------------------------------
+
+
+def back_from(shapes, h, w):
+    mask = np.zeros((h, w), bool)
+    for shape in shapes:
+        rows, cols, inside = covered(shape, (h, w))
+        mask[rows, cols] |= inside
+    return mask
+
+
+@settings(max_examples=60, deadline=None)
+@given(MASKS)
+def test_objects_go_out_and_come_back(tmp_path_factory, mask):
+    "By COCO and by GeoJSON, holes and corners and all, read by our own readers."
+    tmp_path = tmp_path_factory.mktemp("out")
+    h, w = mask.shape
+    numbers = label_image(mask.astype(int), [1])
+    rows = [dict(image="a", **{"class": "x"}) | row for row in measure_objects(numbers)]
+    regions = outlines_of(numbers)
+    image = dict(id=1, file_name="a.png", name="a", width=w, height=h)
+    content = as_coco([image], rows, [regions[r["label"]] for r in rows], classes=["x"])
+    (drawing,) = read_outlines(write(tmp_path / "coco.json", content)).drawings
+    assert np.array_equal(back_from(drawing.shapes, h, w), mask)
+    content = as_geojson(numbers, rows, ["background", "x"])
+    (drawing,) = read_outlines(write(tmp_path / "a.geojson", content)).drawings
+    assert len(drawing.shapes) == numbers.max()
+    for row, shape in zip(rows, drawing.shapes):
+        assert np.array_equal(back_from([shape], h, w), numbers == row["label"])
+
+
+def test_pycocotools_reads_the_same_objects(tmp_path):
+    pytest.importorskip("pycocotools")
+    from pycocotools.coco import COCO
+
+    mask = np.kron(np.random.default_rng(3).random((20, 25)) < 0.5, np.ones((3, 3), int))
+    h, w = mask.shape
+    numbers = label_image(mask, [1])
+    rows = [dict(image="a", **{"class": "x"}) | row for row in measure_objects(numbers)]
+    regions = [outlines_of(numbers)[r["label"]] for r in rows]
+    image = dict(id=1, file_name="a.png", name="a", width=w, height=h)
+    path = write(tmp_path / "coco.json", as_coco([image], rows, regions, classes=["x"]))
+    theirs = COCO(str(path))
+    for annotation in theirs.loadAnns(theirs.getAnnIds(imgIds=[1])):
+        assert np.array_equal(theirs.annToMask(annotation) == 1, numbers == annotation["label"])
+
+
+@pytest.mark.parametrize("at_once", [2**22, 60])
+def test_label_images_agree_with_the_tables(monkeypatch, at_once):
+    mask = np.random.default_rng(0).integers(0, 3, (41, 30))
+    numbers = label_image(mask, [1, 2], min_px=3, at_once=at_once)
+    tables = objects(mask, 1, 4.0, 3) + objects(mask, 2, 4.0, 3)
+    rows = measure_objects(numbers, mask / 2, 4.0)
+    assert [row["label"] for row in rows] == list(range(1, len(tables) + 1))
+    for wanted, row in zip(tables, rows):
+        assert {k: pytest.approx(v) for k, v in wanted.items()}.items() <= row.items()
+        assert row["mean_intensity"] == mask[numbers == row["label"]][0] / 2
+    for p, row in zip(regionprops(numbers.astype(int)), rows):
+        assert row["perimeter_px"] == pytest.approx(p.perimeter)
+        assert row["major_axis_px"] == pytest.approx(p.axis_major_length)
+        assert row["solidity"] == pytest.approx(p.solidity if min(p.image.shape) > 1 else 1)
+        assert (row["top"], row["left"], row["bottom"], row["right"]) == p.bbox
+    monkeypatch.setattr("unet_explorer.measure.IN_MEMORY", 10)  # the rest lies on the disk
+    assert np.array_equal(label_image(mask, [1, 2], min_px=3), numbers)
+
+
+def test_shapes_of_closed_forms():
+    y, x = np.mgrid[:200, :200]
+    (disc,) = measure_objects((y - 100) ** 2 + (x - 90) ** 2 < 60**2, pixel_nm=2.0)
+    assert disc["diameter_nm"] == pytest.approx(240, rel=5e-3)
+    assert disc["perimeter_px"] == pytest.approx(2 * np.pi * 60, rel=0.05)
+    assert disc["eccentricity"] < 0.05 and disc["solidity"] > 0.98 and not disc["at_border"]
+    assert disc["area_nm2"] == 4 * disc["area_px"]
+    bar = np.zeros((30, 40), bool)
+    bar[3:5, 10:40] = True
+    (bar,) = measure_objects(bar, pixel_nm=2.0)
+    assert bar["feret_px"] == pytest.approx(np.hypot(2, 30)) and bar["at_border"]
+    assert bar["feret_nm"] == 2 * bar["feret_px"]
+    assert abs(bar["orientation_deg"]) == pytest.approx(90)  # along the columns' direction
+    assert measure_objects(np.zeros((3, 3), int)) == []
+    far = measure_objects(np.array([[0, 2**30], [7, 0]]))
+    assert [row["label"] for row in far] == [7, 2**30]
+
+
+def test_a_large_object_and_a_long_outline(monkeypatch):
+    mask = np.kron(np.eye(9, dtype=int), np.ones((2, 2), int))
+    monkeypatch.setattr("unet_explorer.measure.LARGEST_SHAPE", 100)
+    monkeypatch.setattr("unet_explorer.measure.LONGEST_OUTLINE", 20)
+    (row,) = measure_objects(mask)
+    assert row["area_px"] == 36 and "solidity" not in row
+    assert outlines_of(mask)[1] == dict(bbox=[0, 0, 18, 18], outline=None)
+    (feature,) = as_geojson(mask, [row])["features"]
+    assert len(feature["geometry"]["coordinates"][0]) == 5
+
+
+@pytest.fixture(scope="module")
+def segmented(tmp_path_factory):
+    "A folder of two pictures, one in a subfolder, segmented into all formats."
+    folder = tmp_path_factory.mktemp("segmented")
+    rng = np.random.default_rng(0)
+    for name, h in (("b", 50), ("lot/a", 64)):
+        save_image(folder / "in" / f"{name}.png", torch.from_numpy(rng.random((1, h, 60))).float())
+    model = EffUNet(pretrained=False, decoder=(8, 8, 8, 8), convs=1, n_classes=3)
+    model.about = dict(classes=["gap", "metal", "via"], pixel_nm=4.0)
+    formats = ["labels", "coco", "geojson"]
+    done = segment_folder(folder / "in", model, folder / "out", formats=formats, min_px=2)
+    assert not done.skipped
+    return folder, model
+
+
+def test_all_formats_of_a_folder_say_the_same(segmented):
+    out = segmented[0] / "out"
+    with open(out / "objects.csv") as file:
+        table = list(csv.DictReader(file))
+    content = json.loads((out / "coco.json").read_text())
+    assert [c["name"] for c in content["categories"]] == ["metal", "via"]
+    assert [i["file_name"] for i in content["images"]] == ["b.png", "lot/a.png"]
+    assert sum(bool(row["label"]) for row in table) == len(content["annotations"]) > 0
+    drawings = {d.picture: d for d in read_outlines(out / "coco.json").drawings}
+    for name in ("b", "lot/a"):
+        mask = load_mask(out / "masks" / f"{name}.png").numpy()
+        numbers = tifffile.imread(out / "labels" / f"{name}.tif")
+        assert numbers.dtype == np.uint16 and numbers.shape == mask.shape
+        rows = [row for row in table if row["image"] == name and row["label"]]
+        assert [int(row["label"]) for row in rows] == list(range(1, numbers.max() + 1))
+        for row in rows:
+            inside = numbers == int(row["label"])
+            k = ["gap", "metal", "via"].index(row["class"])
+            assert inside.sum() == int(row["area_px"]) and (mask[inside] == k).all()
+            assert float(row["area_nm2"]) == 16 * int(row["area_px"])
+            assert 0 <= float(row["mean_intensity"]) <= 1 and float(row["feret_nm"]) > 4
+        kept = np.where(numbers > 0, mask, 0)
+        numbering = {"metal": 1, "via": 2}
+        drawing = drawings[f"{name}.png"]
+        assert np.array_equal(painted(drawing, mask.shape, numbering)[0], kept)
+        (drawing,) = read_outlines(out / "geojson" / f"{name}.geojson").drawings
+        assert np.array_equal(painted(drawing, mask.shape, numbering)[0], kept)
+    assert "objects also in" in (out / "report.html").read_text()
+
+
+def test_what_is_written_can_be_trained_on(segmented):
+    folder = segmented[0]
+    for masks in (folder / "out" / "coco.json", folder / "out" / "geojson"):
+        ds = load_pairs(folder / "in", masks)
+        assert list(ds["name"]) == ["b", "lot/a"]
+        assert set(meta(ds)["classes"]) <= {"background", "metal", "via"}
+
+
+def test_a_stopped_run_goes_on_with_the_same_files(segmented, tmp_path):
+    folder, model = segmented
+    how = dict(formats=["labels", "coco", "geojson"], min_px=2)
+    with pytest.raises(KeyboardInterrupt):
+        with pytest.MonkeyPatch.context() as patch:
+            calls = []
+
+            def stop(*args, **kwargs):
+                calls.append(1)
+                if len(calls) > 1:
+                    raise KeyboardInterrupt
+                return as_geojson(*args, **kwargs)
+
+            patch.setattr("unet_explorer.segmentation.as_geojson", stop)
+            segment_folder(folder / "in", model, tmp_path / "out", **how)
+    assert not (tmp_path / "out" / "coco.json").exists()
+    said = []
+    segment_folder(folder / "in", model, tmp_path / "out", **how, say=said.append)
+    assert "going on: 1 of 2 pictures were done" in said
+    for path in (folder / "out").rglob("*"):
+        if path.suffix in (".tif", ".json", ".geojson", ".csv"):
+            other = tmp_path / "out" / path.relative_to(folder / "out")
+            assert path.read_bytes() == other.read_bytes(), path.name
+    again = dict(formats=["labels"], min_px=2, overwrite=True)
+    segment_folder(folder / "in", model, tmp_path / "out", **again)
+    assert not (tmp_path / "out" / "coco.json").exists()
+    assert not list((tmp_path / "out").rglob("*.geojson"))
+
+
+def test_unknown_formats_are_refused_before_anything_is_made(segmented, tmp_path):
+    folder, model = segmented
+    assert "choose one of labels, coco, geojson" in complaint(
+        segment_folder, folder / "in", model, tmp_path / "new", formats=["svg"]
+    )
+    assert not (tmp_path / "new").exists()

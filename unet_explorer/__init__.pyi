@@ -27,6 +27,7 @@ from .images import show_grid as show_grid
 from .inspection import find_folder as find_folder
 from .inspection import fit_folder as fit_folder
 from .measure import measure_mask as measure_mask
+from .measure import measure_objects as measure_objects
 from .metrics import evaluate as evaluate
 from .segmentation import segment_folder as segment_folder
 from .segmentation import train_and_report as train_and_report

@@ -111,11 +111,11 @@ def demo(
     how = dict(network, **place, settings=settings_of("demo", given), again=repeat)
     return _train_on(ds, out, training, how)
 
-# %% ../nbs/59_cli.ipynb #4f484846
+# %% ../nbs/59_cli.ipynb #95f84905
 @checked
 def train(
     images,  # folder of images (PNG, JPEG, TIFF), or of both; subfolders are specimens
-    masks=None,  # folder of masks with the same names; left out: they lie with the images
+    masks=None,  # folder of masks or outlines, or a COCO file; left out: they lie with the images
     *,
     out: str,  # folder for report, model and masks
     overwrite: bool = False,  # replace an earlier result in the --out folder
@@ -129,6 +129,7 @@ def train(
     Examples:
 
         unet-explorer train images/ masks/ --out model/
+        unet-explorer train images/ coco.json --out model/
         unet-explorer train data/ --classes gap,metal --pixel-nm 4 --out model/
         unet-explorer train data/ --colours "255,0,0=1 0,0,255=2" --split-by folder --out model/
         unet-explorer train data/ --encoder resnet34 --family smp --loss focal+dice --out model/
@@ -152,7 +153,7 @@ def train(
     how |= dict(objects=meaning["objects"])
     return _train_on(parts, out, training, how)
 
-# %% ../nbs/59_cli.ipynb #408269df
+# %% ../nbs/59_cli.ipynb #15ef5f1a
 def _aside(line):
     "A line about the run, beside a progress bar."
     from tqdm import tqdm
@@ -170,6 +171,7 @@ def segment(
     out: str,  # folder for masks/, overlays/, classes.csv, objects.csv and report.html
     threshold: Number = 0.5,  # probability from which a pixel is class 1, two classes only
     probabilities: bool = False,  # write those of each class, too
+    format: str | None = None,  # write objects also as labels, coco, geojson: several with commas
     pixel_nm: Positive | None = None,  # size of a pixel in nm; left out: as file or model say
     min_px: Count = 1,  # smaller objects are not counted
     overwrite: bool = False,  # replace an earlier result in the --out folder
@@ -181,18 +183,24 @@ def segment(
 
         unet-explorer segment new_images/ --model model/ --out result/
         unet-explorer segment chip.tif --model model/ --pixel-nm 4 --threshold 0.3 --out result/
-        unet-explorer segment mosaic.tif --model model/ --tile 640 --probabilities --out result/"""
+        unet-explorer segment mosaic.tif --model model/ --tile 640 --probabilities --out result/
+        unet-explorer segment chip.tif --model model/ --format labels,coco,geojson --out result/"""
     repeat = again(["unet-explorer", "segment"], segment, flat(locals()))
     model_folder(model)
-    from unet_explorer.segmentation import segment_folder
+    from unet_explorer.segmentation import FORMATS, places, segment_folder
 
+    formats = [] if format is None else names_in(format)
+    for name in formats:
+        known("format", name, FORMATS)
     how = dict(threshold=threshold, probabilities=probabilities, pixel_nm=pixel_nm, min_px=min_px)
+    how |= dict(formats=formats)
     how |= dict(cutting, overwrite=overwrite, again=lambda: _keep_settings(out, repeat()))
     done = segment_folder(image, model, out, **how, say=_aside)
     bad = f", {len(done.skipped)} skipped" if done.skipped else ""
     n = len(done.names)
     print(f"{n} of {n + len(done.skipped)} images segmented into {out}{bad}")
     more = ", probabilities/" if probabilities else ""
+    more += "".join(f", {place}" for place in places(formats))
     print(f"wrote {out}/report.html, classes.csv, objects.csv, masks/, overlays/{more}")
     return 1 if done.skipped else 0
 

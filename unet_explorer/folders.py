@@ -4,10 +4,10 @@
 
 # %% auto #0
 __all__ = ['MASK_SUFFIXES', 'LONGEST', 'SAME', 'LINE_EVERY', 'RESULTS', 'natural_key', 'files_ending', 'files_in', 'Found',
-           'page_name', 'pictures_in', 'is_grey', 'grey_if_grey', 'not_looked_at', 'remarks', 'for_each',
-           'output_folder', 'write_table']
+           'page_name', 'picture_name', 'pictures_in', 'is_grey', 'grey_if_grey', 'not_looked_at', 'remarks',
+           'for_each', 'output_folder', 'write_table']
 
-# %% ../nbs/05_folders.ipynb #a5799366
+# %% ../nbs/05_folders.ipynb #b59e00ed
 import hashlib
 import os
 import re
@@ -29,6 +29,7 @@ from unet_explorer.contracts import (
     Whole,
     checked,
     first_line,
+    instance,
     printable,
     shown,
     write_atomic,
@@ -213,7 +214,22 @@ def _unique(pages):
         for path in met:
             longer[path] += 1
 
-# %% ../nbs/05_folders.ipynb #1c9ed6af
+# %% ../nbs/05_folders.ipynb #db9380d5
+@checked
+def picture_name(
+    found: instance(Found),  # a picture
+    source: FilePath,  # the folder, or the file, that was asked for
+) -> str:  # with suffix
+    """What other programs call a picture: its path below the folder; a page as if it were a file.
+    Raises `InputError` for a picture that does not lie there."""
+    source = Path(source)
+    root = source if source.is_dir() else source.parent
+    if root not in found.path.parents:
+        raise InputError(f"{found.path}: does not lie in {root}; give the folder that holds it")
+    path = found.path.relative_to(root)
+    return page_name(path.with_suffix("").as_posix(), found.page) + path.suffix
+
+
 @checked
 def pictures_in(
     source: FilePath,  # an image file, or a folder of them, with subfolders

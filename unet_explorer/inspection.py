@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['MOST_OF_A_LOT', 'CALIBRATE', 'read_clean', 'two_heaps', 'why', 'fit_folder', 'Inspected', 'find_folder']
 
-# %% ../nbs/56_inspection.ipynb #198e9254
+# %% ../nbs/56_inspection.ipynb #76f04dd8
 import math
 import os
 from collections.abc import Callable
@@ -46,7 +46,7 @@ from unet_explorer.contracts import (
     rule_of,
     write_atomic,
 )
-from .folders import for_each, grey_if_grey, output_folder, page_name
+from .folders import for_each, grey_if_grey, output_folder, picture_name
 from .folders import pictures_in, remarks, write_table
 from .files import open_image
 from unet_explorer.headers import (
@@ -553,7 +553,7 @@ def _columns(pixel_nm):
     sizes = ["length_nm", "area_nm2"] if pixel_nm else []
     return ["image", "label", "x", "y", "length_px", "area_px", *sizes, "score"]
 
-# %% ../nbs/56_inspection.ipynb #a0ba2f3d
+# %% ../nbs/56_inspection.ipynb #026324ce
 def _save_labels(path, labels):
     import tifffile
 
@@ -561,16 +561,9 @@ def _save_labels(path, labels):
         tifffile.imwrite(tmp, labels, photometric="minisblack", compression="zlib")
 
 
-def _file_name(found, source):
-    "What COCO calls a picture: its path below the folder; a page as if it were a file."
-    path = found.path.relative_to(source if source.is_dir() else source.parent)
-    stem = page_name(path.with_suffix("").as_posix(), found.page)
-    return f"{stem}{path.suffix}"
-
-
 def _images(seen, source):
     return [
-        dict(id=i, file_name=_file_name(found, source), name=found.name, width=w, height=h)
+        dict(id=i, file_name=picture_name(found, source), name=found.name, width=w, height=h)
         for i, (found, (h, w)) in enumerate(seen.pictures, start=1)
     ]
 
