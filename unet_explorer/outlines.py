@@ -7,7 +7,7 @@ __all__ = ['OUTLINE_SUFFIXES', 'IGNORED_NAMES', 'BACKGROUNDS', 'NO_AREA', 'TOO_F
            'OVER', 'BEYOND', 'OUTSIDE', 'CROWDS', 'Shape', 'covered', 'polygon', 'rings', 'Drawing', 'Drawn',
            'rle_mask', 'Reader', 'read_outlines', 'drawn_in', 'class_numbers', 'painted']
 
-# %% ../nbs/12_outlines.ipynb #dde2bb63
+# %% ../nbs/12_outlines.ipynb #d5428520
 import base64
 import csv
 import io
@@ -105,7 +105,7 @@ def covered(
         raise InputError(f"shape={shown(shape)}; its parts must be lists of rings (n 2)") from None
     return slice(top, bottom), slice(left, right), inside
 
-# %% ../nbs/12_outlines.ipynb #c8dcc25e
+# %% ../nbs/12_outlines.ipynb #6d46195f
 _WAYS = np.array([(0, 1), (1, 0), (0, -1), (-1, 0)])  # right, down, left, up: (rows, columns)
 
 
@@ -160,7 +160,7 @@ def _one_object(mask, who):
         raise InputError("mask: nothing in it; a polygon is of one object")
     return array != 0
 
-# %% ../nbs/12_outlines.ipynb #96afb954
+# %% ../nbs/12_outlines.ipynb #40c41269
 def _joined(holes, inside, keys, after, y, x):
     "The same lists, with a way down to each hole and back."
     before = np.argsort(after).tolist()
@@ -205,7 +205,7 @@ def polygon(
     joined = _joined(holes, inside, keys, after, y.tolist(), x.tolist())
     return _turns(_walked(*joined)).ravel().tolist()
 
-# %% ../nbs/12_outlines.ipynb #41949f6e
+# %% ../nbs/12_outlines.ipynb #04010299
 def _simple(points):
     "A closed line as lines that meet themselves nowhere: cut where it comes to a point again."
     loops, line, at = [], [], {}
@@ -256,7 +256,7 @@ def rings(
             parts[own[first]].append(ring)
     return [sorted(part, key=_is_shell, reverse=True) for part in parts]
 
-# %% ../nbs/12_outlines.ipynb #b928eb4a
+# %% ../nbs/12_outlines.ipynb #a48196bf
 OUTLINE_SUFFIXES = (".json", ".geojson", ".csv")
 IGNORED_NAMES = ("ignore", "__ignore__", "ignore*")  # of labelme and QuPath: not to be learned
 BACKGROUNDS = ("background", "_background_", "__background__")
@@ -329,7 +329,7 @@ def rle_mask(
         )
     return np.repeat(np.arange(len(runs)) % 2 == 1, runs).reshape(w, h).T
 
-# %% ../nbs/12_outlines.ipynb #e797141b
+# %% ../nbs/12_outlines.ipynb #cfd9b6f5
 NO_AREA = "points or lines, which have no area"
 TOO_FEW = "outlines of fewer than 3 points"
 EMPTY = "objects without an outline"
@@ -430,7 +430,7 @@ def _coco(content, path):
     named = list(dict.fromkeys(names.values())) or ["object"]
     return Drawn("COCO", drawings, named, [note] * bool(lost))
 
-# %% ../nbs/12_outlines.ipynb #ca9c44c8
+# %% ../nbs/12_outlines.ipynb #601f849d
 def _labelme_pixels(shape):
     "The mask of a shape, a PNG in base64 (RFC 4648), and where it begins."
     from PIL import Image
@@ -484,7 +484,7 @@ def _labelme(content, path):
     names = sorted({shape.name for shape in shapes}, key=natural_key)
     return Drawn("labelme", [Drawing(picture, size, shapes, left)], names, [])
 
-# %% ../nbs/12_outlines.ipynb #85ff8f7c
+# %% ../nbs/12_outlines.ipynb #9f0ab8cb
 _SURFACES = ("Polygon", "MultiPolygon", "GeometryCollection")
 
 
@@ -530,7 +530,7 @@ def _geojson(content, path):
     names = sorted({shape.name for shape in shapes} - {""}, key=natural_key)
     return Drawn("GeoJSON", [Drawing("", None, shapes, left)], names, [])
 
-# %% ../nbs/12_outlines.ipynb #832a51f6
+# %% ../nbs/12_outlines.ipynb #6dbc27b9
 def _ellipse(corners):
     "A ring of 360 points in the box with these corners."
     a, b, _, d = corners
@@ -566,7 +566,7 @@ def _napari(content, path):
     drawing = Drawing("", None, [shape for shape in shapes if shape], left)
     return Drawn("napari shapes", [drawing], [], [])
 
-# %% ../nbs/12_outlines.ipynb #b5e26efd
+# %% ../nbs/12_outlines.ipynb #ef644214
 def _is_geojson(content):
     if isinstance(content, list):
         return bool(content) and all(
@@ -664,7 +664,7 @@ def drawn_in(
             found[path] = _read(path, content, reader)
     return found
 
-# %% ../nbs/12_outlines.ipynb #f9842584
+# %% ../nbs/12_outlines.ipynb #5029b6b4
 MOST = 254  # classes, beside class 0
 
 
@@ -722,7 +722,7 @@ def class_numbers(
     numbers |= {} if used != [""] else {"": numbers[named[0]]}
     return numbers, list(classes), notes
 
-# %% ../nbs/12_outlines.ipynb #0db5890a
+# %% ../nbs/12_outlines.ipynb #9a45266c
 OVER = "objects lie over others drawn before them: the later is on top"
 BEYOND = "objects reach beyond the picture: cut"
 OUTSIDE = "objects cover no pixel: they lie outside the picture, or are smaller than a pixel"
