@@ -291,6 +291,23 @@ def a_file(name="picture.png"):
     return name
 
 
+def some_outlines():
+    "A file of outlines of two objects, in the current folder."
+    import json
+
+    square = [[2, 2], [9, 2], [9, 9], [2, 9]]
+    shapes = [dict(label=n, points=square, shape_type="polygon") for n in ("cell", "wall")]
+    with open("outlines.json", "w") as file:
+        json.dump(dict(shapes=shapes, imagePath="picture.png"), file)
+    return "outlines.json"
+
+
+def drawn():
+    from unet_explorer.outlines import read_outlines
+
+    return [read_outlines(some_outlines())]
+
+
 def a_stored_picture():
     from unet_explorer.images import Picture
 
@@ -708,6 +725,26 @@ BY_CALL = {  # what one function needs besides
     "check_encoder": dict(encoder=same("lite0")),
     "objects": dict(k=same(1)),
     "polygon": dict(mask=lambda: np.eye(8, dtype=bool)),
+    "label_image": dict(ks=same([1])),
+    "measure_objects": dict(labels=lambda: np.eye(8, dtype=int)),
+    "outlines_of": dict(labels=lambda: np.eye(8, dtype=int)),
+    "as_geojson": dict(labels=lambda: np.eye(8, dtype=int), rows=same([dict(label=1, area_px=8)])),
+    "files_ending": dict(source=a_folder, suffixes=same((".png",))),
+    "picture_name": dict(
+        found=lambda: importlib.import_module("unet_explorer.folders").pictures_in(a_folder())[0],
+        source=same("pictures"),
+    ),
+    "covered": dict(shape=lambda: drawn()[0].drawings[0].shapes[0], size=same((32, 32))),
+    "rle_mask": dict(rle=same(dict(size=[2, 3], counts=[2, 3, 1]))),
+    "read_outlines": dict(path=some_outlines),
+    "drawn_in": dict(files=lambda: [some_outlines()]),
+    "class_numbers": dict(drawn=drawn),
+    "painted": dict(
+        drawing=lambda: drawn()[0].drawings[0],
+        size=same((32, 32)),
+        numbers=same(dict(cell=1, wall=2)),
+    ),
+    "places": dict(formats=same(["labels"])),
     "touching": dict(instances=mask),
     "write_pairs": dict(folder=fresh, parts=lambda: dict(train=labelled())),
     "class_weights": dict(n_classes=same(2)),

@@ -275,6 +275,28 @@ def test_a_hole_on_a_line_walked_twice(tmp_path):
     assert np.array_equal(mask, ring)
 
 
+@pytest.mark.parametrize("far", [0, 1e6])
+def test_holes_of_very_large_objects(tmp_path, far):
+    "The grid on which they are looked for is coarser than the picture, and no memory is asked for."
+    large, hole = 5000 * np.array(SQUARE) + far, 5000 * np.array(HOLE) + far
+    beside = 5000 * np.array([8, 1, 9, 1, 9, 2, 8, 2]) + far
+    segmentation = [ring.tolist() for ring in (large, hole, beside)]
+    content = coco(dict(segmentation=segmentation), height=10**7, width=10**7)
+    (drawing,) = read_outlines(write(tmp_path / "a.json", content)).drawings
+    assert [len(part) for part in drawing.shapes[0].parts] == [2, 1]
+    assert drawing.left[outlines.HOLES] == 1
+
+
+def test_run_lengths_of_another_size_and_of_nothing(tmp_path):
+    small = coco(dict(segmentation=dict(size=[4, 10], counts=[40])))
+    assert "run lengths for (4, 10), in a picture of (8, 10)" in complaint(one, tmp_path, small)
+    empty = dict(segmentation=dict(size=[8, 10], counts=[80]))
+    mask, _, notes = one(tmp_path, coco(empty, dict(segmentation=[SQUARE])))
+    assert np.array_equal(mask, square()) and any("cover no pixel" in note for note in notes)
+    vast = coco(dict(segmentation=dict(size=[10**6, 10**6], counts=[10**12])))
+    assert "must be run lengths that fill" in complaint(one, tmp_path, vast)
+
+
 def test_boxes_are_no_masks(tmp_path):
     box = dict(bbox=[2, 1, 4, 4], area=16)
     content = coco(dict(box, segmentation=[]), dict(box))
@@ -711,3 +733,66 @@ def test_unknown_formats_are_refused_before_anything_is_made(segmented, tmp_path
         segment_folder, folder / "in", model, tmp_path / "new", formats=["svg"]
     )
     assert not (tmp_path / "new").exists()
+
+
+# --- damaged files -----------------------------------------------------------------------------
+
+
+def places_in(value, at=()):
+    "The path of every value in a tree of JSON."
+    yield at
+    keys = (
+        range(len(value)) if isinstance(value, list) else value if isinstance(value, dict) else ()
+    )
+    for key in keys:
+        yield from places_in(value[key], (*at, key))
+
+
+def mutated(content, at, new):
+    content = copy.deepcopy(content)
+    inner = content
+    for key in at[:-1]:
+        inner = inner[key]
+    inner[at[-1]] = new
+    return content
+
+
+RLE = dict(size=[8, 10], counts="0P2")
+SOUND = {
+    "COCO": coco(dict(segmentation=[SQUARE, HOLE], area=12, bbox=[2, 1, 4, 4])),
+    "runs": coco(dict(segmentation=RLE), names=("cell", "wall")),
+    "labelme": drawn(
+        shape("a", SQUARE),
+        shape("b", [1, 1, 3, 1], "circle"),
+        shape("b", [1, 1, 3, 3], "rectangle"),
+        shape("m", [1, 1, 2, 2], "mask", mask=png(np.ones((2, 2), bool))),
+    ),
+    "QuPath": dict(
+        type="FeatureCollection", features=[feature([closed(SQUARE), closed(HOLE)], "Tumor")]
+    ),
+}
+ODD = [None, [], {}, "", "x", -1, 0, 1e308, 10**400, True, [[]], [None], "\u00e9\n", {"type": "x"}]
+
+
+@pytest.mark.parametrize("name", SOUND)
+def test_any_value_may_be_odd(tmp_path, name):
+    "One value at a time is replaced: a drawing, or one line."
+    refused = 0
+    for i, at in enumerate(p for p in places_in(SOUND[name]) if p):
+        for new in ODD[i % 3 :: 3]:
+            path = write(tmp_path / "a.json", mutated(SOUND[name], at, new))
+            try:
+                one = read_outlines(path)
+                numbers, *_ = class_numbers([one])
+                for drawing in one.drawings:
+                    painted(drawing, (8, 10), numbers)
+            except InputError as e:
+                assert "\n" not in str(e) and len(str(e)) < 500
+                refused += 1
+    assert refused > 10
+
+
+def test_a_file_that_is_cut_off(tmp_path):
+    text = json.dumps(SOUND["COCO"])
+    for end in range(0, len(text) - 1, 97):
+        assert "damaged" in complaint(read_outlines, write(tmp_path / "a.json", text[:end]))

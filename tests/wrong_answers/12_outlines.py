@@ -1,4 +1,4 @@
-@told("right of 2.6 comes the middle at 3.5")
+@told("the middle of pixel 0, at 0.5, lies to the left of 0.6")
 def first_pixel_floor(x):
     "The pixel in which x lies."
     return math.floor(x)
