@@ -6,7 +6,7 @@
 __all__ = ['PARTS', 'WAYS', 'HeldOut', 'parts_said', 'Groups', 'without_page', 'date_in', 'Place', 'touching', 'looks_like_tiles',
            'groups_of', 'groups_within_parts', 'Shares', 'share_out', 'said_of', 'Leak', 'leaks_in']
 
-# %% ../nbs/14_splits.ipynb #256957ca
+# %% ../nbs/14_splits.ipynb #70c6a460
 import random
 import re
 from datetime import date
@@ -24,7 +24,6 @@ from unet_explorer.contracts import (
     number,
     shown,
 )
-from .folders import natural_key
 
 # %% ../nbs/14_splits.ipynb #8672d061
 PARTS = {  # what people call a part, and what it is called here
@@ -187,7 +186,7 @@ def _by_date(names, dates=None, **_):
     groups = [day.isoformat() for day in days]
     return Groups(groups, f"days ({where} of the files)", sorted(set(groups)))
 
-# %% ../nbs/14_splits.ipynb #54db49b0
+# %% ../nbs/14_splits.ipynb #43be3f76
 _ROW, _COLUMN = r"(?:row|r|y)[-_= ]?(?P<row>\d+)", r"(?:column|col|c|x)[-_= ]?(?P<column>\d+)"
 _FORMS = [  # of a place in a name, the surest first
     re.compile(rf"(?<![^\W\d_]){_ROW}[-_, ]*{_COLUMN}(?!\d)", re.I),
@@ -241,13 +240,13 @@ def _odd_one(names):
 
 
 def _by_mosaic(spots):
-    "Mosaic -> the numbers of its tiles, in natural order."
+    "Mosaic -> the numbers of its tiles."
     found = {}
     for i, s in enumerate(spots):
         found.setdefault(s.mosaic, []).append(i)
-    return {mosaic: found[mosaic] for mosaic in sorted(found, key=natural_key)}
+    return found
 
-# %% ../nbs/14_splits.ipynb #241d25bd
+# %% ../nbs/14_splits.ipynb #ac2d823d
 def _is_counted(values):
     "Whether they count tiles, 0, 1, 2, ..., and are not pixels."
     return max(values) - min(values) < 4 * len(set(values))
@@ -261,8 +260,7 @@ def _step(values):
 
 def _reach(here, size):
     "How far apart two tiles of a mosaic may be and still touch, in pixels, down and right."
-    steps = _step([s.row for s in here]), _step([s.column for s in here])
-    return tuple(map(max, steps, size or (1, 1)))
+    return size or (_step([s.row for s in here]), _step([s.column for s in here]))
 
 
 def _lines(spots):
@@ -508,7 +506,7 @@ def share_out(
     names = [p for p in dict.fromkeys(("train", "valid", "test", *parts)) if p in parts]
     return Shares({p: parts[p] for p in names}, left_out, list(wanted), short)
 
-# %% ../nbs/14_splits.ipynb #12a1b859
+# %% ../nbs/14_splits.ipynb #16066180
 _WAYS_OUT = "split_by='block' to part neighbours, or keep all for training with valid=0, test=0"
 
 
@@ -556,7 +554,8 @@ def _of_parts_there(groups, what, taken):
     others = set().union(*(of for part, of in below.items() if part != "train"))
     both = sorted(below["train"] & others) if what == "subfolders" else []
     extra = [f"; {part} was taken from train" for part in taken]
-    return "".join(extra + [f"; {both[0]} is in train and in another part"] * bool(both))
+    extra += [f"; {group} is in train and in another part" for group in both[:1]]
+    return "".join(extra)
 
 
 @checked
