@@ -168,8 +168,8 @@ MEASURES, OF = ("dice", "boundary_f1"), ("own", "truth")
 def main():
     same = dict(recipe=RECIPE, seeds=list(SEEDS), data=DATA)
     runs = earlier("splits", **same).get("runs", {})
-    for seed in SEEDS:
-        for setting in ("mosaic", "isbi2012", "nasa_super1"):
+    for setting in ("mosaic", "isbi2012", "nasa_super1"):
+        for seed in SEEDS:
             if f"{setting} {seed}" not in runs:
                 runs[f"{setting} {seed}"] = measure(setting, seed)
                 write("splits", **same, splits=summary(runs), runs=runs)

@@ -11,7 +11,7 @@ from PIL import Image
 
 from unet_explorer.contracts import InputError
 from unet_explorer.splits import WAYS, Groups, Place, date_in, groups_of, groups_within_parts
-from unet_explorer.splits import leaks_in, looks_like_tiles, said_of, share_out, touching
+from unet_explorer.splits import leaks_in, looks_like_tiles, said_of, share_out, touching_tiles
 
 QUICK = settings(max_examples=60, deadline=None)
 LABELS = st.lists(st.sampled_from("abcdefgh"), min_size=1, max_size=40)
@@ -197,7 +197,7 @@ def test_pixels_reach_as_far_as_a_tile_is_large():
     by_step = groups_of(names, "tiles").places
     assert [p.down for p in by_size[::5]] == [n / 2 for n in range(10)]
     assert [p.down for p in by_step[::5]] == [*range(10)]
-    far = touching(by_size, by_size[:5])
+    far = touching_tiles(by_size, by_size[:5])
     assert far == [True] * 15 + [False] * 35, "two lines overlap or touch, the third does not"
 
 
@@ -281,7 +281,7 @@ def test_touching_is_what_a_loop_finds(spots):
         )
         for p in some
     ]
-    assert touching(some, others) == slow
+    assert touching_tiles(some, others) == slow
 
 
 # --- leaks -------------------------------------------------------------------------------------
