@@ -101,7 +101,7 @@ def _by_itself(names, **_):
     files = [without_page(name) for name in names]
     return _runs(files, "files") if len(set(files)) > 1 else _by_block(names)
 
-# %% ../nbs/14_splits.ipynb #8c6b5f6a
+# %% ../nbs/14_splits.ipynb #2c7d5b29
 _WORDS = r"[^\W_]+"  # fly3_slice12: fly3, slice12
 _PIECES = r"[^\W\d_]+|\d+"  # a1: a, 1
 
@@ -136,7 +136,7 @@ def _by_specimen(names, **_):
         )
     return _in_order(found, f"beginnings of names (such as {found[0]})")
 
-# %% ../nbs/14_splits.ipynb #f35140fb
+# %% ../nbs/14_splits.ipynb #69848d3c
 _DAY = re.compile(
     r"(?<!\d)((?:19|20)\d\d)([-_./]?)(0[1-9]|1[0-2])\2(0[1-9]|[12]\d|3[01])"
     r"(?:(?!\d)|(?=\d{4}(?:\d\d)?(?!\d)))",  # a time of day may follow
@@ -193,7 +193,7 @@ def _by_date(names, dates=None, **_):
     groups = [day.isoformat() for day in days]
     return Groups(groups, f"days ({where} of the files)", sorted(set(groups)))
 
-# %% ../nbs/14_splits.ipynb #43be3f76
+# %% ../nbs/14_splits.ipynb #36864642
 _ROW, _COLUMN = r"(?:row|r|y)[-_= ]?(?P<row>\d+)", r"(?:column|col|c|x)[-_= ]?(?P<column>\d+)"
 _FORMS = [  # of a place in a name, the surest first
     re.compile(rf"(?<![^\W\d_]){_ROW}[-_, ]*{_COLUMN}(?!\d)", re.I),
@@ -253,7 +253,7 @@ def _by_mosaic(spots):
         found.setdefault(s.mosaic, []).append(i)
     return found
 
-# %% ../nbs/14_splits.ipynb #ed32dd05
+# %% ../nbs/14_splits.ipynb #df091e7a
 def _is_counted(values):
     "Whether they count tiles, 0, 1, 2, ..., and are not pixels."
     return max(values) - min(values) < 4 * len(set(values))
@@ -417,7 +417,7 @@ def groups_within_parts(
             groups[i] = f"{part}/{g}"
     return groups, dict(groups=within.what, parts=dict(zip(groups, parts)))
 
-# %% ../nbs/14_splits.ipynb #a7ba11cb
+# %% ../nbs/14_splits.ipynb #315343d4
 HeldOut = number("a share from 0 to below 1", lambda v: 0 <= v < 1)
 
 
@@ -515,7 +515,7 @@ def share_out(
     names = [p for p in dict.fromkeys(("train", "valid", "test", *parts)) if p in parts]
     return Shares({p: parts[p] for p in names}, left_out, list(wanted), short)
 
-# %% ../nbs/14_splits.ipynb #16066180
+# %% ../nbs/14_splits.ipynb #8d4efdd9
 _WAYS_OUT = "split_by='block' to part neighbours, or keep all for training with valid=0, test=0"
 
 
@@ -586,7 +586,7 @@ def said_of(
     flatters = f"; {_some(both, 'group')} in two parts: the score will flatter" * bool(both)
     return f"images split by {found.what}: {sizes}{touch}{flatters}{short}"
 
-# %% ../nbs/14_splits.ipynb #b9766516
+# %% ../nbs/14_splits.ipynb #0fd4f301
 class Leak(NamedTuple):
     "One way in which a part of a split knows of another."
 
