@@ -1045,7 +1045,7 @@ def load(
     how = {k: options.pop(k) for k in how if k in options}
     return split(read(source.removeprefix("hf://"), **options), **how)
 
-# %% ../nbs/15_data.ipynb #0ea1cb5f
+# %% ../nbs/15_data.ipynb #1e28598b
 def _opened_lazily(cell):
     "The picture of an image cell, of which only the beginning is read."
     from io import BytesIO
