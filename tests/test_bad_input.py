@@ -218,6 +218,24 @@ def part():
     return dataset()["train"]
 
 
+def some_groups():
+    from unet_explorer.splits import groups_of
+
+    return groups_of(["a1", "a2", "b1", "c1"], "specimen")
+
+
+def some_shares():
+    from unet_explorer.splits import share_out
+
+    return share_out(some_groups())
+
+
+def some_places():
+    from unet_explorer.splits import groups_of
+
+    return groups_of(["r0_c0", "r0_c1"], "tiles").places
+
+
 def batches():
     from unet_explorer.batches import dataloaders
 
@@ -719,6 +737,17 @@ BY_CALL = {  # what one function needs besides
     "load_pairs": dict(images=lambda: pairs()[0], masks=lambda: pairs()[1]),
     "load": dict(source=same("simulated"), kwargs=same(dict(n=9, size=(32, 32), seed=0))),
     "split": dict(ds=part),
+    "leaks": dict(parts=dataset),
+    "parts_said": dict(names=same(["train/a", "test/b"])),
+    "groups_of": dict(names=same(["a1", "a2", "b1"])),
+    "groups_within_parts": dict(names=same(["train/a", "test/b"])),
+    "looks_like_tiles": dict(names=same(["r0_c0", "r0_c1"])),
+    "without_page": dict(name=same("stack_page0003")),
+    "date_in": dict(name=same("2026-03-14_a")),
+    "touching_tiles": dict.fromkeys(("places", "others"), some_places),
+    "share_out": dict(found=some_groups),
+    "said_of": dict(shares=some_shares, found=some_groups),
+    "leaks_in": dict(names=same(dict(train=["a1"], test=["b1"]))),
     "Segmenter": dict(size=same((32, 32)), backend=same("float32"), repeats=same(1)),
     "to_onnx": dict(path=same("model.onnx")),
     "to_pt2": dict(path=same("model.pt2")),

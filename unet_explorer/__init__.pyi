@@ -6,6 +6,7 @@ from .anomaly import pick_threshold as pick_threshold
 from .batches import dataloaders as dataloaders
 from .contracts import InputError as InputError
 from .data import catalogue as catalogue
+from .data import leaks as leaks
 from .data import load as load
 from .data import load_pairs as load_pairs
 from .data import meta as meta

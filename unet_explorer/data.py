@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['SOURCES', 'LESSON_DATA', 'Source', 'catalogue', 'cache_dir', 'fetch', 'meta', 'sample', 'called_like_a_mask', 'Pair',
-           'pair_files', 'load_pairs', 'load', 'split']
+           'pair_files', 'load_pairs', 'load', 'split', 'leaks']
 
 # %% ../nbs/15_data.ipynb #43f7a0f0
 import inspect
@@ -19,6 +19,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 from unicodedata import normalize
+from urllib.parse import urlparse
+from urllib.request import url2pathname
 
 import numpy as np
 import torch
@@ -35,7 +37,6 @@ from unet_explorer.contracts import (
     checked,
     first_line,
     known,
-    number,
     rule_of,
     shown,
     whole,
@@ -44,13 +45,27 @@ from .folders import Found, files_ending, natural_key, not_looked_at
 from .folders import page_name, pictures_in
 from .files import is_plain, load_mask, load_palette, load_stored, open_image
 from .files import said_orientation
-from .headers import Bars, not_square, one_size, specimen
+from .headers import Bars, not_square, one_size, specimen, taken_on
 from .images import IGNORE, SUFFIXES, to_image
 from .labels import Masks, colours_to_classes
 from .layout import read_svg
 from .outlines import OUTLINE_SUFFIXES, READERS, class_numbers, drawn_in
 from .outlines import painted, read_outlines
 from .simulate import inspection_set, simulate
+from unet_explorer.splits import (
+    PARTS,
+    Groups,
+    HeldOut,
+    Leak,
+    date_in,
+    groups_of,
+    groups_within_parts,
+    leaks_in,
+    looks_like_tiles,
+    said_of,
+    share_out,
+    without_page,
+)
 
 # %% ../nbs/15_data.ipynb #11ef84b2
 @dataclass(frozen=True)
@@ -537,18 +552,14 @@ def _simulated(
     b = max(n * 7 // 9, a + 1)
     return {"train": rows[:a], "valid": rows[a:b], "test": rows[b:]}
 
-# %% ../nbs/15_data.ipynb #a0cd9c49
+# %% ../nbs/15_data.ipynb #e90744a3
 _WORDS = {
     "mask": r"(?:cp_)?masks?|labels?|annot(?:ation)?s?|(?:simple )?seg(?:mentation)?s?|"
     r"segmentationclass|gts?|ground[_ -]?truths?|targets?",
     "image": r"images?|imgs?|raw|micrographs?|pictures?|originals?|inputs?|jpegimages",
 }
-_PARTS = {
-    **dict(train="train", training="train", test="test", testing="test"),
-    **dict.fromkeys(("valid", "validation", "val", "dev"), "valid"),
-}
 _AT_AN_END = [
-    (kind, re.compile(form.format(words, "|".join(_PARTS)), re.I))
+    (kind, re.compile(form.format(words, "|".join(PARTS)), re.I))
     for form in (r"(?:(.*?)[_ -]|({1}))?(?:{0})", r"(?:{0})[_ -](.*)")
     for kind, words in _WORDS.items()
 ]
@@ -628,12 +639,7 @@ def _told_apart(folder):
         "x_mask.png; else name two folders: load_pairs(images, masks)"
     )
 
-# %% ../nbs/15_data.ipynb #4551b1b8
-def _stem(name):
-    "The name of the file whose page it is."
-    return re.sub(r"_page\d{4,}$", "", name)
-
-
+# %% ../nbs/15_data.ipynb #585c511d
 def _same_pages(image, mask, pages):
     if pages[image] != pages[mask]:
         raise InputError(
@@ -688,12 +694,12 @@ def _check_pages(images, of, masks):
     "Raise `InputError` if a stack and its mask have not the same number of pages."
     pages = Counter(f.found.path for f in (*images, *masks))
     stacks = {
-        _stem(m.bare): m.found.path
+        without_page(m.bare): m.found.path
         for m in masks
-        if m.found.page is not None or _stem(m.bare) == m.bare
+        if m.found.page is not None or without_page(m.bare) == m.bare
     }
     for image in images:
-        mask = of[image].found.path if image in of else stacks.get(_stem(image.bare))
+        mask = of[image].found.path if image in of else stacks.get(without_page(image.bare))
         paged = image not in of or of[image].found.page is not None
         if mask and paged:
             _same_pages(image.found.path, mask, pages)
@@ -758,57 +764,7 @@ def _paired(images, masks=None):
     ]
     return pairs, notes
 
-# %% ../nbs/15_data.ipynb #cb3f4f97
-def _groups(names, by="auto"):
-    "What stays together: a group for each name, and what the groups are, in words."
-    folders = [n.rpartition("/")[0] or "." for n in names]
-    files = [_stem(n) for n in names]
-    if by == "folder" or (by == "auto" and len(set(folders)) > 1):
-        return folders, "subfolders"
-    if by == "file":
-        return files, "files"
-    if by in ("auto", "block"):
-        units = files if by == "auto" and len(set(files)) > 1 else names
-        order = {u: i for i, u in enumerate(dict.fromkeys(units))}
-        n, what = -(-len(order) // 10), "files" if units == files else "pages"
-        if n <= 1:
-            return units, what
-        return [f"{what} {order[u] // n * n + 1} ff." for u in units], f"runs of {n} {what}"
-    try:
-        pattern = re.compile(by)
-    except re.error as e:
-        raise InputError(f"split_by={shown(by)}; not a regular expression: {e}") from None
-    found = [pattern.search(n) for n in names]
-    if not pattern.groups or None in found:
-        where = f"does not fit {names[found.index(None)]}" if None in found else "has no group"
-        raise InputError(
-            f"split_by={shown(by)}; {where}: use auto, folder, block, file, or a regular "
-            r"expression with a group for what stays together, such as 'wafer(\d+)'"
-        )
-    return ["-".join(map(str, m.groups())) for m in found], f"values of {by}"
-
-# %% ../nbs/15_data.ipynb #8bd243ab
-def _parts(names):
-    "The part of each name, if its first folder says so for training and another; else None."
-    firsts = [n.partition("/")[0].casefold() if "/" in n else "" for n in names]
-    parts = [_PARTS.get(first, first or "other") for first in firsts]
-    return parts if {"train"} < set(parts) & {*_PARTS.values()} else None
-
-
-def _grouped(names, parts):
-    "The group of each name, and what `split` must know: what groups are, and their parts."
-    if parts is None:
-        groups, what = _groups(names)
-        return groups, dict(groups=what)
-    groups = [""] * len(names)
-    for part in dict.fromkeys(parts):
-        rows = [i for i, p in enumerate(parts) if p == part]
-        within, what = _groups([names[i].partition("/")[2] for i in rows])
-        for i, g in zip(rows, within):
-            groups[i] = f"{part}/{g}"
-    return groups, dict(groups=what, parts=dict(zip(groups, parts)))
-
-
+# %% ../nbs/15_data.ipynb #59577bb2
 class Pair(NamedTuple):
     "An image and its mask."
 
@@ -827,9 +783,9 @@ def pair_files(
     Raises `InputError` for missing folders, unknown layouts, and images with no or two masks."""
     pairs, _ = _paired(images, masks)
     names = [image.name for image, _ in pairs]
-    return [Pair(*p, g) for p, g in zip(pairs, _grouped(names, _parts(names))[0])]
+    return [Pair(*p, g) for p, g in zip(pairs, groups_within_parts(names)[0])]
 
-# %% ../nbs/15_data.ipynb #b8e514a1
+# %% ../nbs/15_data.ipynb #f097264d
 def _read_image(found, bars):
     "The cell of an image without its info bar, its height and width, and that bar."
     picture = open_image(found.path, page=found.page)
@@ -838,7 +794,8 @@ def _read_image(found, bars):
     if not bar and is_plain(found.path):
         return _picture(found.path.resolve()), picture.shape[1:], bar
     picture = specimen(picture, bar)
-    return _embedded(picture[:]), picture.shape[1:], bar
+    cell = _embedded(picture[:]) | dict(path=found.path.resolve().as_uri())  # for its header
+    return cell, picture.shape[1:], bar
 
 
 def _cut_alike(mask, size, bar):
@@ -1002,7 +959,7 @@ def _load_drawn(images, masks, drawn, classes, values, colours, pixel_nm, bar):
     _check_twice(images, list(of))
     numbers, classes, notes = class_numbers(list(drawn.values()), classes)
     names = [f.name for f in of]
-    groups, how = _grouped(names, _parts(names))
+    groups, how = groups_within_parts(names)
     bars = Bars([f.found for f in of], bar)
     rows, facts = _painted_rows(of, groups, numbers, bars)
     n = sum(len(asked.drawing.shapes) for asked in of.values())
@@ -1077,7 +1034,7 @@ def load_pairs(
     pairs, notes = _paired(images, masks)
     bars = Bars([image for image, _ in pairs], bar)
     names = [image.name for image, _ in pairs]
-    groups, how = _grouped(names, _parts(names))
+    groups, how = groups_within_parts(names)
     for (image, mask), group in zip(_with_bar(pairs, "checking files"), groups):
         cell, size, cut = _read_image(image, bars)
         stored = _cut_alike(load_stored(mask.path, mask.page, colours is not None), size, cut)
@@ -1113,7 +1070,7 @@ def _columns(ds, repo):
         )
     return images[0], masks[0]
 
-# %% ../nbs/15_data.ipynb #ae2d15da
+# %% ../nbs/15_data.ipynb #331e0f3d
 def _rows_of(part, ds, repo):
     "`(i, row, image, mask)` of the rows of a part that have a mask."
     image_column, mask_column = _columns(ds, repo)
@@ -1124,7 +1081,7 @@ def _rows_of(part, ds, repo):
 
 def _adopt(found, repo, pixel_nm=None, **meaning):
     "One `Dataset` with our columns and metadata from a dict of parts, which are remembered."
-    parts = {part: _PARTS.get(part.casefold(), part) for part in found}
+    parts = {part: PARTS.get(part.casefold(), part) for part in found}
     kept = {"train"} < set(parts.values())
     doctor, rows, of = Masks(**meaning), [], {}
     for part, ds in found.items():
@@ -1229,7 +1186,7 @@ def _load_known(source, fallback, options):
     about |= dict(more=source.more, notes=[])
     return DatasetDict({part: _dataset(rows, **about) for part, rows in parts.items()})
 
-# %% ../nbs/15_data.ipynb #f90ccd5c
+# %% ../nbs/15_data.ipynb #ed8cee27
 @checked
 def load(
     source: FilePath,  # "isbi2012", "simulated", ..., a folder, or "hf://org/name", see the table
@@ -1256,57 +1213,93 @@ def load(
     _check_options(source, options, _options(read, 1 if hub else 2) + how)
     for f in (read, split):  # before a thousand files are read
         _check_values(f, options)
-    _groups([], options.get("split_by", "auto"))
+    groups_of([], options.get("split_by", "auto"))
     how = {k: options.pop(k) for k in how if k in options}
     return split(read(source.removeprefix("hf://"), **options), **how)
 
-# %% ../nbs/15_data.ipynb #aac3343a
-_HeldOut = number("a share from 0 to below 1", lambda v: 0 <= v < 1)
+# %% ../nbs/15_data.ipynb #1e28598b
+def _opened_lazily(cell):
+    "The picture of an image cell, of which only the beginning is read."
+    from io import BytesIO
+
+    from PIL import Image
+
+    return Image.open(BytesIO(cell["bytes"]) if cell["bytes"] else cell["path"])
 
 
-def _too_few(n, groups, needed, split_by):
-    "Why so many images in so few groups make no parts, and the cure for this way of grouping."
-    found = f"{n} image{'s' * (n > 1)} in {groups} group{'s' * (groups > 1)}"
-    none = f"cannot be split into {needed} parts"
-    ways = "split_by='block' to part neighbours, or keep all for training with valid=0, test=0"
-    if split_by in ("auto", "folder", "block", "file"):
-        return f"{found} {none}; sort them into {needed} subfolders or more, or use {ways}"
-    puts = "one group" if groups == 1 else f"{groups} groups"
-    why = f"the expression puts all names into {puts}, which {none}"
-    return f"split_by={shown(split_by)}; {why}: let its brackets hold what differs, or use {ways}"
+def _cells(ds):
+    "The image cells of a data set, as they are stored."
+    from datasets import Image
+
+    return ds.select_columns("image").cast_column("image", Image(decode=False))["image"]
 
 
-def _note(parts, own, taken, what):
-    "What `split` has done, in one line; `parts` holds the groups of the rows of each part."
+def _file_of(cell):
+    "The file of an image cell, or an empty text; of what was cut out of it, too."
+    path = cell["path"] or ""
+    return url2pathname(urlparse(path).path) if path.startswith("file:") else path
 
-    def said(of):
-        groups = list(dict.fromkeys(of))
-        return ", ".join(groups) if len(groups) <= 2 else f"{len(groups)} groups"
 
-    sizes = ", ".join(f"{len(of)} for {part} ({said(of)})" for part, of in parts.items())
-    if not own:
-        return f"images split by {what}: {sizes}"
-    below = {p: {g.partition("/")[2] for g in of} for p, of in parts.items()}
-    others = set().union(*(groups for p, groups in below.items() if p != "train"))
-    both = sorted(below["train"] & others) if what == "subfolders" else []
-    extra = [f"; {part} was taken from train" for part in taken]
-    extra += [f"; {both[0]} is in train and in another part"] if both else []
-    return f"images in the parts that were there: {sizes}{''.join(extra)}"
+def _tile_size(ds):
+    "Height and width of the largest tile, in pixels."
+    sizes = []
+    for cell in _cells(ds):
+        with _opened_lazily(cell) as tile:
+            sizes.append(tile.size)
+    return (max(h for _, h in sizes), max(w for w, _ in sizes)) if sizes else None
+
+
+def _dates(ds):
+    "The day of each picture, as its header says, where its name says none; or None."
+    names = list(ds["name"])
+    if None not in map(date_in, names):
+        return None
+    asked = [_file_of(cell) if date_in(n) is None else "" for cell, n in zip(_cells(ds), names)]
+    return [taken_on(path) if Path(path).is_file() else None for path in asked]
+
+
+def _asked_of_files(ds, split_by):
+    "What `groups_of` wants to know beside the names."
+    if split_by == "tiles":
+        return dict(size=_tile_size(ds))
+    return dict(dates=_dates(ds)) if split_by == "date" else {}
+
+
+def _regrouped(ds, split_by):
+    "The same rows in the groups that `split_by` makes, and these; chance makes none."
+    found = groups_of(list(ds["name"]), split_by, **_asked_of_files(ds, split_by))
+    if split_by == "random":
+        return ds, found
+    columns = ds.column_names
+    ds = ds.remove_columns("group").add_column("group", found.groups).select_columns(columns)
+    return ds, found
+
+
+def _hint(ds, split_by):
+    "What is to be said if pictures look like tiles, and are not split by where they lie."
+    if (
+        split_by != "auto"
+        or "name" not in ds.column_names
+        or not looks_like_tiles(list(ds["name"]))
+    ):
+        return ""
+    return "; the names look like tiles of a mosaic: split_by='tiles' leaves out those that touch"
 
 
 @checked
 def split(
     ds,  # a `Dataset` with a `group` column, from `load_pairs`
-    valid: _HeldOut = 0.2,  # share of the rows for validation, or nearly
-    test: _HeldOut | None = None,  # for the final test; None: 0.2 if there are groups enough, or 0
-    split_by: str = "auto",  # "auto", "folder", "block", "file" or a regular expression: see below
+    valid: HeldOut = 0.2,  # share of the rows for validation, or nearly
+    test: HeldOut | None = None,  # for the final test; None: 0.2 if there are groups enough, or 0
+    split_by: str = "auto",  # a word of `splits.WAYS`, or a regular expression: see below
 ):  # `DatasetDict` with train and, if asked for, valid and test
     r"""Split by whole groups from the end: test last, valid before it. Neighbours stay together.
 
-    `split_by` says what stays together: the groups that `load_pairs` found, what lies in one
-    folder, a tenth of the rows, a file, or what agrees in a part of its name: `r"(wafer\d+)"`. With
-    "auto", a set that came with its own parts keeps them. A line in the notes of `meta` says what
-    was done. Raises `InputError` if there are too few groups to hold any out."""
+    `split_by` says what stays together: the groups that `load_pairs` found ("auto"), what lies in
+    one "folder", a "specimen", a "block" of a tenth of the rows, "tiles" that touch, a "date", a
+    "file", nothing ("random"), or what agrees in a part of its name: `r"(wafer\d+)"`. With "auto",
+    a set that came with its own parts keeps them. A line in the notes of `meta` says what was done.
+    Raises `InputError` if there are too few groups to hold any out."""
     from datasets import DatasetDict
 
     if isinstance(ds, dict):
@@ -1319,38 +1312,49 @@ def split(
         about = meta(ds)
     except InputError:  # made by hand
         about = {}
-    own, what = about.get("parts", {}), about.get("groups", "groups")
-    if split_by != "auto":
-        own, (groups, what) = {}, _groups(list(ds["name"]), split_by)
-        columns = ds.column_names
-        ds = ds.remove_columns("group").add_column("group", groups).select_columns(columns)
-    of = list(ds["group"])
-    sizes, parts = Counter(of), {}
-    for g in sizes:
-        parts.setdefault(own.get(g, "train"), []).append(g)
-    left = parts.get("train", [])
-    short = test is None and not own and len(left) < 2 + (valid > 0)
-    if test is None:
-        test = 0 if own or short else 0.2
-    wanted = {"test": test, "valid": valid}
-    wanted = {part: share for part, share in wanted.items() if share > 0 and part not in parts}
-    n, needed = sum(sizes[g] for g in left), len(wanted) + 1
-    if len(left) < needed:
-        raise InputError(_too_few(n, len(left), needed, split_by))
-    for others, (part, share) in enumerate(wanted.items()):
-        taken = parts[part] = [left.pop()]
-        while len(left) > needed - 1 - others:
-            missing = share * n - sum(sizes[g] for g in taken)
-            if sizes[left[-1]] > 2 * missing:  # without it the part is nearer to its share
-                break
-            taken.append(left.pop())
-    found = {}
-    for part in ("train", "valid", "test", *parts):
-        groups = set(parts.get(part, ()))
-        if groups and part not in found:
-            found[part] = ds.select([i for i, g in enumerate(of) if g in groups])
-    note = _note({p: list(rows["group"]) for p, rows in found.items()}, own, wanted, what)
-    note += "; too few groups for a part test" * short
-    for rows in found.values() if about else ():
+    own, hint = {}, _hint(ds, split_by)
+    if split_by == "auto":
+        own, of = about.get("parts", {}), list(ds["group"])
+        found = Groups(of, about.get("groups", "groups"), list(dict.fromkeys(of)))
+    else:
+        ds, found = _regrouped(ds, split_by)
+    shares = share_out(found, valid, test, own=own, split_by=split_by)
+    parts = {part: ds.select(rows) for part, rows in shares.parts.items()}
+    told = found._replace(groups=list(ds["group"]))
+    note = said_of(shares, told, own=bool(own)) + hint
+    for rows in parts.values() if about else ():
         rows.info.description = json.dumps(about | dict(notes=[*about.get("notes", []), note]))
-    return DatasetDict(found)
+    return DatasetDict(parts)
+
+# %% ../nbs/15_data.ipynb #243be15e
+def _below_part(rows):
+    "The groups of rows; a subfolder that is in train/ and in test/ is one."
+    of = list(rows["group"])
+    try:
+        about = meta(rows)
+    except InputError:  # made by hand
+        return of
+    inner = "parts" in about and about.get("groups") == "subfolders"
+    return [g.partition("/")[2] or g for g in of] if inner else of
+
+
+@checked
+def leaks(
+    parts: dict,  # a `DatasetDict` from `load` or `split`, or from somebody else
+    split_by: str = "auto",  # by what to judge: as for `split`; "auto": by the column group
+) -> list[Leak]:  # empty if no part knows of another; each prints as one line
+    """Does a split leak? The same name, a group or touching tiles in two parts.
+
+    Raises `InputError` for what has no parts, and for names that do not say what is asked for."""
+    from datasets import concatenate_datasets
+
+    for rows in parts.values():
+        _check_rows(rows, "group", "name")
+    names = {part: list(rows["name"]) for part, rows in parts.items()}
+    every = concatenate_datasets(list(parts.values())) if parts else None
+    tiled = split_by == "tiles" or (
+        split_by == "auto" and looks_like_tiles(sum(names.values(), []))
+    )
+    asked = _asked_of_files(every, "tiles" if tiled else split_by) if parts else {}
+    groups = {part: _below_part(rows) for part, rows in parts.items()}
+    return leaks_in(names, split_by, groups=groups, **asked)

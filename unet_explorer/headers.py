@@ -4,14 +4,15 @@
 
 # %% auto #0
 __all__ = ['SIZES_NM', 'MAKERS', 'SQUARE', 'SAME_NM', 'MOST', 'DRAWN', 'RECORDED', 'ALONE', 'TOGETHER', 'AT_MOST', 'LEAST',
-           'SAMPLE', 'Sides', 'pixel_sides_nm', 'pixel_size_nm', 'not_square', 'OneSize', 'one_size', 'Bar', 'Bars',
-           'specimen', 'without_bar']
+           'SAMPLE', 'Sides', 'pixel_sides_nm', 'pixel_size_nm', 'not_square', 'OneSize', 'one_size', 'taken_on', 'Bar',
+           'Bars', 'specimen', 'without_bar']
 
-# %% ../nbs/04_headers.ipynb #b869ec9e
+# %% ../nbs/04_headers.ipynb #66ff849e
 import re
 import unicodedata
 import warnings
 from collections import Counter
+from datetime import date
 from pathlib import Path
 from typing import NamedTuple
 from xml.etree import ElementTree
@@ -379,6 +380,51 @@ def one_size(
         "" if same else f"{last[1]}: {last[0]:.4g} nm per pixel, but {first[1]} says {first[0]:.4g}"
     )
     return OneSize(pixel_nm or (said[0][0] if same else None), odd)
+
+# %% ../nbs/04_headers.ipynb #eec758d5
+_DAY = re.compile(r"\s*((?:19|20)\d\d)[-:/.](\d\d)[-:/.](\d\d)")
+_TAKEN, _DIGITISED, _WRITTEN = 36867, 36868, 306  # tags
+
+
+def _said_days_of_tiff(path):
+    with opened_tiff(path) as tif:
+        tags, xml = tif.pages[0].tags, tif.ome_metadata or ""
+        exif = tags.valueof(34665) or {}
+        yield "".join(re.findall(r"AcquisitionDate>([^<]+)<", xml)[:1])
+        yield from (exif.get("DateTimeOriginal"), exif.get("DateTimeDigitized"))
+        yield tags.valueof(_WRITTEN)
+
+
+def _said_days_of_picture(path):
+    from PIL import Image
+
+    with Image.open(path, formats=("PNG", "JPEG", "BMP")) as f:
+        exif = f.getexif()
+        inner = exif.get_ifd(34665)
+        yield from (inner.get(_TAKEN), inner.get(_DIGITISED), exif.get(_WRITTEN))
+
+
+def _as_day(said):
+    "What was read, as a date; None where that is no day."
+    found = _DAY.match(str(said or ""))
+    try:
+        return date(*map(int, found.groups())) if found else None
+    except ValueError:  # the 30th of February
+        return None
+
+
+@checked
+def taken_on(
+    path: FilePath,  # image file
+) -> date | None:  # None: nobody says so in a known way, or the file cannot be read
+    "The day on which a picture was taken, as its header says. Raises `InputError` for no path."
+    read = _said_days_of_tiff if Path(path).suffix.lower() in TIFF else _said_days_of_picture
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return next(filter(None, map(_as_day, read(path))), None)
+    except Exception:  # what decoders raise has no common base class
+        return None
 
 # %% ../nbs/04_headers.ipynb #5aeb8c62
 MOST = 0.25  # of the height, at the top or at the bottom, can be an info bar

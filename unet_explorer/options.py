@@ -24,7 +24,7 @@ from unet_explorer.contracts import (
     whole,
 )
 
-# %% ../nbs/58_options.ipynb #da4fcf6f
+# %% ../nbs/58_options.ipynb #88646c85
 _Side = whole(1, 10**9)  # a number that nobody can read is refused unread
 _Chosen = number(
     "a share above 0 and below 1, such as 0.2: images are needed to choose the best epoch",
@@ -92,7 +92,7 @@ def meaning(
     bar: BarRows = "auto",  # info bar: auto, keep, or rows at the bottom that are no specimen
     valid: _Chosen = 0.2,  # share of the images that chooses the best epoch
     test: _Tested | None = None,  # share for the scores; left out: 0.2 if there are enough groups
-    split_by: str = "auto",  # what stays together: auto, folder, block, file, or "(wafer\d+)"
+    split_by: str = "auto",  # auto, folder, specimen, block, tiles, date, file, random, (wafer\d+)
     objects: str | None = None,  # class whose pieces Rand F compares
 ) -> dict:  # what was said
     """what the files mean

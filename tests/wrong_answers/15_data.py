@@ -31,19 +31,19 @@ def held_out_neighbours(groups, wanted):
 
 
 @told("a and b are on both sides; each is named once, in")
-def leaks_repeated(train_groups, test_groups):
+def on_both_sides_repeated(train_groups, test_groups):
     "A group is named for each of its pictures."
     return sorted(g for g in train_groups if g in test_groups)
 
 
 @told("a and b are on both sides; each is named once, in")
-def leaks_in_order_of_files(train_groups, test_groups):
+def on_both_sides_in_order_of_files(train_groups, test_groups):
     "In the order in which they come."
     return [g for g in dict.fromkeys(train_groups) if g in test_groups]
 
 
 @told("nothing is shared here")
-def leaks_yes_or_no(train_groups, test_groups):
+def on_both_sides_yes_or_no(train_groups, test_groups):
     "Whether there is a leak, not which."
     return bool(set(train_groups) & set(test_groups))
 
