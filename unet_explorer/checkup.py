@@ -6,7 +6,7 @@
 __all__ = ['KINDS', 'SHOWN', 'SAID_ANYWAY', 'CORE', 'SMALL', 'WHOLE', 'FEW', 'GAIN', 'GAIN_OF_ALL', 'FAR', 'FLAT', 'NEAR',
            'ALIKE', 'SAME_GRAIN', 'ENOUGH', 'BLURRED', 'MOST_ODD', 'USUAL', 'RARE', 'Finding', 'Checkup', 'doctor']
 
-# %% ../nbs/48_checkup.ipynb #6dbd5afe
+# %% ../nbs/48_checkup.ipynb #1a3474d2
 import ast
 import html
 import math
@@ -32,7 +32,6 @@ from unet_explorer.contracts import (
     Positive,
     as_json,
     checked,
-    first_line,
     number,
 )
 from .data import sort_files, split
@@ -43,7 +42,7 @@ from .headers import Bars, not_square, one_size, pixel_size_nm, specimen
 from .images import IGNORE, save_mask
 from .labels import MANY, Masks
 
-# %% ../nbs/48_checkup.ipynb #b7fa2d70
+# %% ../nbs/48_checkup.ipynb #bfbdf30f
 KINDS = {  # what can be found -> what `fix` does about it; "" if only you can know
     "unreadable": "leaves it out",
     "not read": "",
@@ -120,13 +119,15 @@ class Checkup(list):
         "Facts and findings as a table. Raises no `InputError`."
         width = max(map(len, [*self.facts, *(f.kind for f in self)]), default=0) + 2
         lines = [f"{name:{width}}{value}" for name, value in self.facts.items()]
-        told = Counter()
+        told, last = Counter(), ""
         for f in self:
             told[f.kind] += 1
             if told[f.kind] <= SHOWN:
                 lines += ["", f"{f.kind:{width}}{f.message}"]
                 lines += [f"{'':{width}}in {_some(f.files)}"] * bool(f.files)
-                lines.append(f"{'':{width}}cure: {f.command if shell else f.cure}")
+                cure = f.command if shell else f.cure
+                lines.append(f"{'':{width}}cure: {'as above' if cure == last else cure}")
+                last = cure
         more = [f"{n - SHOWN} of {kind}" for kind, n in told.items() if n > SHOWN]
         lines += ["", f"not shown: {', '.join(more)}"] * bool(more)
         n = len(self)
@@ -439,7 +440,7 @@ def _compare(case, grey, numbers):
     if min(grey.shape) >= 32:
         _look_for_shift(case, _piece(grey, 3 * CORE), _piece(told, 3 * CORE))
 
-# %% ../nbs/48_checkup.ipynb #69c6d4cd
+# %% ../nbs/48_checkup.ipynb #30b6d3e6
 #| code-fold: true
 #| code-summary: "One after the other"
 FLAT = 1e-3  # a picture whose grey varies by less, of 1, shows nothing
@@ -450,14 +451,14 @@ def _examine(case, bars, masks):
     try:
         grey = _look_at_picture(case, bars)
     except (InputError, MemoryError) as e:
-        case.error = first_line(e)
+        case.error = str(e) or "does not fit into memory"
         return
     if case.mask is None:
         return
     try:
         numbers = _look_at_mask(case, grey.shape, masks)
     except (InputError, MemoryError) as e:
-        case.mask_error = first_line(e)
+        case.mask_error = str(e) or "does not fit into memory"
         return
     if numbers is not None:
         _compare(case, grey, numbers)
@@ -551,7 +552,7 @@ def _near_twins(cases):
                 if not _no_more_alike(first, case, k, usual):
                     yield first, case, k
 
-# %% ../nbs/48_checkup.ipynb #626d34e1
+# %% ../nbs/48_checkup.ipynb #96b33c1e
 #| code-fold: true
 #| code-summary: "What was asked, and cures"
 def _option(name, value):
@@ -595,7 +596,8 @@ class _Visit:
 
     def say(self, kind, files, message, cure=None):
         "Remember a finding; without a cure it is what `fix` does."
-        does, cure = KINDS[kind], cure or self.call("doctor", fix=self.fixed)
+        does = KINDS[kind] if cure is None or "fix=" in cure[0] else ""
+        cure = cure or self.call("doctor", fix=self.fixed)
         message += f"; fix {does}" * bool(does)
         self.findings.append(Finding(kind, tuple(map(str, files)), message, *cure))
 
@@ -807,7 +809,7 @@ def _check_pixel_size(visit, pixel_nm):
         visit.say("pixel size", [line.partition(":")[0]], line, cure)
     return size.nm
 
-# %% ../nbs/48_checkup.ipynb #4f9ae0e3
+# %% ../nbs/48_checkup.ipynb #616ad29f
 #| code-fold: true
 #| code-summary: "Numbers"
 def _said_in(text):
@@ -859,7 +861,9 @@ def _say_unclear(visit, text, numbers):
         return
     options = _said_in(text)
     visit.mapping = options.get("values")
-    visit.say("mask numbers", [], text, visit.call("doctor", **options, fix=visit.fixed))
+    again = ("export the masks again as PNG",) * 2
+    cure = visit.call("doctor", **options, fix=visit.fixed) if options else again
+    visit.say("mask numbers", [], text, cure)
 
 
 def _check_soft(visit):
