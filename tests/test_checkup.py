@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 import spoil
 from PIL import Image
+from scipy.ndimage import gaussian_filter
 
 import unet_explorer as ux
-from unet_explorer.checkup import KINDS, SAID_ANYWAY, Checkup, Finding, doctor
+from unet_explorer.checkup import FINDINGS, SAID_ANYWAY, Checkup, Finding, doctor
 from unet_explorer.contracts import InputError
 from unet_explorer.data import load_pairs, meta, pair_files, sort_files, split
 from unet_explorer.files import load_mask
@@ -91,8 +92,8 @@ def test_each_fault_is_found_and_repaired(name, clean, tmp_path):
 
 def test_there_are_twenty_faults_and_more():
     assert len(spoil.FAULTS) >= 20
-    assert {f.kind for f in spoil.FAULTS.values()} <= set(KINDS)
-    assert set(SAID_ANYWAY) < set(KINDS)
+    assert {f.kind for f in spoil.FAULTS.values()} <= set(FINDINGS)
+    assert set(SAID_ANYWAY) < set(FINDINGS)
 
 
 # --- what the repaired copy holds ---------------------------------------------------------------
@@ -117,20 +118,34 @@ def test_the_copy_is_what_the_clean_set_was(clean, tmp_path):
         assert (image == old).all() and (mask == truth).all(), path.stem
 
 
-def test_bits_are_kept(clean, tmp_path):
-    "Eight bits stretched to 16 come back exactly; of twelve nothing is lost."
-    from unet_explorer.checkup import _bits, _written_bits
+def sixteen(folder, numbers):
+    "A folder of one picture of 16 bits, and what the doctor says of it and makes of it."
+    spoil.save(folder / "in/a.tif", numbers.astype(np.uint16))
+    found = doctor(folder / "in", fix=folder / "out")
+    (path,) = (folder / "out").glob("a.*")
+    return [f.message for f in found if f.kind == "bits"], spoil.read(path)
 
-    eight = np.random.default_rng(0).integers(0, 256, (64, 64)).astype(np.uint16)
-    for step in (256, 257):
-        assert _bits(eight * step) == (8, step)
-        assert (_written_bits(eight * step, 8, step) == eight).all()
-    twelve = np.arange(4096, dtype=np.uint16).reshape(64, 64)
-    assert _bits(twelve) == (12, 1) and _bits(twelve * 16) == (12, 16)
-    spread = _written_bits(twelve, 12, 1)
-    assert (spread >> 4 == twelve).all() and spread.max() == 65535
-    assert _bits(np.arange(65536, dtype=np.uint16).reshape(256, 256)) == ()
-    assert _bits(eight.astype(np.uint8)) == ()
+
+@pytest.mark.parametrize("step", [256, 257])
+def test_eight_bits_come_back(step, tmp_path):
+    eight = np.random.default_rng(0).integers(0, 256, (64, 64))
+    said, fixed = sixteen(tmp_path, eight * step)
+    assert said and said[0].startswith(f"8 bits stored in 16 (in steps of {step})")
+    assert fixed.dtype == np.uint8 and (fixed == eight).all()
+
+
+@pytest.mark.parametrize("factor", [1, 16])
+def test_twelve_bits_lose_nothing(factor, tmp_path):
+    twelve = np.random.default_rng(0).permutation(4096).reshape(64, 64)
+    said, fixed = sixteen(tmp_path, twelve * factor)
+    assert said and said[0].startswith("12 bits stored in 16")
+    assert fixed.dtype == np.uint16 and (fixed >> 4 == twelve).all() and fixed.max() == 65535
+
+
+def test_sixteen_bits_are_sixteen(tmp_path):
+    many = np.random.default_rng(0).integers(0, 65536, (64, 64))
+    said, fixed = sixteen(tmp_path, many)
+    assert not said and (fixed == many).all()
 
 
 def test_the_pixel_size_goes_along(clean, tmp_path):
@@ -148,16 +163,15 @@ def test_the_pixel_size_goes_along(clean, tmp_path):
 def test_a_copy_is_whole_or_not_there(clean, tmp_path, monkeypatch):
     from unet_explorer import checkup
 
-    folder, calls = clean("isbi2012"), []
+    folder, calls, save = clean("isbi2012"), [], checkup.save_mask
 
     def fails(*args):
         calls.append(args)
         if len(calls) == 3:
             raise OSError(28, "No space left on device")
-        return write(*args)
+        return save(*args)
 
-    write = checkup._write_case
-    monkeypatch.setattr(checkup, "_write_case", fails)
+    monkeypatch.setattr(checkup, "save_mask", fails)
     with pytest.raises((OSError, InputError)):
         look(folder, fix=tmp_path / "fixed")
     assert list(tmp_path.iterdir()) == []
@@ -206,25 +220,18 @@ def test_a_copy_in_another_part_is_a_leak(clean, tmp_path):
     assert "one for train and one for test" in found.message
 
 
-def test_neighbours_of_a_stack_are_no_copies():
+def test_neighbours_of_a_stack_are_no_copies(tmp_path):
     "Slices that are alike, more than the limit asks for, and all about equally."
-    from unet_explorer.checkup import _Case, _near_twins
-    from unet_explorer.folders import Found
-
     rng = np.random.default_rng(0)
-    from scipy.ndimage import gaussian_filter
-
-    whole = gaussian_filter(rng.normal(size=(24, 64, 64)), (8, 4, 4), mode="wrap")
-    cases = []
-    for i, a in enumerate(whole):
-        a = (a / a.std()).astype(np.float32)
-        core = np.tile(a, (2, 2))
-        case = _Case(Found(None, None, f"slice{i}"), size=(64, 64), digest=bytes([i]), spread=1.0)
-        case.small, case.core = a, core
-        cases.append(case)
-    alike = [np.corrcoef(a.small.ravel(), b.small.ravel())[0, 1] for a, b in zip(cases, cases[1:])]
+    whole = gaussian_filter(rng.normal(size=(24, 96, 96)), (8, 4, 4), mode="wrap")
+    slices = (whole / np.abs(whole).max() * 127 + 128).astype(np.uint8)
+    alike = [np.corrcoef(a.ravel(), b.ravel())[0, 1] for a, b in zip(slices, slices[1:])]
     assert min(alike) > 0.95
-    assert list(_near_twins(cases)) == []
+    for i, a in enumerate(slices):
+        spoil.save(tmp_path / f"slice{i:02}.png", a)
+    assert doctor(tmp_path) == []
+    spoil.save(tmp_path / "zz.png", (slices[3] * 0.9).astype(np.uint8))
+    assert doctor(tmp_path).kinds() == {"near-duplicate": 2}
 
 
 def test_two_exposures_of_one_grating_are_no_copies(tmp_path):
@@ -307,27 +314,32 @@ def test_the_command(clean, tmp_path, capsys):
 
 
 def test_training_says_what_matters_and_goes_on(clean, tmp_path, capsys, monkeypatch):
-    from unet_explorer import checkup, cli
+    "It is the training that ends here, on purpose."
+    from unet_explorer import checkup, segmentation
+    from unet_explorer.cli import main
 
-    monkeypatch.setattr(cli, "_train_on", lambda *args: 0)
+    def ends(*args, **how):
+        raise InputError("far enough")
+
+    monkeypatch.setattr(segmentation, "train_and_report", ends)
+
+    def heard(folder):
+        assert main(["train", *map(str, folders(folder)), "--out", str(tmp_path / "out")]) == 2
+        out, err = capsys.readouterr()
+        assert "far enough" in err
+        return out
+
     shutil.copytree(clean("isbi2012"), tmp_path / "data")
+    assert "doctor" not in heard(tmp_path / "data")
     spoil.FAULTS["masks_swapped"].spoil(spoil.Set(tmp_path / "data"))
-    line = ["train", *map(str, folders(tmp_path / "data")), "--out", str(tmp_path / "out")]
-    assert cli.main(line) == 0
-    out = capsys.readouterr().out
+    out = heard(tmp_path / "data")
     assert "note: wrong mask (slice" in out and "unet-explorer doctor" in out
 
     def broken(*args, **kwargs):
         raise RuntimeError("the doctor is ill")
 
     monkeypatch.setattr(checkup, "doctor", broken)
-    assert cli.main(line) == 0
-    clean_line = ["train", *map(str, folders(clean("isbi2012"))), "--out", str(tmp_path / "out")]
-    monkeypatch.undo()
-    monkeypatch.setattr(cli, "_train_on", lambda *args: 0)
-    capsys.readouterr()
-    assert cli.main(clean_line) == 0
-    assert "wrong" not in capsys.readouterr().out
+    assert "doctor" not in heard(tmp_path / "data")
 
 
 def test_many_pictures_are_sampled_and_the_time_is_bounded(clean, monkeypatch):
@@ -349,13 +361,14 @@ def test_weights_are_those_of_scenes(clean, require_each):
 
 
 @pytest.mark.parametrize("k", range(1, 8))
-def test_turns_are_undone(k):
-    "A mask turned by any of the seven comes back: what `_best_turn` tries covers them."
-    from unet_explorer.checkup import _turned
-
-    a = np.arange(12).reshape(3, 4)
-    back = [_turned(_turned(a, k), j) for j in range(8)]
-    assert any(np.array_equal(b, a) for b in back)
+def test_turns_are_undone(k, clean, tmp_path):
+    "A mask in any of the seven other positions comes back, to the pixel."
+    shutil.copytree(clean("nasa_super1"), tmp_path / "data")
+    mask = spoil.Set(tmp_path / "data").masks[k]
+    was = spoil.read(mask)
+    spoil.save(mask, np.ascontiguousarray(np.rot90(was[:, ::-1] if k > 3 else was, k % 4)))
+    assert look(tmp_path / "data", fix=tmp_path / "fixed").kinds() == {"turned mask": 1}
+    assert (load_mask(tmp_path / "fixed/masks" / mask.name).numpy() == was).all()
 
 
 # --- what pairs, and what does not --------------------------------------------------------------
