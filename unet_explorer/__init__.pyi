@@ -4,6 +4,7 @@ from .anomaly import anomaly_map as anomaly_map
 from .anomaly import fit_normal as fit_normal
 from .anomaly import pick_threshold as pick_threshold
 from .batches import dataloaders as dataloaders
+from .checkup import doctor as doctor
 from .contracts import InputError as InputError
 from .data import catalogue as catalogue
 from .data import leaks as leaks

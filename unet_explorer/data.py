@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['SOURCES', 'LESSON_DATA', 'Source', 'catalogue', 'cache_dir', 'fetch', 'meta', 'sample', 'called_like_a_mask', 'Pair',
-           'pair_files', 'load_pairs', 'load', 'split', 'leaks']
+           'pair_files', 'Sorted', 'sort_files', 'load_pairs', 'load', 'split', 'leaks']
 
 # %% ../nbs/15_data.ipynb #43f7a0f0
 import inspect
@@ -736,15 +736,19 @@ def _check_alone(images, of, unused):
         )
 
 
+def _sides(images, masks=None):
+    "Files that are images, those that are if they have a mask, and masks."
+    if masks is None or Path(images).resolve() == Path(masks).resolve():
+        return _told_apart(images)
+    one, other = (Path(folder).resolve() for folder in (images, masks))
+    without = [b if a in b.parents else None for a, b in ((one, other), (other, one))]
+    ours = _files(_look(images, "images", without[0]), images)
+    return ours, [], _files(_look(masks, "masks", without[1]), masks)
+
+
 def _paired(images, masks=None):
     "Images with their masks, and notes on what was left out."
-    if masks is None or Path(images).resolve() == Path(masks).resolve():
-        sure, perhaps, theirs = _told_apart(images)
-    else:
-        one, other = (Path(folder).resolve() for folder in (images, masks))
-        without = [b if a in b.parents else None for a, b in ((one, other), (other, one))]
-        sure, perhaps = _files(_look(images, "images", without[0]), images), []
-        theirs = _files(_look(masks, "masks", without[1]), masks)
+    sure, perhaps, theirs = _sides(images, masks)
     _check_twice(images, sure)
     _check_twice(masks or images, theirs)
     files = sorted((*sure, *perhaps), key=lambda f: natural_key(f.name))
@@ -784,6 +788,71 @@ def pair_files(
     pairs, _ = _paired(images, masks)
     names = [image.name for image, _ in pairs]
     return [Pair(*p, g) for p, g in zip(pairs, groups_within_parts(names)[0])]
+
+# %% ../nbs/15_data.ipynb #34a1aef8
+class Sorted(NamedTuple):
+    "Which files pair, and which do not."
+
+    pairs: list[Pair]  # in natural order
+    images: list[Found]  # without a mask
+    masks: list[Found]  # without an image
+    several: list[Found]  # so many fit one name that none is taken
+    rows: object  # a `Dataset` of name and group, without pictures: `split` parts it
+
+
+def _fit_several(files):
+    "Those whose names, without words such as _mask, are those of others, too."
+    times = Counter(f.bare.casefold() for f in files)
+    return [f for f in files if times[f.bare.casefold()] > 1]
+
+
+def _surely_matched(images, masks):
+    "The mask of each image, and the files of which several fit one name."
+    try:
+        _check_twice("images", images)
+        _check_twice("masks", masks)
+        return _matched(images, masks), []
+    except InputError:
+        several = [*_fit_several(images), *_fit_several(masks)]
+        names = {f.bare.casefold() for f in several}
+        images, masks = (
+            [f for f in files if f.bare.casefold() not in names] for files in (images, masks)
+        )
+        return _matched(images, masks), several
+
+
+def _only_names(names):
+    "A `Dataset` of names and groups."
+    from datasets import Dataset, DatasetInfo
+
+    groups, how = _grouped(names, _parts(names))
+    info = DatasetInfo(description=json.dumps(dict(notes=[], **how)))
+    return Dataset.from_dict(dict(name=names, group=groups), info=info)
+
+
+@checked
+def sort_files(
+    images: FilePath,  # folder of images, with subfolders if there are several specimens
+    masks: FilePath | None = None,  # folder of masks, same subfolders; None: they lie in `images`
+) -> Sorted:  # what `pair_files` would pair, and what keeps it from doing so
+    """Pair what can be paired, and list the rest. Raises `InputError` for missing folders and
+    unknown layouts."""
+    sure, perhaps, theirs = _sides(images, masks)
+    ours = sorted((*sure, *perhaps), key=lambda f: natural_key(f.name))
+    of, several = _surely_matched(ours, theirs)
+    pages = Counter(f.found.path for f in (*ours, *theirs))
+    of = {f: of[f] for f in ours if f in of and pages[f.found.path] == pages[of[f].found.path]}
+    taken, odd = set(of.values()), set(several)
+    names = [f.name for f in of]
+    rows = _only_names(names)
+    found = [Pair(f.found._replace(name=f.name), of[f].found, g) for f, g in zip(of, rows["group"])]
+    return Sorted(
+        found,
+        [f.found for f in ours if f not in of and f not in odd],
+        [m.found for m in theirs if m not in taken and m not in odd],
+        [f.found for f in several],
+        rows,
+    )
 
 # %% ../nbs/15_data.ipynb #f097264d
 def _read_image(found, bars):
