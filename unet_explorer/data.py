@@ -825,7 +825,7 @@ def _only_names(names):
     "A `Dataset` of names and groups."
     from datasets import Dataset, DatasetInfo
 
-    groups, how = _grouped(names, _parts(names))
+    groups, how = groups_within_parts(names)
     info = DatasetInfo(description=json.dumps(dict(notes=[], **how)))
     return Dataset.from_dict(dict(name=names, group=groups), info=info)
 
