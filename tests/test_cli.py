@@ -677,3 +677,42 @@ def test_ctrl_c_keeps_the_best_epoch_and_still_reports(tmp_path):
     assert (
         "interrupted" in (out / "report.html").read_text() and (out / "model.safetensors").exists()
     )
+
+
+def test_train_on_outlines_and_write_them(tmp_path):
+    "In a shell: a COCO file in, objects out in all formats, and the line that does it again."
+    shapes = [dict(id=i, image_id=i, category_id=3, iscrowd=0, area=400) for i in range(4)]
+    for i, one in enumerate(shapes):
+        save_image(tmp_path / "in" / f"{i}.png", torch.rand(1, 40, 50))
+        one["segmentation"] = [[4 * i, 5, 4 * i + 20, 5, 4 * i + 20, 25, 4 * i, 25]]
+    images = [dict(id=i, file_name=f"{i}.png", width=50, height=40) for i in range(4)]
+    content = dict(images=images, annotations=shapes, categories=[dict(id=3, name="plate")])
+    (tmp_path / "coco.json").write_text(json.dumps(content))
+    quick = [
+        "--steps",
+        2,
+        "--size",
+        32,
+        "--batch-size",
+        1,
+        "--device",
+        "cpu",
+        "--precision",
+        "fp32",
+    ]
+    model = tmp_path / "model"
+    words = ["train", tmp_path / "in", tmp_path / "coco.json", "--no-pretrained", *quick]
+    code, printed, err = unet_explorer(*words, "--out", model)
+    assert code == 0, err
+    assert "note: 4 outlines of COCO on 4 pictures" in printed
+    assert "classes background, plate" in printed
+    out = tmp_path / "out"
+    segment = ["segment", tmp_path / "in", "--model", model, "--device", "cpu", "--out", out]
+    code, printed, err = unet_explorer(*segment, "--format", "labels, coco,geojson")
+    assert code == 0, err
+    assert "overlays/, labels/, coco.json, geojson/" in printed
+    assert tomllib.loads((out / "settings.toml").read_text())["format"] == "labels, coco,geojson"
+    assert len(list(out.glob("labels/*.tif"))) == len(list(out.glob("geojson/*.geojson"))) == 4
+    assert len(json.loads((out / "coco.json").read_text())["images"]) == 4
+    assert "choose one of labels, coco, geojson" in refused(*segment, "--format", "svg")
+    assert "--values" in refused(*words, "--values", "0,1", "--out", tmp_path / "new")

@@ -1,6 +1,7 @@
 """The questions and answers (nbs/faq.qmd): every command parses, and the README's too; every
 piece of Python runs; the list at the top names every question. So no answer can rot unseen."""
 
+import json
 import re
 import shlex
 from functools import partial
@@ -99,6 +100,19 @@ def work(small, tmp_path, monkeypatch):
     return tmp_path
 
 
+def outlines_of(images, work):
+    "A file of COCO: a square on each picture."
+    names = [p.relative_to(images).as_posix() for p in sorted(images.rglob("*.png"))]
+    listed = [dict(id=i, file_name=name) for i, name in enumerate(names)]
+    square = dict(category_id=1, segmentation=[[2, 2, 9, 2, 9, 9, 2, 9]])
+    annotations = [square | dict(id=one["id"], image_id=one["id"]) for one in listed]
+    categories = [dict(id=1, name="cell")]
+    path = work / "coco.json"
+    content = dict(images=listed, annotations=annotations, categories=categories)
+    path.write_text(json.dumps(content))
+    return path
+
+
 def test_the_python_of_the_answers_runs(work, small):
     "Every block is executed, and a function that a block defines is called with small files."
     images, masks = folder_of(work / "mine")
@@ -113,6 +127,7 @@ def test_the_python_of_the_answers_runs(work, small):
         "mine": (work / "mine",),
         "pairs": (images, masks),
         "coloured": (images, work / "mine/colours"),
+        "from_coco": (images, outlines_of(images, work)),
         "slices": (work / "stack.tif", net),
         "from_hub": (),
         "go_on": (small, model),

@@ -198,7 +198,7 @@ def examine(
     print(found.to_json() if json else words)
     return 0 if found.healthy else 1
 
-# %% ../nbs/59_cli.ipynb #15ef5f1a
+# %% ../nbs/59_cli.ipynb #31b34ea1
 def _aside(line):
     "A line about the run, beside a progress bar."
     from tqdm import tqdm
@@ -228,24 +228,19 @@ def segment(
 
         unet-explorer segment new_images/ --model model/ --out result/
         unet-explorer segment chip.tif --model model/ --pixel-nm 4 --threshold 0.3 --out result/
-        unet-explorer segment mosaic.tif --model model/ --tile 640 --probabilities --out result/
         unet-explorer segment chip.tif --model model/ --format labels,coco,geojson --out result/"""
     repeat = again(["unet-explorer", "segment"], segment, flat(locals()))
     model_folder(model)
-    from unet_explorer.segmentation import FORMATS, places, segment_folder
+    from unet_explorer.segmentation import places, segment_folder
 
-    formats = [] if format is None else names_in(format)
-    for name in formats:
-        known("format", name, FORMATS)
+    formats = names_in(format) if format else []
     how = dict(threshold=threshold, probabilities=probabilities, pixel_nm=pixel_nm, min_px=min_px)
-    how |= dict(formats=formats)
     how |= dict(cutting, overwrite=overwrite, again=lambda: _keep_settings(out, repeat()))
-    done = segment_folder(image, model, out, **how, say=_aside)
+    done = segment_folder(image, model, out, **how, formats=formats, say=_aside)
     bad = f", {len(done.skipped)} skipped" if done.skipped else ""
     n = len(done.names)
     print(f"{n} of {n + len(done.skipped)} images segmented into {out}{bad}")
-    more = ", probabilities/" if probabilities else ""
-    more += "".join(f", {place}" for place in places(formats))
+    more = "".join(f", {at}" for at in ["probabilities/"] * probabilities + places(formats))
     print(f"wrote {out}/report.html, classes.csv, objects.csv, masks/, overlays/{more}")
     return 1 if done.skipped else 0
 

@@ -975,7 +975,7 @@ def _by_picture(files, drawn, folder):
         of[found[0]] = asked
     return of, lost
 
-# %% ../nbs/15_data.ipynb #6e9410de
+# %% ../nbs/15_data.ipynb #8e8e530f
 def _left_over(files, of, lost):
     "Notes on pictures without a drawing, on empty ones, and on drawings without a picture."
     bare = [f.found.path.name for f in files if f not in of]
@@ -989,10 +989,10 @@ def _left_over(files, of, lost):
 
 def _check_drawn(images, of, lost, values, colours):
     if values is not None or colours is not None:
-        name = "values" if values is not None else "colours"
+        said = f"colours={colours}" if values is None else f"values={values}"
         raise InputError(
-            f"{name} is given, but outlines have names and no {name}; drop it, and say their order "
-            "in classes"
+            f"{said}; outlines have names, and neither numbers nor colours: drop it, and name them "
+            "in their order, as in classes=['background', 'cell']"
         )
     if not of:
         some = lost[0].drawing.picture or lost[0].path.name if lost else "nothing"
