@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from unet_explorer.contracts import InputError
-from unet_explorer.splits import WAYS, Groups, Place, date_in, groups_of, groups_within_parts
+from unet_explorer.splits import WAYS, Groups, TilePlace, date_in, groups_of, groups_within_parts
 from unet_explorer.splits import leaks_in, looks_like_tiles, said_of, share_out, touching_tiles
 
 QUICK = settings(max_examples=60, deadline=None)
@@ -272,7 +272,7 @@ def test_numbers_that_are_no_mosaic_do_not_look_like_one():
 @given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), min_size=1, max_size=30))
 @QUICK
 def test_touching_is_what_a_loop_finds(spots):
-    places = [Place("ab"[(r + c) % 2], r / 2, c / 3) for r, c in spots]
+    places = [TilePlace("ab"[(r + c) % 2], r / 2, c / 3) for r, c in spots]
     some, others = places[::2], places[1::2]
     slow = [
         any(
