@@ -74,6 +74,8 @@ def test_the_last_groups_are_held_out_and_a_share_is_met():
     parts = share_out(found, 0.2, 0.2).parts
     assert parts == dict(train=list(range(18)), valid=list(range(18, 24)), test=list(range(24, 30)))
     assert share_out(found, 0.2, 0).parts.keys() == {"train", "valid"}
+    near = share_out(by_hand(list("aaaaaaabbc")), 0, 0.25).parts
+    assert near["test"] == [7, 8, 9], "3 of 10 are nearer to a quarter than 1"
 
 
 def test_few_groups_do_without_a_test_part_unless_it_is_asked_for():
@@ -126,7 +128,7 @@ def test_specimens_are_what_names_begin_with(names, groups):
 
 
 def test_names_that_tell_no_specimens_apart_are_refused():
-    for names in (["img1", "img2", "img3"], ["a"], ["x", "y"], ["", "_"]):
+    for names in (["img1", "img2", "img3"], ["a"], ["x", "y"], ["", "_"], ["a_b_1", "a_c_1"]):
         assert "tells specimens apart" in complaint(groups_of, names, "specimen")
 
 
