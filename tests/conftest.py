@@ -78,6 +78,8 @@ SECONDS |= dict(baselines=25, runs=25, unet=20, effunet=20, index=15, scaling=12
 SECONDS |= dict(
     test_splits=25, splits=15, files=10, headers=10, labels=10, cli=11, metrics=10, simulate=9
 )
+SECONDS |= dict(test_splits=25, splits=15)
+SECONDS |= dict(files=10, headers=10, labels=10, cli=11, metrics=10, simulate=9)
 
 
 def group(nodeid):
