@@ -111,7 +111,7 @@ def demo(
     how = dict(network, **place, settings=settings_of("demo", given), again=repeat)
     return _train_on(ds, out, training, how)
 
-# %% ../nbs/59_cli.ipynb #7fc8e4af
+# %% ../nbs/59_cli.ipynb #aafdd2ee
 READERS = dict(classes=names_in, values=values_in, colours=colours_in)  # of what is typed
 
 
@@ -121,7 +121,7 @@ def _ask_doctor(images, masks, said, meaning):
 
     how = {k: meaning[k] for k in ("pixel_nm", "bar", "valid", "test", "split_by")}
     try:
-        notes = checkup.doctor(images, masks, **said, **how, most=60, seconds=3.0).notes()
+        notes = checkup.doctor(images, masks, **said, **how, most=40, seconds=2.0).notes()
     except Exception:  # the reader of the files says what is wrong with them
         return
     for note in notes:
