@@ -1,6 +1,6 @@
 """How long does a check-up take? 1,000 pictures of 256 x 256 with masks, made of 40 simulated ones
 by moving them around and adding noise, so that no two are copies. Timed are: the whole check-up,
-the quick look that a training takes first (60 pictures, 3 s at most), and, to compare with,
+the quick look that a training takes first (40 pictures, 2 s at most), and, to compare with,
 `load_pairs`, which a training needs anyway."""
 
 import time
@@ -45,7 +45,7 @@ def measure(folder, n):
     ask = folder / "images", folder / "masks"
     doctor(*ask, most=2)  # what is imported late is not counted
     found, whole = timed(doctor, *ask)
-    _, quick = timed(doctor, *ask, most=60, seconds=3.0)
+    _, quick = timed(doctor, *ask, most=40, seconds=2.0)
     _, loaded = timed(load_pairs, *ask)
     print(f"{n} pictures: {whole / n * 1e3:.1f} ms each, {quick:.2f} s for a quick look, ", end="")
     print(f"load_pairs {loaded / n * 1e3:.1f} ms each; found: {found.kinds() or 'nothing'}")

@@ -882,10 +882,10 @@ def _check_soft(visit):
     for c in soft:
         c.todo["harden"] = sorted(levels) if len(levels) <= MANY else [0, 255]
 
-# %% ../nbs/48_checkup.ipynb #9036480f
+# %% ../nbs/48_checkup.ipynb #71a5a872
 #| code-fold: true
 #| code-summary: "Masks against pictures"
-MOST_ODD = 50  # masks that are tried in other positions
+MOST_ODD = 50  # masks that are tried elsewhere, and pictures that one is tried on for this
 USUAL = 0.15  # correlation from which on masks tell something of pictures
 
 
@@ -955,7 +955,7 @@ def _best_owner(case, cases):
 def _by_chance(case, cases):
     "How well the masks of others fit the picture of a case, judged by the middle."
     others = [c.mask_core for c in cases if c is not case and c.mask_core.shape == case.core.shape]
-    return sorted(_fit_of(case.core, m) for m in others)
+    return sorted(_fit_of(case.core, m) for m in _spread_over(others, MOST_ODD))
 
 
 def _is_by_chance(case, cases):

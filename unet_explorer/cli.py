@@ -121,7 +121,7 @@ def _ask_doctor(images, masks, said, meaning):
 
     how = {k: meaning[k] for k in ("pixel_nm", "bar", "valid", "test", "split_by")}
     try:
-        notes = checkup.doctor(images, masks, **said, **how, most=60, seconds=3.0).notes()
+        notes = checkup.doctor(images, masks, **said, **how, most=40, seconds=2.0).notes()
     except Exception:  # the reader of the files says what is wrong with them
         return
     for note in notes:
