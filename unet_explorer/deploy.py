@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['Module', 'EXPORTS', 'CALIBRATION', 'CENTRE', 'SPARED', 'BACKENDS', 'WHEN_TOLD', 'WORTH_MEASURING', 'TOLERANCE',
-           'OF_INT8', 'to_onnx', 'to_pt2', 'to_int8', 'agreement', 'Segmenter']
+           'OF_INT8', 'to_onnx', 'to_pt2', 'to_int8', 'agreement', 'int8_by_folder', 'Segmenter']
 
-# %% ../nbs/53_deploy.ipynb #7d741fa5
+# %% ../nbs/53_deploy.ipynb #ba4ffc8c
 import time
 from pathlib import Path
 
@@ -29,7 +29,10 @@ from unet_explorer.contracts import (
     shown,
     write_atomic,
 )
+from .data import load_pairs, sample
 from .effunet import restore
+from .files import open_image
+from .folders import pictures_in
 from .images import as_picture, to_image
 from .layers import evaluating, fused
 from .machine import Device, best_device, has_bf16
@@ -111,7 +114,7 @@ def to_pt2(
 
 EXPORTS = {".onnx": to_onnx, ".pt2": to_pt2}  # by the suffix of the file
 
-# %% ../nbs/53_deploy.ipynb #0b6be99f
+# %% ../nbs/53_deploy.ipynb #4a2e0bf7
 CALIBRATION = 16  # pictures; more of them hardly move the scales
 CENTRE = 512  # pixels a side of each that are looked at
 SPARED = 3  # convolutions at the start that keep their float32
@@ -195,8 +198,7 @@ def to_int8(
         plain, small = Path(folder) / "plain.onnx", Path(folder) / "small.onnx"
         _quantised(to_onnx(model, plain), small, batches)
         graph = onnx.load(str(small))
-        if not graph.metadata_props:  # the quantiser drops what was kept with it
-            onnx.helper.set_model_props(graph, {"about": as_json(model.about)})
+        onnx.helper.set_model_props(graph, {"about": as_json(model.about)})
         onnx.save(graph, str(tmp))
     return Path(path)
 
@@ -234,7 +236,53 @@ def agreement(
             result[name] = _mean_dice(kept, masks, n)
     return result
 
-# %% ../nbs/53_deploy.ipynb #79cf5e84
+# %% ../nbs/53_deploy.ipynb #13e54743
+def _by_onnxruntime(graph):
+    "The function that the bytes of an ONNX file describe."
+    ort = need("onnxruntime", "onnx")
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = torch.get_num_threads()
+    options.log_severity_level = 3
+    session = ort.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+    return lambda x: torch.from_numpy(session.run(None, {"image": x.cpu().contiguous().numpy()})[0])
+
+
+def _some_pictures(images, masks, classes):
+    "The middle of at most twice `CALIBRATION` pictures of a folder, and of their masks, or None."
+    if masks is None:
+        found = _spread(pictures_in(images), 2 * CALIBRATION)
+        return [open_image(f.path, page=f.page) for f in found], None
+    ds = load_pairs(images, masks, classes=list(classes) if classes else None)
+    rows = _spread(range(len(ds)), 2 * CALIBRATION)
+    pictures, truths = map(list, zip(*(sample(ds, i) for i in rows)))
+    return pictures, [_middle(t) for t in truths]
+
+
+def _middle(mask):
+    h, w = mask.shape
+    top, left = max(0, h - CENTRE) // 2, max(0, w - CENTRE) // 2
+    return mask[top : top + CENTRE, left : left + CENTRE]
+
+
+@checked
+def int8_by_folder(
+    model: Module,  # an `EffUNet`; left untouched
+    path: FilePath,  # of the `.onnx` file
+    images: FilePath,  # a picture, or a folder of them, such as the model learned from
+    masks: FilePath | None = None,  # folder of their masks; None: nobody has drawn any
+) -> dict:  # as `agreement`, and how many pictures set the scales and were `judged`
+    """`to_int8` by a folder: every second picture sets the scales, the others judge (a single one
+    does both). Raises `InputError` for what cannot be read, and as `to_int8`."""
+    pictures, truths = _some_pictures(images, masks, model.about.get("classes"))
+    judged = slice(1, None, 2) if len(pictures) > 1 else slice(0, 1)
+    to_int8(model, path, pictures[::2])
+    held = [_centre(x, model.config["in_ch"])[0] for x in pictures[judged]]
+    after = _by_onnxruntime(Path(path).read_bytes())
+    with evaluating(model) as device:
+        said = agreement(lambda x: model(x.to(device)), after, held, truths and truths[judged])
+    return said | dict(calibrated=len(pictures[::2]), judged=len(held))
+
+# %% ../nbs/53_deploy.ipynb #e653e067
 def _torch(model, dtype=None):
     quick = fused(model).to(memory_format=torch.channels_last)
     quick.amp = dtype
@@ -262,16 +310,6 @@ def _on_cpu(model):
     device = next(model.parameters()).device
     if device.type != "cpu":
         raise InputError(f"made for the CPU, and the model is on {device}")
-
-
-def _by_onnxruntime(graph):
-    "The function that the bytes of an ONNX file describe."
-    ort = need("onnxruntime", "onnx")
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = torch.get_num_threads()
-    options.log_severity_level = 3
-    session = ort.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
-    return lambda x: torch.from_numpy(session.run(None, {"image": x.cpu().contiguous().numpy()})[0])
 
 
 def _onnx(model):
