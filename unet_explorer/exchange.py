@@ -165,7 +165,7 @@ def _described(model, folder, title, authors, licence, cite):
         weights=spec.WeightsDescr(onnx=weights),
     )
 
-# %% ../nbs/54_exchange.ipynb #cd459d97
+# %% ../nbs/54_exchange.ipynb #d4cfc968
 def _write_parts(model, folder, x, trained_in, licence):
     "All files of the package but its description."
     to_onnx(model, folder / "model.onnx")
@@ -262,10 +262,11 @@ def _refused(error):
     details = getattr(error, "errors", list)()
     if not details:
         return first_line(error)
-    at = " ".join(str(part) for part in details[0]["loc"][:2])
-    return f"{at}={shown(details[0]['input'])}: {first_line(details[0]['msg'])}"
+    where, said = details[0]["loc"], first_line(details[0]["msg"])
+    at = " ".join(str(part) for part in where[:2])
+    return f"{at}={shown(details[0]['input'])}: {said}" if at else said
 
-# %% ../nbs/54_exchange.ipynb #08d8cbd2
+# %% ../nbs/54_exchange.ipynb #bd71392c
 def _given(path):
     "One path, or some: what napari hands over."
     return [path] if rule_of(FilePath).holds(path) else list(path)
@@ -288,17 +289,21 @@ def napari_reader(
     return read_layers if set(suffixes) <= set(readable()) else None
 
 
+def _stored(path, page=None):
+    "The numbers of a picture as they lie in its file: `(h w)`, or `(h w c)` for colours."
+    a = np.asarray(open_image(path, page=page).pixels)
+    return a[..., 0] if a.ndim == 3 and a.shape[-1] < 3 else a
+
+
 def _pages(path):
-    "All pictures of a file, as stored: `(h w)` or `(h w c)`, with n before if there are more."
+    "All pictures of a file, `(n h w)` if there are several; and whether there are."
     n, h, w, _ = contents(path)
     if n == 1:
-        return np.asarray(open_image(path).pixels), False
-    first = np.asarray(open_image(path, page=0).pixels)
+        return _stored(path), False
+    first = _stored(path, 0)
     if n * first.nbytes > free_memory():
         raise InputError(f"{path}: {n} pages of {w}x{h} pixels do not fit into memory; split it")
-    return np.stack(
-        [first, *(np.asarray(open_image(path, page=i).pixels) for i in range(1, n))]
-    ), True
+    return np.stack([first, *(_stored(path, i) for i in range(1, n))]), True
 
 
 def _layer(name, numbers, is_stack, sides):
