@@ -67,9 +67,6 @@ def read_npy(package, name):
 def test_a_package_passes_the_test_of_bioimageio_itself(package, model):
     import bioimageio.core
 
-    from unet_explorer.exchange import test_package
-
-    assert test_package(package) == "passed"
     assert bioimageio.core.test_model(package).status == "passed"
     described = bioimageio.core.load_model_description(package)
     image, probability = described.inputs[0], described.outputs[0]
