@@ -281,63 +281,9 @@ def defects_find(
     print(f"wrote {out}/report.html, defects.csv, coco.json, maps/, labels/, masks/, overlays/")
     return 1 if skipped else 0
 
-# %% ../nbs/59_cli.ipynb #e4e8d627
-EXPORT_SUFFIXES = {  # ending: whether it wants pictures
-    ".onnx": False,  # for ONNX Runtime
-    ".int8.onnx": True,  # the same with 8 bits inside
-    ".pt2": False,  # for torch.export
-    ".zip": True,  # for BioImage.IO
-}
+# %% ../nbs/59_cli.ipynb #36916008
+EXPORT_SUFFIXES = (".onnx", ".int8.onnx", ".pt2", ".zip")
 LESSON_FILES = (".ipynb", ".json", ".png", ".svg")  # what a lesson consists of
-
-
-def _check_export(out, images, masks, overwrite):
-    "The ending of the file, if all can be written as was said."
-    ending = max((s for s in EXPORT_SUFFIXES if out.endswith(s)), key=len, default=None)
-    if ending is None:
-        *some, last = EXPORT_SUFFIXES
-        raise InputError(f"out={out}; its name must end in {', '.join(some)} or {last}")
-    if Path(out).is_dir():
-        raise InputError(f"out={out}: is a folder; give the name of a file")
-    if Path(out).exists() and not overwrite:
-        raise InputError(f"out={out}: is there; choose another name, or overwrite=True")
-    if images and not EXPORT_SUFFIXES[ending]:
-        raise InputError(f"images={images}: a file ending in {ending} is made without pictures")
-    if masks and ending != ".int8.onnx":
-        raise InputError(f"masks={masks}: only a file ending in .int8.onnx is judged by masks")
-    if ending == ".int8.onnx" and not images:
-        raise InputError(f"out={out}: 8 bits are calibrated with pictures; give images=FOLDER")
-    return ending
-
-
-def _say_cost(cost):
-    "What 8 bits cost, in a line."
-    by = f"by {cost['judged']} pictures, {cost['calibrated']} others set the scales"
-    dice = ""
-    if "dice_before" in cost:
-        dice = f", Dice {cost['dice_before']:.3f} before and {cost['dice_after']:.3f} after"
-    print(f"{cost['same']:.2%} of the pixels keep their class{dice} ({by})")
-
-
-def _export(ending, model, out, images, masks, licence):
-    "Write the file; which numbers go in and come out, in words."
-    from unet_explorer.deploy import EXPORTS, int8_by_folder
-    from unet_explorer.effunet import restore
-    from unet_explorer.exchange import to_bioimageio
-    from unet_explorer.files import open_image
-    from unet_explorer.folders import pictures_in
-
-    said, net = "image (b c h w) in [0, 1] to logits", restore(model)
-    if ending == ".int8.onnx":
-        _say_cost(int8_by_folder(net, out, images, masks))
-    elif ending == ".zip":
-        found = pictures_in(images)[0] if images else None
-        example = found and open_image(found.path, page=found.page)
-        to_bioimageio(net, out, example, licence=licence, trained_in=model)
-        said = "passed its own test; image (b c h w) in [0, 1] to probabilities"
-    else:
-        EXPORTS[ending](net, out)
-    return said
 
 
 @checked
@@ -358,12 +304,18 @@ def export(
         unet-explorer export model/ --out model.pt2
         unet-explorer export model/ --out model.int8.onnx --images images/ --masks masks/
         unet-explorer export model/ --out model.bioimageio.zip --images images/"""
-    ending = _check_export(out, images, masks, overwrite)
-    if licence and ending != ".zip":
-        raise InputError(f"licence={licence}: only a file ending in .zip holds one")
+    if not out.endswith(EXPORT_SUFFIXES):
+        raise InputError(f"out={out}; its name must end in {' or '.join(EXPORT_SUFFIXES)}")
+    if Path(out).is_dir():
+        raise InputError(f"out={out}: is a folder; give the name of a file")
+    if Path(out).exists() and not overwrite:
+        raise InputError(f"out={out}: is there; choose another name, or overwrite=True")
     model_folder(model)
-    said = _export(ending, model, out, images, masks, licence)
-    print(f"wrote {out}, {Path(out).stat().st_size / 1e6:.1f} MB: {said}")
+    from unet_explorer.exchange import export_model
+
+    for line in export_model(model, out, images, masks, licence):
+        print(line)
+    print(f"wrote {out}, {Path(out).stat().st_size / 1e6:.1f} MB")
     return 0
 
 

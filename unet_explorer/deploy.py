@@ -6,8 +6,9 @@
 __all__ = ['Module', 'EXPORTS', 'CALIBRATION', 'CENTRE', 'SPARED', 'BACKENDS', 'WHEN_TOLD', 'WORTH_MEASURING', 'TOLERANCE',
            'OF_INT8', 'to_onnx', 'to_pt2', 'to_int8', 'agreement', 'int8_by_folder', 'Segmenter']
 
-# %% ../nbs/53_deploy.ipynb #ba4ffc8c
+# %% ../nbs/53_deploy.ipynb #e49f8662
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -202,17 +203,17 @@ def to_int8(
         onnx.save(graph, str(tmp))
     return Path(path)
 
-# %% ../nbs/53_deploy.ipynb #652dab44
+# %% ../nbs/53_deploy.ipynb #3fc23dac
 def _mean_dice(masks, truths, n):
     "Dice of each class after the first, over all pictures, and their mean."
-    cm = sum(confusion(m.numpy(), t.numpy(), n) for m, t in zip(masks, truths))
+    cm = sum(confusion(m, t, n) for m, t in zip(masks, truths))
     return float(dice(cm)[1:].mean())
 
 
 @checked
 def agreement(
-    before,  # pictures `(b c h w)` to logits `(b k h w)`: a model in evaluation mode, for instance
-    after,  # another such function, as it stands in `Segmenter.logits`
+    before: Callable,  # pictures `(b c h w)` to logits `(b k h w)`: a model in evaluation mode, for instance
+    after: Callable,  # another such function, as it stands in `Segmenter.logits`
     pictures: list,  # images `(c h w)` in [0, 1]
     masks: list | None = None,  # the truth of each, int `(h w)`; None: nobody has drawn it
 ) -> dict:  # `same`: share of pixels; with masks `dice_before`, `dice_after`, means over classes
