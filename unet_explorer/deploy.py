@@ -203,7 +203,7 @@ def to_int8(
         onnx.save(graph, str(tmp))
     return Path(path)
 
-# %% ../nbs/53_deploy.ipynb #3fc23dac
+# %% ../nbs/53_deploy.ipynb #9f28acde
 def _mean_dice(masks, truths, n):
     "Dice of each class after the first, over all pictures, and their mean."
     cm = sum(confusion(m, t, n) for m, t in zip(masks, truths))
@@ -212,8 +212,8 @@ def _mean_dice(masks, truths, n):
 
 @checked
 def agreement(
-    before: Callable,  # pictures `(b c h w)` to logits `(b k h w)`: a model in evaluation mode, for instance
-    after: Callable,  # another such function, as it stands in `Segmenter.logits`
+    before: Callable,  # pictures `(b c h w)` to logits `(b k h w)`, such as a model in evaluation
+    after: Callable,  # another such function, such as `Segmenter.logits`
     pictures: list,  # images `(c h w)` in [0, 1]
     masks: list | None = None,  # the truth of each, int `(h w)`; None: nobody has drawn it
 ) -> dict:  # `same`: share of pixels; with masks `dice_before`, `dice_after`, means over classes
