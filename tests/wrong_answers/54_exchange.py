@@ -1,4 +1,4 @@
-@told("a side of 10, min 64, step 32: 64, and not 0")
+@told("a side of 10, min 64, step 32: 64, and not 32")
 def allowed_size_negative_steps(side, least, step):
     "Fewer than no steps."
     return least + -(-(side - least) // step) * step
