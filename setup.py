@@ -37,6 +37,7 @@ extras = {
         "cluster",
         "processes",
         "share",
+        "openvino",
         "elpv",
         "em",
         "beyond",
@@ -58,12 +59,15 @@ setup(
     license="Apache-2.0",
     keywords=cfg["keywords"].split(),
     packages=find_packages(include=["unet_explorer", "unet_explorer.*"]),
-    package_data={"unet_explorer": ["*.txt", "comparator.*", "*.js", "*.css", "*.pyi", "py.typed"]},
+    package_data={
+        "unet_explorer": ["*.txt", "comparator.*", "*.js", "*.css", "*.yaml", "*.pyi", "py.typed"]
+    },
     python_requires=f">={cfg['min_python']}",
     install_requires=cfg["requirements"].split(),
     extras_require=extras,
     entry_points={
         "console_scripts": cfg["console_scripts"].split(),
+        "napari.manifest": ["unet-explorer = unet_explorer:napari.yaml"],
         "nbdev": [f"{cfg['lib_path']}={cfg['lib_path']}._modidx:d"],
     },
     classifiers=[

@@ -191,7 +191,10 @@ def test_every_example_of_the_help_can_be_typed():
         (["train", "a", "--out", "b", "--values", "0,0"], "each once"),
         (["train", "a", "--out", "b", "--valid", "0"], "images are needed"),
         (["train", "a", "--out", "b", "--device", "meta"], "--device meta; it must"),
-        (["export", "a", "--out", "b.h5"], "--out b.h5; its name must end in .onnx or .pt2"),
+        (
+            ["export", "a", "--out", "b.h5"],
+            "--out b.h5; its name must end in .onnx or .int8.onnx",
+        ),
         (["segment", "a", "--model", "gone", "--out", "b"], "no such model folder"),
         (["train", "a", "--out", "b", "--steps", "1e99"], "--steps 1e99; it must be a whole"),
         (["train", "a", "--out", "b", "--steps", "5.5"], "--steps 5.5; it must be a whole"),
@@ -212,7 +215,7 @@ def test_every_example_of_the_help_can_be_typed():
         ),
         (["train", "a", "--out", "b", "--workers", "999999"], "--workers 999999; it must be 4 for"),
         (["segment", "a", "--model", "b", "--out", "c", "--tile", "5.0"], "--tile 5.0; it must be"),
-        (["export", "a", "--out", r"'\x'"], "its name must end in .onnx or .pt2"),
+        (["export", "a", "--out", r"'\x'"], "its name must end in .onnx or .int8.onnx"),
     ],
 )
 def test_what_is_typed_wrongly_is_said_in_options(words, said):

@@ -133,6 +133,8 @@ def test_the_python_of_the_answers_runs(work, small):
         "go_on": (small, model),
         "tune": (model, images, masks),
         "as_onnx": (model,),
+        "as_layers": (image,),
+        "share": None,  # needs the hub; test_exchange.py puts another in its place
         "fast": (model, [torch.rand(1, 64, 64)]),
         "watched": None,  # needs tensorboard, which we do not
     }

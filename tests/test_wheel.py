@@ -180,6 +180,7 @@ def test_every_file_of_the_package_is_in_the_wheel(wheel):
         "explore.css",
         "paint.js",
         "paint.css",
+        "napari.yaml",
         "__init__.pyi",
         "py.typed",
     ):

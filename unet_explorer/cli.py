@@ -329,8 +329,8 @@ def defects_find(
     print(f"wrote {out}/report.html, defects.csv, coco.json, maps/, labels/, masks/, overlays/")
     return 1 if skipped else 0
 
-# %% ../nbs/59_cli.ipynb #5a8e4371
-EXPORT_SUFFIXES = (".onnx", ".pt2")  # for ONNX Runtime, for torch.export
+# %% ../nbs/59_cli.ipynb #36916008
+EXPORT_SUFFIXES = (".onnx", ".int8.onnx", ".pt2", ".zip")
 LESSON_FILES = (".ipynb", ".json", ".png", ".svg")  # what a lesson consists of
 
 
@@ -338,7 +338,10 @@ LESSON_FILES = (".ipynb", ".json", ".png", ".svg")  # what a lesson consists of
 def export(
     model,  # folder that demo or train wrote
     *,
-    out: str,  # the file: .onnx for ONNX Runtime and others, .pt2 for torch.export
+    out: str,  # the file: .onnx, .int8.onnx, .pt2 (torch.export) or .bioimageio.zip
+    images: str | None = None,  # for .int8.onnx and .zip: pictures such as it learned from
+    masks: str | None = None,  # for .int8.onnx: their masks, to say what 8 bits cost in Dice
+    licence: str | None = None,  # for .zip: of the model, such as CC-BY-4.0
     overwrite: bool = False,  # replace the file
 ) -> int:  # the exit code
     """write the model as one file, for programs without this library
@@ -346,19 +349,21 @@ def export(
     Examples:
 
         unet-explorer export model/ --out model.onnx
-        unet-explorer export model/ --out model.pt2"""
-    if Path(out).suffix not in EXPORT_SUFFIXES:
+        unet-explorer export model/ --out model.pt2
+        unet-explorer export model/ --out model.int8.onnx --images images/ --masks masks/
+        unet-explorer export model/ --out model.bioimageio.zip --images images/"""
+    if not out.endswith(EXPORT_SUFFIXES):
         raise InputError(f"out={out}; its name must end in {' or '.join(EXPORT_SUFFIXES)}")
     if Path(out).is_dir():
         raise InputError(f"out={out}: is a folder; give the name of a file")
     if Path(out).exists() and not overwrite:
         raise InputError(f"out={out}: is there; choose another name, or overwrite=True")
     model_folder(model)
-    from unet_explorer.deploy import EXPORTS
-    from unet_explorer.effunet import restore
+    from unet_explorer.exchange import export_model
 
-    path = EXPORTS[Path(out).suffix](restore(model), out)
-    print(f"wrote {path}, {path.stat().st_size / 1e6:.1f} MB: image (b c h w) in [0, 1] to logits")
+    for line in export_model(model, out, images, masks, licence):
+        print(line)
+    print(f"wrote {out}, {Path(out).stat().st_size / 1e6:.1f} MB")
     return 0
 
 

@@ -4,10 +4,13 @@
 
 # %% auto #0
 __all__ = ['IMAGENET', 'DECODER', 'ENCODERS', 'FORMAT', 'LARGEST', 'DecoderBlock', 'TimmEncoder', 'SmpEncoder', 'check_encoder',
-           'EffUNet', 'write_tensors', 'save', 'restore']
+           'EffUNet', 'write_tensors', 'save', 'restore', 'model_card']
 
-# %% ../nbs/24_effunet.ipynb #6a48ee3e
+# %% ../nbs/24_effunet.ipynb #1caeef42
 import json
+import re
+import shutil
+import warnings
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Annotated
@@ -18,6 +21,7 @@ from torch import nn
 from torch.overrides import TorchFunctionMode
 
 from unet_explorer.contracts import (
+    MODEL_FILES,
     Count,
     FilePath,
     InputError,
@@ -252,7 +256,7 @@ def check_encoder(
     known("family", family, ENCODERS)
     _HAS[family](encoder)
 
-# %% ../nbs/24_effunet.ipynb #e38767b0
+# %% ../nbs/24_effunet.ipynb #cfec61ba
 def _are_widths(v):
     count = rule_of(Count).holds
     return isinstance(v, (tuple, list)) and len(v) in (4, 5) and all(map(count, v))
@@ -437,6 +441,45 @@ class EffUNet(nn.Module):
         channels = self.config["in_ch"] if self.config["in_ch"] in (1, 3) else None
         return segment_tiled(self, as_picture(image, channels), threshold)
 
+    @staticmethod
+    def from_pretrained(
+        name,  # a folder, or a repository of the Hugging Face hub: "org/name", "hf://org/name@v2"
+        token: str | None = None,  # of the hub, for what is private; None: as you are logged in
+    ) -> "EffUNet":  # in evaluation mode, on the CPU
+        """A saved model, from here or from the hub. Where a folder here is called like the
+        repository, the folder is taken, and a warning says so.
+        Raises `InputError` as `restore`, and where nothing can be fetched."""
+        return restore(_place_of(name, token))
+
+    @checked
+    def save_pretrained(
+        self,
+        folder: FilePath,  # is made if need be
+        trained_in: FilePath | None = None,  # folder whose metrics.json the card tells of
+        licence: str | None = None,  # such as "cc-by-4.0"; None: left open in the card
+        **about,  # as `save`
+    ):
+        """`save`, and a model card, README.md, unless there is one. Raises `InputError` as `save`,
+        and for a damaged metrics.json."""
+        card = model_card(self, trained_in or folder, licence)
+        save(self, folder, **about)
+        if not (Path(folder) / "README.md").exists():
+            with write_atomic(Path(folder) / "README.md") as tmp:
+                tmp.write_text(card, encoding="utf-8")
+
+    @checked
+    def push_to_hub(
+        self,
+        repo: str,  # "org/name"; is made if need be
+        trained_in: FilePath | None = None,  # folder whose metrics.json the card tells of
+        licence: str | None = None,  # such as "cc-by-4.0"; None: left open in the card
+        private: bool = False,  # whether a new repository is for you alone
+        token: str | None = None,  # of the hub; None: as you are logged in
+    ) -> str:  # the address
+        """Put the model on the Hugging Face hub, with a card; what else lies in the repository
+        stays. Raises `InputError` for what is no such name, and if the hub refuses."""
+        return _pushed(self, repo, trained_in, licence, private, token)
+
 # %% ../nbs/24_effunet.ipynb #d6bf453c
 @checked
 def write_tensors(
@@ -619,3 +662,150 @@ def restore(
         ) from None
     model.about = about
     return model.eval()
+
+# %% ../nbs/24_effunet.ipynb #e7cae53f
+_REPOSITORY = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*(@[\w./-]+)?")
+
+
+def _from_hub(name, token):
+    "The folder of a model on the hub, fetched once into the cache of huggingface_hub."
+    from huggingface_hub import snapshot_download
+
+    repo, _, revision = name.removeprefix("hf://").partition("@")
+    wanted = dict(allow_patterns=[*MODEL_FILES, "README.md", "metrics.json"])
+    try:
+        return snapshot_download(repo, revision=revision or None, token=token, **wanted)
+    except Exception as e:  # the hub's errors share no base class
+        here = "" if name.startswith("hf://") else "no such folder here, and "
+        raise InputError(
+            f"{name}: {here}it cannot be fetched from the hub ({first_line(e)}); "
+            "check the name and the network, or give the folder of a model"
+        ) from None
+
+
+def _place_of(name, token):
+    "The folder that `name` means: one that is here, or else what the hub keeps under it."
+    check_value("from_pretrained", "token", token, rule_of(str | None))
+    if str(name).startswith("hf://"):
+        return _from_hub(str(name), token)
+    if not _REPOSITORY.fullmatch(str(name)):
+        return name
+    if not Path(name).exists():
+        return _from_hub(str(name), token)
+    warnings.warn(f"{name}: the folder here is read; hf://{name} is the one of the hub", None, 3)
+    return name
+
+
+def _metrics_in(folder):
+    "What `train_and_report` wrote about scores; nothing if it did not."
+    path = Path(folder) / "metrics.json"
+    if not path.is_file():
+        return {}
+    try:
+        said = json.loads(path.read_text(encoding="utf-8"))
+        check_value("", "metrics", said, rule_of(dict))
+        return said
+    except (OSError, ValueError, RecursionError):
+        raise InputError(f"{path}: damaged or not JSON; remove it, or train again") from None
+
+
+def _table_of_classes(classes, dice):
+    "Number and name of each class, and its Dice where that is known."
+    if not isinstance(dice, dict):
+        rows = [(n, name) for n, name in enumerate(classes)]
+        return _markdown(["value", "class"], rows)
+    shown_as = {k: f"{v:.3f}" for k, v in dice.items() if isinstance(v, float)}
+    rows = [(n, name, shown_as.get(name, "-")) for n, name in enumerate(classes)]
+    return _markdown(["value", "class", "Dice"], rows)
+
+
+def _markdown(head, rows):
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(map(str, line))} |" for line in lines)
+
+
+_CARD = """---
+library_name: unet-explorer
+pipeline_tag: image-segmentation
+license: {licence}
+tags: [image-segmentation, u-net, efficientnet, microscopy]
+---
+
+# Segmentation: {title}
+
+An EffUNet: encoder {encoder}, decoder with {up}, {parameters:,} parameters.
+
+{table}
+
+{scores}
+
+- **Input**: `(batch, {in_ch}, height, width)`, float32 in [0, 1], any size; it normalises inside.
+- **Output**: logits `(batch, {n_classes}, height, width)`; {meaning}.
+- **Size of a pixel** in training: {pixel}.
+- **Data**: {data}
+- **Licence**: {licence_said}
+
+~~~python
+from unet_explorer import EffUNet, load_image
+
+model = EffUNet.from_pretrained("ORG/NAME")  # or the folder
+mask = model.predict(load_image("picture.png"))
+~~~
+
+Not known: how it does on pictures of another microscope, magnification or specimen.
+"""
+
+
+def model_card(
+    model: "EffUNet",  # what the card is about
+    folder,  # if metrics.json lies there, as `train_and_report` writes it, its scores are told
+    licence: str | None = None,  # such as "cc-by-4.0"; None: left open
+) -> str:  # markdown, with the head that the hub reads
+    """Says to people what a model takes, gives, and was trained on; what is not known is left open,
+    in words. Raises `InputError` for what is no model, and a damaged metrics.json."""
+    check_value("model_card", "model", model, rule_of(instance(EffUNet)))
+    check_value("model_card", "folder", folder, rule_of(FilePath))
+    check_value("model_card", "licence", licence, rule_of(str | None))
+    said, k = _metrics_in(folder), model.config["n_classes"]
+    classes = model.about.get("classes") or [f"class {i}" for i in range(max(2, k))]
+    scores = said.get("scores") if isinstance(said.get("scores"), dict) else {}
+    data = said.get("data") if isinstance(said.get("data"), dict) else {}
+    part, pixel = said.get("held_out", "held-out"), model.about.get("pixel_nm")
+    told = "Dice on the {} part, {} pictures, 1 is best.".format(part, scores.get("n_images", "?"))
+    return _CARD.format(
+        **{k: model.config[k] for k in ("encoder", "up", "in_ch", "n_classes")},
+        licence=licence or "other",
+        licence_said=licence or "TO BE FILLED IN by whoever publishes it",
+        title=", ".join(classes),
+        parameters=sum(p.numel() for p in model.parameters()),
+        table=_table_of_classes(classes, scores.get("dice")),
+        scores=told if scores else "Scores: NOT MEASURED, or not told (no metrics.json).",
+        meaning="above 0 is class 1" if k == 1 else "the class is the largest",
+        pixel=f"{pixel:g} nm" if pixel else "not told",
+        data=str(data.get("title") or data.get("name") or "TO BE FILLED IN"),
+    )
+
+
+def _pushed(model, repo, trained_in, licence, private, token):
+    "Write the folder somewhere, and send it. Returns its address."
+    from tempfile import TemporaryDirectory
+
+    from huggingface_hub import HfApi
+
+    repo = repo.removeprefix("hf://")
+    if not _REPOSITORY.fullmatch(repo) or "@" in repo:
+        raise InputError(f"repo={shown(repo)}; it must be a name such as 'org/name'")
+    api = HfApi(token=token)
+    with TemporaryDirectory() as folder:
+        model.save_pretrained(folder, trained_in, licence)
+        if trained_in is not None and (Path(trained_in) / "metrics.json").is_file():
+            shutil.copy(Path(trained_in) / "metrics.json", folder)
+        try:
+            where = api.create_repo(repo, private=private, exist_ok=True)
+            api.upload_folder(repo_id=repo, folder_path=folder, commit_message="A model")
+        except Exception as e:  # the hub's errors share no base class
+            raise InputError(
+                f"hf://{repo}: cannot be sent ({first_line(e)}); "
+                "check the name and the network, and log in: hf auth login"
+            ) from None
+    return str(where)

@@ -94,3 +94,30 @@ def fold_one_variance(w, b, mean, var, gamma, beta):
     "Divided by the variance, not by its root."
     factor = gamma / var**0.5
     return w * factor, (b - mean) * gamma / var + beta
+
+
+@told("a whole number of them")
+def rounded_to_8_bits_128(x):
+    "The largest becomes 128."
+    s = x.abs().max() / 128
+    return (x / s).round() * s
+
+
+@told("steps away; rounding moves by half a step at most")
+def rounded_to_8_bits_cut(x):
+    "Digits are cut off, not rounded."
+    s = x.abs().max() / 127
+    return (x / s).floor() * s
+
+
+@told("it must be a whole number of them")
+def rounded_to_8_bits_not_at_all(x):
+    "Nothing is rounded."
+    s = x.abs().max() / 127
+    return x / s * s
+
+
+@told("rounding moves by half a step at most")
+def rounded_to_8_bits_not_back(x):
+    "The whole numbers themselves."
+    return (x / (x.abs().max() / 127)).round()
