@@ -5,15 +5,18 @@
 # %% auto #0
 __all__ = ['PUBLISHED', 'Parts', 'Threshold', 'Judged', 'judge', 'train_and_report', 'summary', 'Segmented', 'segment_folder']
 
-# %% ../nbs/55_segmentation.ipynb #02401ced
+# %% ../nbs/55_segmentation.ipynb #657aeb96
+import copy
 import hashlib
 import json
 import os
 import re
+import socket
 from collections.abc import Callable
-from contextlib import nullcontext
-from dataclasses import dataclass, field, replace
-from functools import partial
+from contextlib import closing, nullcontext
+from dataclasses import dataclass, field, fields, replace
+from functools import lru_cache, partial
+from operator import attrgetter
 from pathlib import Path
 from typing import Annotated, NamedTuple
 
@@ -39,6 +42,7 @@ from unet_explorer.contracts import (
     shown,
     write_atomic,
 )
+from .clusters import Answer, ClusterLost, Scheduler, one_device, pool_of
 from .data import called_like_a_mask, meta, sample
 from .deploy import Segmenter
 from .effunet import EffUNet, check_encoder, save
@@ -61,7 +65,7 @@ from unet_explorer.headers import (
     without_bar,
 )
 from .images import save_mask, save_overlay
-from .machine import Device, best_device, system_facts
+from .machine import Device, system_facts
 from .measure import measure_mask
 from .metrics import evaluate
 from .report import left_out, write_segmented
@@ -443,7 +447,7 @@ def summary(
             lines.append(f"  beside it: {b['name']}, mean Dice {b['value']:.3f}{better}")
     return "\n".join(lines)
 
-# %% ../nbs/55_segmentation.ipynb #0d6cbb2f
+# %% ../nbs/55_segmentation.ipynb #003a803d
 Threshold = number("a probability above 0 and below 1, such as 0.5", lambda v: 0 < v < 1)
 
 
@@ -475,56 +479,67 @@ def _files(name, probabilities):
     return [*tiff, f"masks/{name}.png", f"overlays/{name}.png"]
 
 
-def _measured(job, found):
+def _measured(step, found):
     "Write mask, overlay, and probabilities if wanted; what goes into the tables, of one picture."
-    picture, out, name = open_image(found.path, page=found.page), job.run.out, found.name
-    in_file, bar = pixel_size_nm(found.path), job.bars.of(found.path, picture)
-    nm = job.pixel_nm or in_file or job.about.get("pixel_nm")
-    shape = (job.segmenter.config["n_classes"], *picture.shape[-2:])
+    picture, out, name = open_image(found.path, page=found.page), step.out, found.name
+    in_file, bar = pixel_size_nm(found.path), step.bars.of(found.path, picture)
+    nm = step.pixel_nm or in_file or step.about.get("pixel_nm")
+    shape = (step.segmenter.config["n_classes"], *picture.shape[-2:])
     path = out / "probabilities" / f"{name}.tif"
-    with array_on_disk(path, shape) if job.probabilities else nullcontext() as file:
-        mask = _run(job.segmenter, picture, bar, job.threshold, job.tiling, file)
+    with array_on_disk(path, shape) if step.probabilities else nullcontext() as file:
+        mask = _run(step.segmenter, picture, bar, step.threshold, step.tiling, file)
         del file  # Windows renames no file that is mapped
     save_mask(out / "masks" / f"{name}.png", mask)
-    names = dict(classes=job.classes, pixel_nm=nm)
+    names = dict(classes=step.classes, pixel_nm=nm)
     save_overlay(out / "overlays" / f"{name}.png", picture, mask, **names)
-    lines, pieces = measure_mask(mask, **names, min_px=job.min_px)
+    lines, pieces = measure_mask(mask, **names, min_px=step.min_px)
     return dict(lines=lines, pieces=pieces, pixel_nm=nm, in_file=in_file, bar=bar)
 
 
-def _segment_one(job, found):
-    "Segment a picture, unless an earlier start of this run has done it."
-    facts = job.run.earlier(found)
-    if facts is None:
-        files = _files(found.name, job.probabilities)
-        facts = job.run.keep(found, files, **_measured(job, found))
-    else:
-        job.bars.remember(facts["bar"], found.path)
-    job.add(found.name, **facts)
+def _done(step, found):
+    "A picture in; what goes into the tables, and how many bytes lie in which file."
+    facts, names = _measured(step, found), _files(found.name, step.probabilities)
+    return facts, {name: os.path.getsize(step.out / name) for name in names}
+
+
+class _Ready(NamedTuple):
+    "How pictures are computed, wherever that is."
+
+    backend: str  # a key of `deploy.BACKENDS`
+    where: str  # the device
+    at_once: int  # pixels that may go through the model at once
 
 
 @dataclass
-class _Job:
-    "What is the same for all pictures of a folder, and what has been found so far."
+class _Step:
+    "What is the same for all pictures of a folder: all that is needed to do one."
 
     segmenter: Segmenter
-    run: Run
+    out: Path
     threshold: float
     tiling: dict
     probabilities: bool
     min_px: int
     pixel_nm: float | None
     bars: Bars
-    names: list = field(default_factory=list)
-    lines: list = field(default_factory=list)
-    pieces: list = field(default_factory=list)
-    sizes: set = field(default_factory=set)
-    in_files: set = field(default_factory=set)
 
     def __post_init__(self):
         self.about = self.segmenter.model.about
         k = max(2, self.segmenter.config["n_classes"])
         self.classes = list(self.about.get("classes") or (f"class {i}" for i in range(k)))
+
+
+@dataclass
+class _Job(_Step):
+    "And what has been found so far."
+
+    run: Run
+    ready: _Ready
+    names: list = field(default_factory=list)
+    lines: list = field(default_factory=list)
+    pieces: list = field(default_factory=list)
+    sizes: set = field(default_factory=set)
+    in_files: set = field(default_factory=set)
 
     def add(self, name, lines, pieces, pixel_nm, in_file, bar):
         self.names.append(name)
@@ -559,7 +574,7 @@ def _rounded(rows):
 
     return [{k: short(v) for k, v in row.items()} for row in rows]
 
-# %% ../nbs/55_segmentation.ipynb #51c7fafa
+# %% ../nbs/55_segmentation.ipynb #da46bd80
 def _square_micrometres(lines):
     "The area of a class in all pictures; None unless the pixel size of each is known."
     areas = [line.get("area_nm2") for line in lines]
@@ -608,10 +623,8 @@ def _check_about(model, about, k):
         )
 
 
-def _segmenter(run, model, todo, device, threshold):
-    "The model, ready; in the backend that an earlier start of this run had chosen."
-    backend = run.chosen.get("backend", "auto")
-    segmenter = Segmenter(model, pixels=_pixels(todo), device=device, backend=backend)
+def _check_model(model, segmenter, threshold):
+    "`InputError` for a model that is for something else."
     k = segmenter.config["n_classes"]
     if k > 1 and threshold != 0.5:
         raise InputError(
@@ -621,8 +634,100 @@ def _segmenter(run, model, todo, device, threshold):
     if segmenter.model.about.get("task") == "anomaly":
         raise InputError(f"{model}: a model of fit_folder, which goes with find_folder")
     _check_about(model, segmenter.model.about, max(2, k))
-    run.choose(backend=segmenter.backend)
-    return segmenter
+
+
+def _ready(how, model):
+    "A model, made ready, and how it computes here."
+    segmenter = Segmenter(model, **how)
+    where = str(next(segmenter.model.parameters()).device)
+    return segmenter, _Ready(segmenter.backend, where, largest_at_once())
+
+
+def _how_there(how, model):
+    "How a worker would compute."
+    return _ready(how, model)[1]
+
+
+def _model_and_how(run, pool, model, todo, device, threshold):
+    """The model, ready, and how pictures are computed: as an earlier start of this run had chosen,
+    or as one of those who will do it finds best."""
+    how = dict(pixels=_pixels(todo), device=device, backend=run.chosen.get("backend", "auto"))
+    if pool.here:
+        segmenter, ready = _ready(how, model)
+        _check_model(model, segmenter, threshold)
+    else:
+        segmenter = Segmenter(model, pixels=1, device="cpu")
+        _check_model(model, segmenter, threshold)
+        tasks = [os.path.abspath(model)]
+        ready = next(pool.each(partial(_how_there, how), tasks))[1].get()
+    chosen = run.choose(backend=ready.backend, at_once=ready.at_once)
+    return segmenter, ready._replace(backend=chosen["backend"], at_once=chosen["at_once"])
+
+
+@lru_cache(maxsize=1)
+def _model_of_a_worker(folder, weights, backend, device):
+    "A model that a worker has read; it keeps the last one."
+    where = f"worker on {socket.gethostname()}"
+    try:
+        if _weights(folder) != weights:
+            raise ClusterLost(f"{where}: another model lies in {folder} there")
+        plain = dict(pixels=1) if backend == "float32" else dict(backend=backend)
+        return Segmenter(folder, device=device, **plain)
+    except InputError as error:
+        raise ClusterLost(f"{where}: {error}") from None
+
+
+def _done_there(there, how, folder, found):
+    "A picture, as a worker does it: by the model that it has read itself, and by absolute paths."
+    step, path = _Step(_model_of_a_worker(*there), **how), Path(folder, found.path)
+    try:
+        return _done(step, found._replace(path=path))
+    except InputError as error:  # in the words of the caller
+        raise type(error)(str(error).replace(str(path), str(found.path))) from None
+
+
+def _task(job, pool, model, device):
+    "What is to be done with a picture, here or on a worker."
+    how = {f.name: getattr(job, f.name) for f in fields(_Step)}
+    how["bars"] = copy.deepcopy(job.bars)  # the job itself counts them
+    if pool.here:
+        return partial(_done, _Step(**how))
+    del how["segmenter"]
+    how["out"] = Path(os.path.abspath(job.out))
+    there = (os.path.abspath(model), job.run.plan["weights"], job.ready.backend, str(device))
+    return partial(_done_there, there, how, os.getcwd())
+
+
+class _Coming:
+    "Facts about pictures: kept as they come, given in the order of the folder."
+
+    def __init__(self, job, pool, do, todo):
+        self.job, self.pool = job, pool
+        done = ((found.name, job.run.earlier(found)) for found in todo)
+        self.known = {name: Answer(facts) for name, facts in done if facts is not None}
+        left = [found for found in todo if found.name not in self.known]
+        self.answers = pool.each(do, left, name=attrgetter("name"))
+
+    def of(self, found):
+        "What is known of a picture, as soon as it is; raises why it could not be done."
+        while found.name not in self.known:
+            other, answer = next(self.answers)
+            self.known[other.name] = self._keep(other, answer)
+        return self.known.pop(found.name).get()
+
+    def _keep(self, found, answer):
+        if answer.error is not None:
+            return answer
+        facts, sizes = answer.value
+        self.pool.wait_for_files(self.job.out, sizes)
+        return Answer(self.job.run.keep(found, list(sizes), **facts))
+
+
+def _segment_one(job, coming, found):
+    "Segment a picture, unless an earlier start of this run has done it."
+    facts = coming.of(found)
+    job.bars.remember(facts["bar"], found.path)
+    job.add(found.name, **facts)
 
 
 def _about_sizes(job, todo):
@@ -657,11 +762,27 @@ def _how_segmented(job):
         "threshold": job.threshold if segmenter.config["n_classes"] == 1 else None,
         "smallest object (px)": job.min_px,
         "pixel size (nm)": _sizes(job.sizes, job.pixel_nm),
-        "computed in": f"{segmenter.backend} on {next(segmenter.model.parameters()).device}",
+        "computed in": f"{job.ready.backend} on {job.ready.where}",
     }
     return {name: v for name, v in said.items() if v is not None}
 
-# %% ../nbs/55_segmentation.ipynb #9ce41045
+# %% ../nbs/55_segmentation.ipynb #ea448782
+def _walk(run, pool, source, todo, model, choices, say):
+    "Segment what an earlier start of this run has not; what was found, and what was skipped."
+    how, tiling, bar, device = choices
+    reads = [todo[0].path] + [Path(model) / name for name in MODEL_FILES] * (not pool.here)
+    with pool.sharing(run.out, reads):
+        segmenter, ready = _model_and_how(run, pool, model, todo, device, how["threshold"])
+        how |= dict(tiling=tiling | dict(most=ready.at_once), bars=Bars(todo, bar))
+        job = _Job(segmenter, run.out, **how, run=run, ready=ready)
+        for line in run.going_on(todo):
+            say(line)
+        coming = _Coming(job, pool, _task(job, pool, model, device), todo)
+        with closing(coming.answers):
+            do = partial(_segment_one, job, coming)
+            return job, for_each(source, todo, do, desc="segmenting", say=say)
+
+
 @checked
 def segment_folder(
     source: FilePath,  # an image, or a folder of them with subfolders
@@ -676,6 +797,7 @@ def segment_folder(
     tile: Count | None = None,  # side of a tile in pixels; None: what fits into the memory
     overlap: Whole = 64,  # pixels that neighbouring tiles share
     device: Device = None,  # "cpu", "cuda", "mps"; None: the GPU if there is one
+    scheduler: Scheduler = None,  # of a dask cluster: address, file, "local:2"; None: this process
     overwrite: bool = False,  # replace an earlier result
     again: Callable | None = None,  # makes the words that do it again
     say=print,  # called with a line for each picture that is skipped
@@ -689,42 +811,43 @@ def segment_folder(
     )
     todo = pictures_in(source, without=out)
     tiling = dict(tile=tile, overlap=overlap)
-    device = device or (next(model.parameters()).device if given else best_device())
     if tile is not None:
         tile_spans(tile + 1, tile, overlap, 32)  # refused before anything is made
-    how = dict(threshold=threshold, probabilities=probabilities, min_px=min_px, pixel_nm=pixel_nm)
-    plan = dict(
-        command="segment_folder",
-        source=os.path.abspath(source),
-        **how,
-        **tiling,
-        bar=str(bar),
-        device=str(device),
-        weights=_weights(model),
-    )
-    with run_in(out, plan, overwrite=overwrite) as run:
-        tables = ["classes.csv", "objects.csv", "report.html"] + ["settings.toml"] * bool(again)
-        run.claim([name for f in todo for name in _files(f.name, probabilities)] + tables)
-        ready = _segmenter(run, model, todo, device, threshold)
-        tiling["most"] = run.choose(at_once=largest_at_once())["at_once"]
-        job = _Job(ready, run, **how, tiling=tiling, bars=Bars(todo, bar))
-        for line in run.going_on(todo):
-            say(line)
-        skipped = for_each(source, todo, partial(_segment_one, job), desc="segmenting", say=say)
-        notes = _about_folder(job, todo)
-        for note in notes:
-            say(f"note: {note}")
-        write_table(out / "classes.csv", _rounded(job.lines), ["image", "class"])
-        write_table(out / "objects.csv", _rounded(job.pieces), ["image", "class"])
-        about = {"model": "as given" if given else Path(model).name} | _how_segmented(job)
-        write_segmented(
-            out / "report.html",
-            f"Segmentation of {source.name}",
-            _in_all(job.lines),
-            [(name, out / "overlays" / f"{name}.png") for name in job.names],
-            about,
-            system_facts(),
-            notes + remarks(source, todo) + left_out(skipped),
-            again() if again else "",
+    if given and scheduler is not None:
+        raise InputError(
+            "model: an EffUNet, but workers read one from a folder; save() it, and give the folder"
         )
+    how = dict(threshold=threshold, probabilities=probabilities, min_px=min_px, pixel_nm=pixel_nm)
+    with pool_of(scheduler, say) as pool:
+        device = device or (next(model.parameters()).device if given else one_device(pool))
+        plan = dict(
+            command="segment_folder",
+            source=os.path.abspath(source),
+            **how,
+            **tiling,
+            bar=str(bar),
+            device=str(device),
+            weights=_weights(model),
+        )
+        with run_in(out, plan, overwrite=overwrite) as run:
+            tables = ["classes.csv", "objects.csv", "report.html"]
+            tables += ["settings.toml"] * bool(again)
+            run.claim([name for f in todo for name in _files(f.name, probabilities)] + tables)
+            job, skipped = _walk(run, pool, source, todo, model, (how, tiling, bar, device), say)
+            notes = _about_folder(job, todo)
+            for note in notes:
+                say(f"note: {note}")
+            write_table(out / "classes.csv", _rounded(job.lines), ["image", "class"])
+            write_table(out / "objects.csv", _rounded(job.pieces), ["image", "class"])
+            about = {"model": "as given" if given else Path(model).name} | _how_segmented(job)
+            write_segmented(
+                out / "report.html",
+                f"Segmentation of {source.name}",
+                _in_all(job.lines),
+                [(name, out / "overlays" / f"{name}.png") for name in job.names],
+                about,
+                system_facts(),
+                notes + remarks(source, todo) + left_out(skipped),
+                again() if again else "",
+            )
     return Segmented(job.names, skipped, job.lines)
