@@ -2,7 +2,6 @@
 kills each worker, the caller is killed; nobody answers, nobody sees the files."""
 
 import filecmp
-import json
 import os
 import signal
 import socket
@@ -10,14 +9,15 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
 import pytest
 
-from unet_explorer import clusters
-from unet_explorer.clusters import Answer, ClusterLost, Here, pool_of
-from unet_explorer.contracts import InputError
+from unet_explorer import clusters, segmentation
+from unet_explorer.clusters import Answer, ClusterLost, pool_of
+from unet_explorer.contracts import InputError, Interrupted, NotWritten
 from unet_explorer.data import load, sample
 from unet_explorer.effunet import EffUNet, save
 from unet_explorer.images import save_image
@@ -65,7 +65,12 @@ def alone(folder):
     "What one process makes of the folder, and what it says."
     said = []
     done = segment_folder(
-        folder / "in", folder / "model", folder / "alone", min_px=3, probabilities=True, say=said.append
+        folder / "in",
+        folder / "model",
+        folder / "alone",
+        min_px=3,
+        probabilities=True,
+        say=said.append,
     )
     return done, said
 
@@ -81,17 +86,223 @@ def same(a, b):
     return filecmp.cmpfiles(a, b, visible, shallow=False)[1:] == ([], [])
 
 
+def there(folder, cluster, out, **more):
+    "The folder on the cluster, and what is said."
+    said = []
+    how = dict(min_px=3, probabilities=True, scheduler=cluster.scheduler_address) | more
+    done = segment_folder(folder / "in", folder / "model", out, **how, say=said.append)
+    return done, said
+
+
 def test_same_call_same_files(folder, cluster, alone):
-    said, (done, said_alone) = [], alone
-    out = folder / "out"
-    again = segment_folder(
-        folder / "in",
-        folder / "model",
-        out,
-        min_px=3,
-        probabilities=True,
-        scheduler=cluster.scheduler_address,
-        say=said.append,
-    )
-    assert again == done and said == said_alone and len(done.skipped) == 2
-    assert same(folder / "alone", out)
+    done, said = there(folder, cluster, folder / "out")
+    assert (done, said) == alone and len(done.skipped) == 2
+    assert same(folder / "alone", folder / "out")
+
+
+def pids(cluster):
+    return sorted(nanny.process.pid for nanny in cluster.workers.values())
+
+
+def after(n, then, monkeypatch):
+    "Call `then` when `n` pictures are kept."
+    keep, left = segmentation._Coming._keep, [n]
+
+    def counted(self, found, answer):
+        answer = keep(self, found, answer)
+        left[0] -= answer.error is None
+        if left[0] == 0:
+            then()
+        return answer
+
+    monkeypatch.setattr(segmentation._Coming, "_keep", counted)
+
+
+def test_a_killed_worker_loses_nothing(folder, cluster, alone, tmp_path, monkeypatch):
+    killed = []
+
+    def kill():
+        killed.append(pids(cluster)[0])
+        os.kill(killed[0], signal.SIGKILL)
+
+    after(3, kill, monkeypatch)
+    done, said = there(folder, cluster, tmp_path / "out")
+    assert killed and killed[0] not in pids(cluster)
+    assert (done, said) == alone and same(folder / "alone", tmp_path / "out")
+
+
+def deadly(do, found):
+    "What a picture does that does not fit into the memory of any worker."
+    if found.name == "lot1/3":
+        os.kill(os.getpid(), signal.SIGKILL)
+    return do(found)
+
+
+def test_a_picture_that_kills_every_worker_is_skipped(
+    folder, cluster, alone, tmp_path, monkeypatch
+):
+    task = segmentation._task
+    monkeypatch.setattr(segmentation, "_task", lambda *args: partial(deadly, task(*args)))
+    done, said = there(folder, cluster, tmp_path / "out")
+    assert len(done.skipped) == 3 and sum("lot1/3: 2 workers died" in line for line in said) == 1
+    assert [name for name in alone[0].names if name != "lot1/3"] == done.names
+    assert not (tmp_path / "out/masks/lot1/3.png").exists()
+
+
+def test_ctrl_c_goes_on(folder, cluster, alone, tmp_path, monkeypatch):
+    def stop():
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as m:
+        after(4, stop, m)
+        with pytest.raises(Interrupted, match="4 pictures are done, and the same again goes on"):
+            there(folder, cluster, tmp_path / "out")
+    assert not list((tmp_path / "out").rglob(".part-*"))
+    done, said = there(folder, cluster, tmp_path / "out")
+    assert said.pop(0) == f"going on: 4 of {N + 2} pictures were done"
+    assert (done, said) == alone and same(folder / "alone", tmp_path / "out")
+
+
+KILLED = """
+import os, sys
+from unet_explorer import segmentation
+from unet_explorer.segmentation import segment_folder
+
+def keep(self, found, answer, keep=segmentation._Coming._keep, left=[5]):
+    left[0] -= answer.error is None
+    if not left[0]:
+        os.kill(os.getpid(), 9)
+    return keep(self, found, answer)
+
+segmentation._Coming._keep = keep
+source, model, out, scheduler = sys.argv[1:]
+segment_folder(source, model, out, min_px=3, probabilities=True, scheduler=scheduler)
+"""
+
+
+def test_a_killed_caller_goes_on(folder, cluster, alone, tmp_path):
+    "What was begun on a cluster goes on without one, too."
+    where = [folder / "in", folder / "model", tmp_path / "out", cluster.scheduler_address]
+    ended = subprocess.run([sys.executable, "-c", KILLED, *map(str, where)], capture_output=True)
+    assert ended.returncode == -signal.SIGKILL
+    assert list((tmp_path / "out").glob(".part-*.seen"))
+    done, said = there(folder, cluster, tmp_path / "out", scheduler=None)
+    assert said.pop(0) == f"going on: 4 of {N + 2} pictures were done"
+    assert (done, said) == alone and same(folder / "alone", tmp_path / "out")
+    assert not list((tmp_path / "out").glob(".part-*"))
+
+
+def test_workers_that_see_other_files_end_the_run(folder, cluster, tmp_path, monkeypatch):
+    "Else a machine without the shared folder would skip all pictures, faster than others do them."
+
+    @contextmanager
+    def elsewhere(out):
+        yield os.path.join(out, ".part-elsewhere.seen")
+
+    with monkeypatch.context() as m:
+        m.setattr(clusters, "_token", elsewhere)
+        with pytest.raises(
+            ClusterLost, match="does not see .*out as the caller does; source, model"
+        ):
+            there(folder, cluster, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+    place = clusters._Place("", ((str(folder / "model/config.json"), 1),), ())
+    with pool_of(cluster.scheduler_address) as pool:
+        monkeypatch.setattr(pool, "place", place._replace(token=str(folder / "in/broken.png")))
+        ((_, answer),) = pool.each(str.upper, ["a"])
+    assert isinstance(answer.error, NotWritten)  # which `for_each` does not skip
+
+
+def test_never_all_of_them_under_way(cluster):
+    asked = []
+    with pool_of(cluster.scheduler_address) as pool:
+        for n, (task, answer) in enumerate(
+            pool.each(abs, (asked.append(i) or i for i in range(60)))
+        ):
+            assert answer == Answer(task) and len(asked) <= n + 1 + clusters.AHEAD * 2
+    assert asked == list(range(60))
+
+
+def test_errors_are_answers(cluster):
+    for scheduler in (None, cluster.scheduler_address):
+        with pool_of(scheduler) as pool:
+            answers = dict(pool.each(int, ["1", "x", "3"]))
+        assert answers["1"].get() == 1 and answers["3"].get() == 3
+        with pytest.raises(ValueError, match="invalid literal"):
+            answers["x"].get()
+
+
+def test_other_versions_are_told(cluster, monkeypatch):
+    own, said = clusters._versions(), []
+    monkeypatch.setattr(clusters, "_versions", lambda: own)
+    monkeypatch.setattr(clusters.Workers, "ask", lambda self, f: [own | dict(torch="1.0"), own])
+    with pool_of(cluster.scheduler_address, said.append):
+        pass
+    (line,) = said
+    assert line.endswith(f"torch {own['torch']} here, 1.0 on workers")
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def test_nobody_answers(folder, tmp_path):
+    start = time.monotonic()
+    with pytest.raises(InputError, match="no dask scheduler answers there") as e:
+        address = f"tcp://127.0.0.1:{free_port()}"
+        segment_folder(folder / "in", folder / "model", tmp_path / "out", scheduler=address)
+    assert time.monotonic() - start < 15 and "\n" not in str(e.value)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("scheduler", "said"),
+    [
+        ("", "it must be the address of a dask scheduler"),
+        ("foo://host", "unknown address scheme 'foo'"),
+        ("tcp://127.0.0.1", "missing port number"),
+        ("local:0", "after local: comes a number"),
+        ("local:x", "after local: comes a number"),
+        (Path(__file__), "no file of a dask scheduler"),
+    ],
+)
+def test_what_is_no_scheduler(scheduler, said):
+    with pytest.raises(InputError, match=said), pool_of(scheduler):
+        pass
+
+
+def test_workers_read_a_model_from_a_folder(folder, tmp_path):
+    with pytest.raises(InputError, match="workers read one from a folder; save"):
+        segment_folder(folder / "in", EffUNet(pretrained=False), tmp_path / "out", scheduler="a:1")
+
+
+def test_the_wheel_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    with pytest.raises(InputError, match=r"pip install 'unet-explorer\[cluster\]'"), pool_of("a:1"):
+        pass
+
+
+def test_no_worker_comes(monkeypatch):
+    monkeypatch.setattr(clusters, "PATIENCE", 1)
+    how = dict(n_workers=0, dashboard_address=":0", host="127.0.0.1")
+    with distributed.LocalCluster(**how, silence_logs=50) as empty:
+        with pytest.raises(ClusterLost, match="has had no worker for 1 s; what is done is kept"):
+            with pool_of(empty.scheduler_address):
+                pass
+
+
+def test_all_workers_leave(cluster, monkeypatch):
+    "The last test of the file: it takes the workers away, and then the scheduler."
+    monkeypatch.setattr(clusters, "PATIENCE", 1)
+    with pool_of(cluster.scheduler_address) as pool:
+        coming = pool.each(time.sleep, [0, 30, 31, 32])
+        next(coming)
+        cluster.scale(0)
+        with pytest.raises(ClusterLost, match="has had no worker for 1 s"):
+            next(coming)
+        coming = pool.each(time.sleep, [33])
+        threading.Timer(0.3, cluster.close).start()
+        with pytest.raises(ClusterLost, match="went away|does not answer|has had no worker"):
+            next(coming)

@@ -6,8 +6,10 @@
 __all__ = ['CONNECT', 'PATIENCE', 'MOST', 'LATE', 'AHEAD', 'Scheduler', 'ClusterLost', 'Answer', 'Here', 'Workers', 'pool_of',
            'one_device']
 
-# %% ../nbs/51_clusters.ipynb #c1d906ed
+# %% ../nbs/51_clusters.ipynb #69938d0d
 import asyncio
+import json
+import logging
 import os
 import platform
 import socket
@@ -34,7 +36,7 @@ from unet_explorer.contracts import (
     need,
 )
 
-# %% ../nbs/51_clusters.ipynb #5e7da9e0
+# %% ../nbs/51_clusters.ipynb #074cda91
 class ClusterLost(NotWritten):
     "The workers cannot go on. It ends a run: the next task would fail, too. What is done is kept."
 
@@ -74,13 +76,6 @@ class Here:
         "Do all tasks. Raises no `InputError`: errors are in the answers."
         for task in tasks:
             yield task, _tried(do, task)
-
-    def ask(
-        self,
-        question: Callable,  # a function without arguments
-    ) -> list:  # its answer in this process
-        "What this machine says."
-        return [question()]
 
     @contextmanager
     def sharing(
@@ -192,8 +187,8 @@ def _wrong_with(place):
     except ClusterLost as error:
         return str(error)
 
-# %% ../nbs/51_clusters.ipynb #97176f77
-CONNECT = 10  # seconds for a scheduler to answer
+# %% ../nbs/51_clusters.ipynb #350d5df6
+CONNECT = 5  # seconds for a scheduler to answer
 PATIENCE = 60  # seconds without a single worker, after which a run gives up
 MOST = 1000  # processes of one machine
 LATE = 20  # seconds for what was begun before Ctrl-C, or before a caller was killed, to end
@@ -236,7 +231,7 @@ class _Connected:
                 raise self._lost(f"does not answer any more ({first_line(error)})") from None
         return self._counted[1]
 
-# %% ../nbs/51_clusters.ipynb #c22754dd
+# %% ../nbs/51_clusters.ipynb #8fabf87d
 class _Waiting(_Connected):
     "How long to wait for workers."
 
@@ -262,7 +257,7 @@ class _Waiting(_Connected):
 
     def ask(
         self,
-        question: Callable,  # a function without arguments that workers can import
+        question: Callable,  # a quick function without arguments, that workers can import
     ) -> list:  # an answer from each worker that is there now
         "What the workers say. Raises `ClusterLost` if none can answer."
         try:
@@ -426,7 +421,7 @@ def _in_words(answer, name):
         )
     )
 
-# %% ../nbs/51_clusters.ipynb #9d3578a0
+# %% ../nbs/51_clusters.ipynb #ac0d856d
 @contextmanager
 def _token(folder):
     "An empty file that only those who see this folder know of."
@@ -438,21 +433,60 @@ def _token(folder):
         Path(path).unlink(missing_ok=True)
 
 
+def _address(scheduler):
+    "The address of a scheduler, which may stand in a file."
+    if not Path(scheduler).is_file():
+        return str(scheduler)
+    try:
+        return json.loads(Path(scheduler).read_bytes())["address"]
+    except (OSError, ValueError, KeyError, TypeError):
+        raise InputError(
+            f"scheduler={scheduler}: no file of a dask scheduler; it is written by: "
+            "dask scheduler --scheduler-file FILE"
+        ) from None
+
+
+async def _call(address):
+    "Somebody answers, who speaks as dask does; else an error."
+    from distributed import Security
+    from distributed.core import connect
+
+    how = Security().get_connection_args("client")
+    comm = await connect(address, timeout=CONNECT, **how)
+    comm.abort()
+
+
+def _answered(address, told):
+    "Put the error of a call into a queue, or None."
+    try:
+        told.put(asyncio.run(_call(address)))
+    except Exception as error:
+        told.put(error)
+
+
+def _check_answers(scheduler, address):
+    "`InputError` if no scheduler answers. A notebook has a loop of its own, so a thread asks."
+    told = SimpleQueue()
+    threading.Thread(target=_answered, args=(address, told), daemon=True).start()
+    try:
+        error = told.get(timeout=CONNECT + 2)
+    except Empty:  # somebody is there who says nothing that dask understands
+        error = "what answers is something else"
+    if error is not None:
+        raise InputError(
+            f"scheduler={scheduler}: no dask scheduler answers there ({first_line(error)}); "
+            "check the address, or start one with: dask scheduler"
+        )
+
+
 @contextmanager
 def _client(scheduler):
     "A client of a scheduler: an address, its file, or `local:2` for workers of this machine."
     distributed = need("distributed", "cluster")
-    how = dict(timeout=CONNECT, set_as_default=False)
     with _local(distributed, scheduler) as own:
-        place = own or scheduler
-        file = dict(scheduler_file=str(place)) if Path(place).is_file() else dict(address=place)
-        try:
-            client = distributed.Client(**file, **how)
-        except (OSError, asyncio.TimeoutError, ValueError, KeyError) as error:
-            raise InputError(
-                f"scheduler={scheduler}: no dask scheduler answers there ({first_line(error)}); "
-                "check the address, or start one with: dask scheduler"
-            ) from None
+        address = own or _address(scheduler)
+        _check_answers(scheduler, address)
+        client = distributed.Client(address, timeout=CONNECT, set_as_default=False)
         try:
             yield client
         finally:
@@ -470,10 +504,11 @@ def _local(distributed, scheduler):
     if not (n.isascii() and n.isdecimal() and 0 < int(n) <= MOST):
         raise InputError(f"scheduler={scheduler}; after local: comes a number of processes")
     how = dict(n_workers=int(n), threads_per_worker=1, dashboard_address=None)
+    how |= dict(silence_logs=logging.ERROR)
     with distributed.LocalCluster(**how, host="127.0.0.1") as cluster:
         yield cluster.scheduler_address
 
-# %% ../nbs/51_clusters.ipynb #be1824d5
+# %% ../nbs/51_clusters.ipynb #7015cfea
 def _is_scheduler(v):
     return isinstance(v, (str, os.PathLike)) and bool(str(v).strip()) and "\0" not in str(v)
 
@@ -507,12 +542,17 @@ def pool_of(
         yield pool
 
 
+def _best_device(_):
+    from unet_explorer.machine import best_device
+
+    return str(best_device())
+
+
 @checked
 def one_device(
     pool: instance(object),  # `Here` or `Workers`
 ) -> str:  # "cpu", "cuda" or "mps"
-    "The device that all who do the tasks have: equal results need one. Raises `ClusterLost`."
-    from unet_explorer.machine import best_device
-
-    devices = {str(device) for device in pool.ask(best_device)}
-    return devices.pop() if len(devices) == 1 else "cpu"
+    """The best device of one of those who do the tasks, for all of them: equal results need one.
+    Raises `ClusterLost` if nobody answers."""
+    ((_, answer),) = pool.each(_best_device, ["device"])
+    return answer.get()
