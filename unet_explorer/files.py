@@ -968,7 +968,7 @@ def _check_alpha(path, a, what):
             "save that channel as a grey picture"
         )
 
-# %% ../nbs/03_files.ipynb #eb03d28a
+# %% ../nbs/03_files.ipynb #228ef783
 _ZARR_TEXTS = (".zgroup", ".zarray", "zarr.json")
 OME_ZARR_VERSIONS = ("0.4", "0.5")
 
@@ -996,7 +996,7 @@ class OmeZarr(NamedTuple):
     attributes: dict  # all that is said, as it stands there
 
 
-def _json(path):
+def _json_of(path):
     "What a text says, a dict; nothing where there is none."
     try:
         said = json.loads(path.read_bytes())
@@ -1007,7 +1007,7 @@ def _json(path):
 
 def _zarr_attributes(path):
     "What is said of a group; `InputError` for what is no group of OME-Zarr."
-    new, old = _json(path / "zarr.json"), _json(path / ".zgroup")
+    new, old = _json_of(path / "zarr.json"), _json_of(path / ".zgroup")
     if (path / ".zarray").is_file() or new.get("node_type") == "array":
         raise InputError(
             f"{path}: a plain Zarr array, which does not say what its axes are; "
@@ -1018,7 +1018,7 @@ def _zarr_attributes(path):
             f"{path}: no Zarr, or one that is not finished: it has no zarr.json and no .zgroup; "
             "copy it again, with hidden files, or let the run that writes it end"
         )
-    return new.get("attributes", {}).get("ome", {}) if new else _json(path / ".zattrs")
+    return new.get("attributes", {}).get("ome", {}) if new else _json_of(path / ".zattrs")
 
 
 def _one_image(path, said):
@@ -1075,7 +1075,7 @@ def ome_zarr(
         )
     return OmeZarr(path, levels, axes, scales, said)
 
-# %% ../nbs/03_files.ipynb #83635252
+# %% ../nbs/03_files.ipynb #70fbb10b
 def _array_of(about, level):
     "The array of a level, opened."
     zarr = need("zarr", "big")
@@ -1100,7 +1100,7 @@ def _pages_of(about, array):
     return [dict(zip(along, at)) for at in np.ndindex(*(sizes[a] for a in along))]
 
 
-class _Plane:
+class _ZarrPlane:
     "A plane of a Zarr as an array `(h w c)`, read where it is sliced."
 
     ndim = 3
@@ -1139,7 +1139,7 @@ class _Plane:
             for x in range(0, w, sides[1]):
                 yield self[y : y + sides[0], x : x + sides[1]]
 
-# %% ../nbs/03_files.ipynb #3a9991ab
+# %% ../nbs/03_files.ipynb #cf22a621
 TAILS = 0.001  # share of the values that may be below 0, and above 1
 
 
@@ -1176,7 +1176,7 @@ def tail_limits(
     return (first, last) if first < last else (lowest, highest)
 
 
-def _finite(plane, name):
+def _finite_pieces(plane, name):
     "The pieces of a plane; `InputError` where one holds NaN."
     for piece in plane.pieces():
         bad = int((~np.isfinite(piece)).sum()) if piece.dtype.kind == "f" else 0
@@ -1201,7 +1201,9 @@ class _InChunks(Picture):
     @property
     def limits(self):
         if not self._found:
-            self._found.append(tail_limits(_finite(self.pixels, self.name), self.pixels.size))
+            self._found.append(
+                tail_limits(_finite_pieces(self.pixels, self.name), self.pixels.size)
+            )
             if self.scale == "dtype" and self._found != [(0, 1)]:
                 raise InputError(
                     f"{self.name}: float values beyond [0, 1] with scale='dtype'; "
@@ -1242,7 +1244,9 @@ def _open_zarr(path, channels, page, scale):
         )
     if page is not None and page >= len(pages):
         raise InputError(f"{path}: page {page} of {len(pages)}; choose 0 to {len(pages) - 1}")
-    return _InChunks(_Plane(path, array, about.axes, pages[page or 0]), channels, scale, str(path))
+    return _InChunks(
+        _ZarrPlane(path, array, about.axes, pages[page or 0]), channels, scale, str(path)
+    )
 
 # %% ../nbs/03_files.ipynb #f144cfb7
 @checked
