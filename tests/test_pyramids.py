@@ -13,13 +13,23 @@ import pytest
 import tifffile
 import torch
 
+from unet_explorer import pyramids
 from unet_explorer.contracts import InputError
 from unet_explorer.effunet import EffUNet, restore, save
-from unet_explorer.files import contents, load_stored, ome_zarr, open_image
+from unet_explorer.files import contents, load_mask, load_stored, ome_zarr, open_image
 from unet_explorer.folders import pictures_in, remarks
 from unet_explorer.headers import pixel_size_nm
 from unet_explorer.images import Picture, save_image
-from unet_explorer.pyramids import begin, finish, mask_on_disk, segment_block, segment_pyramid
+from unet_explorer.measure import measure_mask
+from unet_explorer.pyramids import (
+    begin,
+    finish,
+    made_from,
+    mask_on_disk,
+    segment_block,
+    segment_pyramid,
+)
+from unet_explorer.segmentation import segment_folder
 from unet_explorer.tiles import segment_tiled
 
 zarr = pytest.importorskip("zarr")
@@ -392,8 +402,67 @@ def test_killed_in_the_middle_it_goes_on_with_what_is_done(tmp_path, model, mosa
     time.sleep(0.02)
     child.send_signal(signal.SIGKILL)
     child.wait()
+    (out / "0" / ".part-abcdefgh").write_bytes(b"half a chunk")
     left = begin(model, mosaic, out, **SMALL)
     assert 2 <= len(left) <= 3, "what was finished is kept"
     again = subprocess.run(run, capture_output=True, text=True, timeout=100)
     assert again.stdout.count("block") == len(left), "and is not computed twice"
     assert _files_of(out) == _files_of(whole)
+
+
+# ---- the job
+
+
+def test_a_mosaic_gets_tables_overlay_and_report(tmp_path, model, mosaic):
+    found = segment_folder(mosaic, model, tmp_path / "out", tile=96, overlap=32, min_px=2)
+    assert found.names == ["wafer.ome"] and found.skipped == []
+    out = tmp_path / "out" / "masks" / "wafer.ome.zarr"
+    mask = zarr.open_array(str(out / "0"), mode="r")[:]
+    lines, pieces = measure_mask(mask, ["a", "b", "c"], 4.0, 2)
+    for got, want in zip(found.classes, lines):
+        assert {k: got[k] for k in want} == pytest.approx(want)
+    table = (tmp_path / "out" / "objects.csv").read_text().splitlines()
+    assert len(table) == 1 + len(pieces) and len(pieces) > 1
+    assert "wafer.ome" in (tmp_path / "out" / "report.html").read_text()
+    assert (tmp_path / "out" / "overlays" / "wafer.ome.png").is_file()
+    assert made_from(out)["classes"] == ["a", "b", "c"]
+
+
+def test_a_stopped_folder_of_mosaics_goes_on(tmp_path, model, monkeypatch):
+    for i in (1, 2):
+        _write_zarr(tmp_path / "in" / f"{i}.ome.zarr", _noise((100, 130), seed=i), "yx")
+    how = dict(tile=96, overlap=32, say=lambda line: None)
+    real, seen = pyramids._logits, []
+
+    def stops(*args):
+        seen.append(1)
+        if len(seen) == 2:
+            raise KeyboardInterrupt
+        return real(*args)
+
+    monkeypatch.setattr(pyramids, "_logits", stops)
+    with pytest.raises(KeyboardInterrupt):
+        segment_folder(tmp_path / "in", model, tmp_path / "out", **how)
+    assert not (tmp_path / "out" / "report.html").exists()
+    segment_folder(tmp_path / "in", model, tmp_path / "out", **how)
+    assert len(seen) == 3, "the first is not done again"
+    again = segment_folder(tmp_path / "in", model, tmp_path / "out", overwrite=True, **how)
+    assert again.names == ["1.ome", "2.ome"]
+    assert open_image(tmp_path / "out" / "masks" / "2.ome.zarr").shape == (1, 100, 130)
+
+
+def test_zarr_can_be_asked_for_and_what_cannot_be_is_told(tmp_path, model, mosaic):
+    save_image(tmp_path / "x.png", torch.rand(1, 70, 80, generator=torch.manual_seed(0)))
+    segment_folder(tmp_path / "x.png", restore(model), tmp_path / "out", format="zarr")
+    assert contents(tmp_path / "out" / "masks" / "x.zarr")[:3] == (1, 70, 80)
+    for wrong, told in (
+        (dict(probabilities=True), "probabilities"),
+        (dict(bar=20), "no info bar"),
+        (dict(format="tiff"), "png, zarr"),
+    ):
+        with pytest.raises(InputError, match=told):
+            segment_folder(mosaic, model, tmp_path / "other", **wrong)
+    assert not (tmp_path / "other").exists()
+    plain = segment_folder(mosaic, model, tmp_path / "plain", format="png", tile=96, overlap=32)
+    assert load_mask(tmp_path / "plain" / "masks" / "wafer.ome.png").shape == (200, 290)
+    assert plain.names == ["wafer.ome"]
