@@ -1,5 +1,5 @@
-"""The same folder a thousand times over, without a copy: hard links, or symbolic ones where the disk
-allows no others. What comes out is a folder of thousands of pictures for a trial of a cluster:
+"""The same folder a thousand times over, without a copy: hard links, or symbolic ones where the
+disk allows no others. What comes out is a folder of thousands of pictures for a trial of a cluster:
 
     python bench/thousandfold.py PICTURES OUT --times 1000
     unet-explorer segment OUT --model MODEL --out RESULT --scheduler local:2"""

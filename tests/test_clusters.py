@@ -16,10 +16,11 @@ from pathlib import Path
 import pytest
 
 from unet_explorer import clusters, segmentation
-from unet_explorer.clusters import Answer, ClusterLost, pool_of
+from unet_explorer.clusters import Answer, ClusterLost, pool_of, segment_mosaic
 from unet_explorer.contracts import InputError, Interrupted, NotWritten
 from unet_explorer.data import load, sample
 from unet_explorer.effunet import EffUNet, save
+from unet_explorer.files import load_image
 from unet_explorer.images import save_image
 from unet_explorer.segmentation import segment_folder
 
@@ -41,6 +42,14 @@ def folder(tmp_path_factory):
     tiny = EffUNet(in_ch=1, decoder=(16, 16, 8, 8), convs=1, pretrained=False, seed=0)
     save(tiny, here / "model", classes=["gap", "metal"])
     return here
+
+
+@pytest.fixture(scope="module", autouse=True)
+def same_facts():
+    "Reports of the same machine at the same moment."
+    with pytest.MonkeyPatch.context() as m:
+        m.setattr(segmentation, "system_facts", lambda: dict(processor="one"))
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -175,6 +184,7 @@ def keep(self, found, answer, keep=segmentation._Coming._keep, left=[5]):
     return keep(self, found, answer)
 
 segmentation._Coming._keep = keep
+segmentation.system_facts = lambda: dict(processor="one")
 source, model, out, scheduler = sys.argv[1:]
 segment_folder(source, model, out, min_px=3, probabilities=True, scheduler=scheduler)
 """
@@ -211,6 +221,48 @@ def test_workers_that_see_other_files_end_the_run(folder, cluster, tmp_path, mon
         monkeypatch.setattr(pool, "place", place._replace(token=str(folder / "in/broken.png")))
         ((_, answer),) = pool.each(str.upper, ["a"])
     assert isinstance(answer.error, NotWritten)  # which `for_each` does not skip
+
+
+@pytest.fixture(scope="module")
+def mosaic(folder):
+    "A picture of many blocks, and its mask as one process makes it."
+    image = load_image(folder / "in/lot0/0.png").repeat(1, 3, 3)
+    save_image(folder / "mosaic/chip.png", image)
+    return folder / "mosaic", dict(block=64, chunk=64, tile=64, overlap=32)
+
+
+def test_a_mosaic_likewise(mosaic, folder, cluster, tmp_path):
+    "The blocks of a mosaic are tasks as pictures are; one worker is killed half way."
+    source, how = mosaic
+    image, killed = source / "chip.png", []
+    with pool_of() as pool:
+        here = segment_mosaic(folder / "model", image, tmp_path / "here.zarr", pool, **how)
+    with pool_of(cluster.scheduler_address) as pool:
+        each = pool.each
+
+        def counted(do, tasks, name):
+            for n, pair in enumerate(each(do, tasks, name)):
+                if n == 5:
+                    killed.append(pids(cluster)[0])
+                    os.kill(killed[0], signal.SIGKILL)
+                yield pair
+
+        pool.each = counted
+        out = segment_mosaic(folder / "model", image, tmp_path / "there.zarr", pool, **how)
+    assert killed and files_of(here) == files_of(out) and len(files_of(out)) > 25
+
+
+def files_of(folder):
+    return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
+def test_the_same_call_for_a_mosaic(mosaic, folder, cluster, tmp_path):
+    made = []
+    for name, scheduler in (("here", None), ("there", cluster.scheduler_address)):
+        out = tmp_path / name
+        segment_folder(mosaic[0], folder / "model", out, format="zarr", scheduler=scheduler)
+        made.append({k: v for k, v in files_of(out).items() if not k.startswith(".unet")})
+    assert made[0] == made[1] and "masks/chip.zarr/.zattrs" in made[0]
 
 
 def test_never_all_of_them_under_way(cluster):
@@ -293,16 +345,21 @@ def test_no_worker_comes(monkeypatch):
                 pass
 
 
+def test_the_scheduler_goes_away(monkeypatch):
+    how = dict(n_workers=0, dashboard_address=":0", host="127.0.0.1", silence_logs=50)
+    with distributed.LocalCluster(**how) as empty:
+        threading.Timer(0.5, empty.close).start()
+        with pytest.raises(ClusterLost, match="went away|does not answer any more"):
+            with pool_of(empty.scheduler_address):
+                pass
+
+
 def test_all_workers_leave(cluster, monkeypatch):
-    "The last test of the file: it takes the workers away, and then the scheduler."
+    "The last test of the file: it takes the workers away."
     monkeypatch.setattr(clusters, "PATIENCE", 1)
     with pool_of(cluster.scheduler_address) as pool:
         coming = pool.each(time.sleep, [0, 30, 31, 32])
         next(coming)
         cluster.scale(0)
         with pytest.raises(ClusterLost, match="has had no worker for 1 s"):
-            next(coming)
-        coming = pool.each(time.sleep, [33])
-        threading.Timer(0.3, cluster.close).start()
-        with pytest.raises(ClusterLost, match="went away|does not answer|has had no worker"):
             next(coming)

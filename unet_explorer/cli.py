@@ -152,7 +152,7 @@ def train(
     how |= dict(objects=meaning["objects"])
     return _train_on(parts, out, training, how)
 
-# %% ../nbs/59_cli.ipynb #4f933b35
+# %% ../nbs/59_cli.ipynb #b27f6357
 def _aside(line):
     "A line about the run, beside a progress bar."
     from tqdm import tqdm
@@ -173,6 +173,7 @@ def segment(
     pixel_nm: Positive | None = None,  # size of a pixel in nm; left out: as file or model say
     min_px: Count = 1,  # smaller objects are not counted
     scheduler: str | None = None,  # address or file of a dask cluster; local:2: processes here
+    format: str | None = None,  # of the masks: png or zarr; left out: zarr if an image is one
     overwrite: bool = False,  # replace an earlier result in the --out folder
     cutting: cutting,  # large pictures
 ) -> int:  # the exit code
@@ -183,6 +184,7 @@ def segment(
         unet-explorer segment new_images/ --model model/ --out result/
         unet-explorer segment chip.tif --model model/ --pixel-nm 4 --threshold 0.3 --out result/
         unet-explorer segment mosaic.tif --model model/ --tile 640 --probabilities --out result/
+        unet-explorer segment mosaic.ome.zarr --model model/ --out result/
         unet-explorer segment lots/ --model model/ --out result/ --scheduler tcp://host:8786"""
     given = flat(locals()) | dict(scheduler=None)  # who computes changes nothing
     repeat = again(["unet-explorer", "segment"], segment, given)
@@ -191,7 +193,7 @@ def segment(
 
     how = dict(threshold=threshold, probabilities=probabilities, pixel_nm=pixel_nm, min_px=min_px)
     how |= dict(cutting, overwrite=overwrite, again=lambda: _keep_settings(out, repeat()))
-    how |= dict(scheduler=scheduler)
+    how |= dict(format=format, scheduler=scheduler)
     done = segment_folder(image, model, out, **how, say=_aside)
     bad = f", {len(done.skipped)} skipped" if done.skipped else ""
     n = len(done.names)

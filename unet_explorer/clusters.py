@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['CONNECT', 'PATIENCE', 'MOST', 'LATE', 'AHEAD', 'Scheduler', 'ClusterLost', 'Answer', 'Here', 'Workers', 'pool_of',
-           'one_device']
+           'one_device', 'segment_mosaic']
 
-# %% ../nbs/51_clusters.ipynb #69938d0d
+# %% ../nbs/51_clusters.ipynb #682c702a
 import asyncio
 import json
 import logging
@@ -17,7 +17,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -26,6 +26,7 @@ from tempfile import mkstemp
 from typing import Annotated, NamedTuple
 
 from unet_explorer.contracts import (
+    MODEL_FILES,
     Rule,
     instance,
     FilePath,
@@ -35,6 +36,8 @@ from unet_explorer.contracts import (
     first_line,
     need,
 )
+from .pyramids import begin, finish, segment_block
+from .runs import sweep
 
 # %% ../nbs/51_clusters.ipynb #074cda91
 class ClusterLost(NotWritten):
@@ -278,14 +281,14 @@ class _Waiting(_Connected):
             while any(self.ask(busy)) and time.monotonic() < until:
                 time.sleep(0.2)
 
-# %% ../nbs/51_clusters.ipynb #1c143ee3
+# %% ../nbs/51_clusters.ipynb #27e63422
 class _Results(_Waiting):
     "From futures to answers."
 
     def _value(self, future):
         "The answer of a future that is done; waits where it must be done again."
         while True:
-            if future.status in ("cancelled", "lost"):
+            if future.status == "cancelled":
                 raise self._lost("went away")
             try:
                 return Answer(future.result(timeout=2))
@@ -294,7 +297,7 @@ class _Results(_Waiting):
                     return Answer(error=error)
                 self._check_alive()
             except Exception as error:
-                if future.status in ("cancelled", "lost"):
+                if future.status == "cancelled":
                     raise self._lost("went away") from None
                 return Answer(error=error)
 
@@ -344,7 +347,7 @@ class _Window(_Results):
             self.client.cancel(futures, force=True)
             self.let_finish()
 
-# %% ../nbs/51_clusters.ipynb #eb222dc7
+# %% ../nbs/51_clusters.ipynb #f83813ee
 class Workers(_Window):
     "The pool of a dask cluster. `pool_of` gives one."
 
@@ -368,6 +371,7 @@ class Workers(_Window):
                 yield
             finally:
                 self.place = _Place("", (), ())
+                sweep(out)  # what a worker was writing when it died
 
     @checked
     def wait_for_files(
@@ -556,3 +560,35 @@ def one_device(
     Raises `ClusterLost` if nobody answers."""
     ((_, answer),) = pool.each(_best_device, ["device"])
     return answer.get()
+
+# %% ../nbs/51_clusters.ipynb #5c1e8d06
+def _block(model, image, out, block):
+    "A block of a mosaic, by absolute paths."
+    return segment_block(model, image, out, block)
+
+
+def _called(block):
+    return "block {} {}".format(*block)
+
+
+@checked
+def segment_mosaic(
+    model: FilePath,  # the folder of a saved model
+    image: FilePath,  # an OME-Zarr, or any picture file
+    out: FilePath,  # the OME-Zarr to write: class numbers, such as mask.ome.zarr
+    pool: instance(object),  # who does the blocks: `Here` or `Workers`, of `pool_of`
+    **how,  # threshold, tile, overlap, block, chunk, page, ... of `pyramids.begin`
+) -> Path:  # `out`
+    """The mask of a mosaic as an OME-Zarr, block by block, by whatever pool, with the same bytes.
+    What was stopped goes on with the same call. Raises `InputError` as `pyramids.begin`,
+    `ClusterLost` without workers."""
+    from tqdm import tqdm
+
+    todo = begin(model, image, out, **how)
+    do = partial(_block, *map(os.path.abspath, (model, image, out)))
+    with pool.sharing(out, [image, *(Path(model) / name for name in MODEL_FILES)]):
+        with closing(pool.each(do, todo, _called)) as coming:
+            done = tqdm(coming, "segmenting", len(todo), unit="block", disable=None)
+            for _, answer in done:
+                answer.get()
+    return finish(out)
