@@ -158,6 +158,22 @@ def test_a_picture_that_kills_every_worker_is_skipped(
     assert not (tmp_path / "out/masks/lot1/3.png").exists()
 
 
+def test_who_only_waited_beside_it_is_not_to_blame(monkeypatch):
+    def flow(self, do, tasks, name):
+        tasks = list(tasks)
+        for task in tasks:
+            killed = task == "deadly" or (task == "beside it" and len(tasks) > 1)
+            error = distributed.KilledWorker(task, None, 3) if killed else None
+            yield task, Answer(None if killed else task.upper(), error)
+
+    monkeypatch.setattr(clusters.Workers, "_flow", flow)
+    pool = clusters.Workers(None, "somewhere")
+    answers = dict(pool.each(str.upper, ["deadly", "beside it", "well"]))
+    assert answers["beside it"].get() == "BESIDE IT" and answers["well"].get() == "WELL"
+    with pytest.raises(InputError, match="deadly: 4 workers died while they were at it"):
+        answers["deadly"].get()
+
+
 def test_ctrl_c_goes_on(folder, cluster, alone, tmp_path, monkeypatch):
     def stop():
         raise KeyboardInterrupt
@@ -236,7 +252,7 @@ def test_a_mosaic_likewise(mosaic, folder, cluster, tmp_path):
     source, how = mosaic
     image, killed = source / "chip.png", []
     with pool_of() as pool:
-        here = segment_mosaic(folder / "model", image, tmp_path / "here.zarr", pool, **how)
+        here = segment_mosaic(folder / "model", image, tmp_path / "a/mask.zarr", pool, **how)
     with pool_of(cluster.scheduler_address) as pool:
         each = pool.each
 
@@ -248,7 +264,7 @@ def test_a_mosaic_likewise(mosaic, folder, cluster, tmp_path):
                 yield pair
 
         pool.each = counted
-        out = segment_mosaic(folder / "model", image, tmp_path / "there.zarr", pool, **how)
+        out = segment_mosaic(folder / "model", image, tmp_path / "b/mask.zarr", pool, **how)
     assert killed and files_of(here) == files_of(out) and len(files_of(out)) > 25
 
 
