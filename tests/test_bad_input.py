@@ -627,7 +627,9 @@ def here():
 
 BY_CALL = {  # what one function needs besides
     "one_device": dict(pool=here),
-    "segment_mosaic": dict(model=a_model_folder, image=a_file, out=fresh, pool=here),
+    "segment_mosaic": dict(
+        model=a_model_folder, image=a_file, out=lambda: f"{fresh()}.ome.zarr", pool=here
+    ),
     "turned": dict(a=lambda: np.zeros((4, 6))),
     "not_read": dict(paths=same(["a.dm3"])),
     "em_signal": dict(path=an_mrc),

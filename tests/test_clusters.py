@@ -3,6 +3,7 @@ kills each worker, the caller is killed; nobody answers, nobody sees the files."
 
 import filecmp
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -314,6 +315,38 @@ def free_port():
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
         return s.getsockname()[1]
+
+
+PAGE = Path(__file__).parent.parent / "nbs/cluster.qmd"
+
+
+def test_the_files_of_the_page():
+    "YAML parses, Python compiles, bash reads the script; options of dask and of ours are known."
+    import shlex
+
+    import yaml
+    from distributed.cli import dask_scheduler, dask_worker
+
+    from unet_explorer.cli import parser
+
+    blocks = re.findall(r"```(\w+)\n(.*?)```", PAGE.read_text(encoding="utf-8"), flags=re.S)
+    by_kind = {kind: [b for k, b in blocks if k == kind] for kind in dict(blocks)}
+    assert [yaml.safe_load(b)["kind"] for b in by_kind["yaml"]] == ["PersistentVolumeClaim"]
+    for code in by_kind["python"]:
+        compile(code, str(PAGE), "exec")
+        assert max(map(len, code.split("\n"))) <= 100
+    (script,) = by_kind["bash"]
+    subprocess.run(["bash", "-n"], input=script, text=True, check=True)
+    said = script.replace("\\\n", " ")
+    for name, program in (("worker", dask_worker), ("scheduler", dask_scheduler)):
+        known = {o for p in program.main.params for o in (*p.opts, *p.secondary_opts)}
+        line = re.search(rf"dask {name} (.*)", said)[1]
+        assert set(re.findall(r"--[a-z-]+", line)) <= known
+    lines = "\n".join([*by_kind["sh"], said])
+    typed = re.findall(r"(?m)^unet-explorer (.*?)(?: &)?$", lines)
+    assert len(typed) == 2
+    for line in typed:
+        assert parser().parse_args(shlex.split(line)).scheduler
 
 
 def test_nobody_answers(folder, tmp_path):
