@@ -28,6 +28,7 @@ from unet_explorer.segmentation import segment_folder
 distributed = pytest.importorskip("distributed", reason="needs unet-explorer[cluster]")
 
 N = 12
+OF_SEGMENTATION = vars(segmentation)  # the insides, to kill what is in the middle of them
 
 
 @pytest.fixture(scope="module")
@@ -116,7 +117,8 @@ def pids(cluster):
 
 def after(n, then, monkeypatch):
     "Call `then` when `n` pictures are kept."
-    keep, left = segmentation._Coming._keep, [n]
+    coming, left = OF_SEGMENTATION["_Coming"], [n]
+    keep = vars(coming)["_keep"]
 
     def counted(self, found, answer):
         answer = keep(self, found, answer)
@@ -125,7 +127,7 @@ def after(n, then, monkeypatch):
             then()
         return answer
 
-    monkeypatch.setattr(segmentation._Coming, "_keep", counted)
+    monkeypatch.setattr(coming, "_keep", counted)
 
 
 def test_a_killed_worker_loses_nothing(folder, cluster, alone, tmp_path, monkeypatch):
@@ -151,8 +153,8 @@ def deadly(do, found):
 def test_a_picture_that_kills_every_worker_is_skipped(
     folder, cluster, alone, tmp_path, monkeypatch
 ):
-    task = segmentation._task
-    monkeypatch.setattr(segmentation, "_task", lambda *args: partial(deadly, task(*args)))
+    task = OF_SEGMENTATION["_task"]
+    monkeypatch.setitem(OF_SEGMENTATION, "_task", lambda *a: partial(deadly, task(*a)))
     done, said = there(folder, cluster, tmp_path / "out")
     assert len(done.skipped) == 3 and sum("lot1/3: 2 workers died" in line for line in said) == 1
     assert [name for name in alone[0].names if name != "lot1/3"] == done.names
@@ -227,13 +229,13 @@ def test_workers_that_see_other_files_end_the_run(folder, cluster, tmp_path, mon
         yield os.path.join(out, ".part-elsewhere.seen")
 
     with monkeypatch.context() as m:
-        m.setattr(clusters, "_token", elsewhere)
+        m.setitem(vars(clusters), "_token", elsewhere)
         with pytest.raises(
             ClusterLost, match="does not see .*out as the caller does; source, model"
         ):
             there(folder, cluster, tmp_path / "out")
     assert not (tmp_path / "out").exists()
-    place = clusters._Place("", ((str(folder / "model/config.json"), 1),), ())
+    place = vars(clusters)["_Place"]("", ((str(folder / "model/config.json"), 1),), ())
     with pool_of(cluster.scheduler_address) as pool:
         monkeypatch.setattr(pool, "place", place._replace(token=str(folder / "in/broken.png")))
         ((_, answer),) = pool.each(str.upper, ["a"])
@@ -302,8 +304,8 @@ def test_errors_are_answers(cluster):
 
 
 def test_other_versions_are_told(cluster, monkeypatch):
-    own, said = clusters._versions(), []
-    monkeypatch.setattr(clusters, "_versions", lambda: own)
+    own, said = vars(clusters)["_versions"](), []
+    monkeypatch.setitem(vars(clusters), "_versions", lambda: own)
     monkeypatch.setattr(clusters.Workers, "ask", lambda self, f: [own | dict(torch="1.0"), own])
     with pool_of(cluster.scheduler_address, said.append):
         pass
@@ -386,7 +388,7 @@ def test_the_wheel_says_what_to_install(monkeypatch):
 
 
 def test_no_worker_comes(monkeypatch):
-    monkeypatch.setattr(clusters, "PATIENCE", 1)
+    monkeypatch.setattr(clusters, "WITHOUT_WORKERS", 1)
     how = dict(n_workers=0, dashboard_address=":0", host="127.0.0.1")
     with distributed.LocalCluster(**how, silence_logs=50) as empty:
         with pytest.raises(ClusterLost, match="has had no worker for 1 s; what is done is kept"):
@@ -405,7 +407,7 @@ def test_the_scheduler_goes_away(monkeypatch):
 
 def test_all_workers_leave(cluster, monkeypatch):
     "The last test of the file: it takes the workers away."
-    monkeypatch.setattr(clusters, "PATIENCE", 1)
+    monkeypatch.setattr(clusters, "WITHOUT_WORKERS", 1)
     with pool_of(cluster.scheduler_address) as pool:
         coming = pool.each(time.sleep, [0, 30, 31, 32])
         next(coming)

@@ -28,7 +28,7 @@ from unet_explorer.contracts import (
     write_atomic,
 )
 
-# %% ../nbs/06_runs.ipynb #9d6ba5a8
+# %% ../nbs/06_runs.ipynb #07c13906
 LOCK = ".unet-explorer.lock"
 _PART = re.compile(r"\.part-[a-z0-9_]{8}(\.\w+)?")  # what `write_atomic` calls what is half-written
 
@@ -38,7 +38,7 @@ def sweep(
     folder: FilePath,  # with all that lies below it
 ):
     """Remove what is half-written, but not in folders inside it where another run has its lock.
-    Raises no error where something cannot be removed."""
+    What cannot be removed stays. Raises `InputError` for what is no path."""
     for here, folders, files in os.walk(folder):
         folders[:] = [name for name in folders if not (Path(here) / name / LOCK).exists()]
         for name in filter(_PART.fullmatch, files):
