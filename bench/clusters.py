@@ -132,9 +132,8 @@ def equal(a, b):
 
 
 def main():
-    segmentation._pixels = lambda todo: (
-        1
-    )  # float32 everywhere: nothing is measured, nothing differs
+    # float32 everywhere: nothing is measured before, and nothing differs
+    vars(segmentation)["_pixels"] = lambda todo: 1
     with tempfile.TemporaryDirectory() as folder:
         folder = Path(folder)
         n = prepare(folder)
