@@ -109,7 +109,7 @@ def local(n):
     "A cluster of `n` processes, as `local:n` starts one."
     from distributed import LocalCluster
 
-    how = dict(threads_per_worker=1, dashboard_address=None, host="127.0.0.1", silence_logs=40)
+    how = dict(threads_per_worker=1, dashboard_address=None, host="127.0.0.1", silence_logs=50)
     return LocalCluster(n_workers=n, **how)
 
 

@@ -424,7 +424,7 @@ def _in_words(answer, name):
         )
     )
 
-# %% ../nbs/51_clusters.ipynb #7b6a9dfb
+# %% ../nbs/51_clusters.ipynb #08d4edbc
 @contextmanager
 def _token(folder):
     "An empty file that only those who see this folder know of."
@@ -507,7 +507,7 @@ def _local(distributed, scheduler):
     if not (n.isascii() and n.isdecimal() and 0 < int(n) <= MOST_PROCESSES):
         raise InputError(f"scheduler={scheduler}; after local: comes a number of processes")
     how = dict(n_workers=int(n), threads_per_worker=1, dashboard_address=None)
-    how |= dict(silence_logs=logging.ERROR)
+    how |= dict(silence_logs=logging.CRITICAL)  # a worker that dies is no news here
     with distributed.LocalCluster(**how, host="127.0.0.1") as cluster:
         yield cluster.scheduler_address
 
