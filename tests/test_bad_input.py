@@ -50,6 +50,14 @@ EXEMPT = {  # room, or room.name: why it is not called here
     "checkpoints.Resumable.one_batch": "fastai calls it",
     "contracts.checked": "takes a function, when a module is imported",
     **dict.fromkeys(
+        [
+            *(f"clusters.Here{m}" for m in ["", ".each", ".sharing", ".wait_for_files"]),
+            *(f"clusters.Workers{m}" for m in ["", ".each", ".sharing", ".wait_for_files"]),
+            *(f"clusters.Workers.{m}" for m in ["ask", "let_finish", "wait_for_workers"]),
+        ],
+        "pool_of gives it to a job, which has checked what it was given",
+    ),
+    **dict.fromkeys(
         ["runs.Run", *(f"runs.Run.{m}" for m in "claim earlier going_on keep choose".split())],
         "run_in gives it to a job, which has checked what it was given",
     ),
@@ -647,7 +655,19 @@ BY_NAME = {  # a required parameter of this name gets what its maker gives
 FAST = {  # one of this name that has a default gets this, so that a call is quick
     "pretrained": same(False),
 }
+
+
+def here():
+    from unet_explorer.clusters import Here
+
+    return Here()
+
+
 BY_CALL = {  # what one function needs besides
+    "one_device": dict(pool=here),
+    "segment_mosaic": dict(
+        model=a_model_folder, image=a_file, out=lambda: f"{fresh()}.ome.zarr", pool=here
+    ),
     "turned": dict(a=lambda: np.zeros((4, 6))),
     "not_read": dict(paths=same(["a.dm3"])),
     "em_signal": dict(path=an_mrc),

@@ -198,7 +198,7 @@ def examine(
     print(found.to_json() if json else words)
     return 0 if found.healthy else 1
 
-# %% ../nbs/59_cli.ipynb #31b34ea1
+# %% ../nbs/59_cli.ipynb #b27f6357
 def _aside(line):
     "A line about the run, beside a progress bar."
     from tqdm import tqdm
@@ -206,6 +206,19 @@ def _aside(line):
     names = ["bar", "tile", "overlap", "classes", "pixel_nm", "threshold", "calibrate", "method"]
     names += ["reference", "fpr"]
     tqdm.write(printable(f"unet-explorer: {in_options(line, names, PHRASES)}"), file=sys.stderr)
+
+
+def _formats(given):
+    "Formats of objects, and the one of masks or None, from a list with commas."
+    from unet_explorer.segmentation import FORMATS, MASKS_AS
+
+    names = names_in(given) if given else []
+    for name in names:
+        known("format", name, (*FORMATS, *MASKS_AS))
+    masks = [name for name in dict.fromkeys(names) if name in MASKS_AS]
+    if len(masks) > 1:
+        raise InputError(f"format={given}; masks are written in one way: png or zarr")
+    return [name for name in names if name in FORMATS], next(iter(masks), None)
 
 
 @checked
@@ -216,9 +229,10 @@ def segment(
     out: str,  # folder for masks/, overlays/, classes.csv, objects.csv and report.html
     threshold: Number = 0.5,  # probability from which a pixel is class 1, two classes only
     probabilities: bool = False,  # write those of each class, too
-    format: str | None = None,  # write objects also as labels, coco, geojson: several with commas
+    format: str | None = None,  # objects also as labels, coco, geojson; masks as png or zarr
     pixel_nm: Positive | None = None,  # size of a pixel in nm; left out: as file or model say
     min_px: Count = 1,  # smaller objects are not counted
+    scheduler: str | None = None,  # address or file of a dask cluster; local:2: processes here
     overwrite: bool = False,  # replace an earlier result in the --out folder
     cutting: cutting,  # large pictures
 ) -> int:  # the exit code
@@ -228,15 +242,19 @@ def segment(
 
         unet-explorer segment new_images/ --model model/ --out result/
         unet-explorer segment chip.tif --model model/ --pixel-nm 4 --threshold 0.3 --out result/
-        unet-explorer segment chip.tif --model model/ --format labels,coco,geojson --out result/"""
-    repeat = again(["unet-explorer", "segment"], segment, flat(locals()))
+        unet-explorer segment chip.tif --model model/ --format labels,coco,geojson --out result/
+        unet-explorer segment mosaic.ome.zarr --model model/ --out result/
+        unet-explorer segment lots/ --model model/ --out result/ --scheduler tcp://host:8786"""
+    given = flat(locals()) | dict(scheduler=None)  # who computes changes nothing
+    repeat = again(["unet-explorer", "segment"], segment, given)
     model_folder(model)
     from unet_explorer.segmentation import places, segment_folder
 
-    formats = names_in(format) if format else []
+    formats, masks_as = _formats(format)
     how = dict(threshold=threshold, probabilities=probabilities, pixel_nm=pixel_nm, min_px=min_px)
     how |= dict(cutting, overwrite=overwrite, again=lambda: _keep_settings(out, repeat()))
-    done = segment_folder(image, model, out, **how, formats=formats, say=_aside)
+    how |= dict(formats=formats, masks_as=masks_as, scheduler=scheduler)
+    done = segment_folder(image, model, out, **how, say=_aside)
     bad = f", {len(done.skipped)} skipped" if done.skipped else ""
     n = len(done.names)
     print(f"{n} of {n + len(done.skipped)} images segmented into {out}{bad}")

@@ -34,7 +34,7 @@ from unet_explorer.contracts import (
     shown,
     write_atomic,
 )
-from .files import contents, n_pages, not_read, readable
+from .files import contents, is_zarr, n_pages, not_read, readable
 from .images import SUFFIXES, check_image
 
 # %% ../nbs/05_folders.ipynb #f7e5ed88
@@ -59,12 +59,21 @@ _OF_SYSTEMS = {  # folders that systems and network drives make by themselves
 def _hidden(relative):
     return any(part.startswith(".") or part.lower() in _OF_SYSTEMS for part in relative.parts)
 
-# %% ../nbs/05_folders.ipynb #b3caef2b
+# %% ../nbs/05_folders.ipynb #cccf0214
+def _walked(source):
+    "All paths below a folder. A Zarr, which is a folder of pieces, is one; nobody looks into it."
+    for here, folders, files in os.walk(source):
+        yield from (Path(here) / name for name in files + folders)
+        folders[:] = [name for name in folders if not is_zarr(Path(here) / name)]
+
+
 def _own_results(source):
     "Folders below `source` into which a command of this library wrote: no pictures to read."
-    said = [p for p in source.rglob("settings.toml") if p.is_file()]
+    below = list(_walked(source))
+    said = [p for p in below if p.name == "settings.toml" and p.is_file()]
     ours = [p for p in said if p.read_bytes()[:15] == b"# unet-explorer"]
-    return {p.parent.resolve() for p in (*ours, *source.rglob(JOURNAL)) if p.parent != source}
+    ours += [p for p in below if p.name == JOURNAL]
+    return {p.parent.resolve() for p in ours if p.parent != source}
 
 
 def _existing(path, what):
@@ -76,17 +85,22 @@ def _existing(path, what):
 
 # %% ../nbs/05_folders.ipynb #cf1eed7a
 def _below(source, without=None):
-    "The files below a folder that are not hidden, nor results."
+    "The files and Zarrs below a folder that are not hidden, nor results."
     skip = _own_results(source)
     if without is not None:
         skip.add(Path(without).resolve())
     return [
         p
-        for p in source.rglob("*")
+        for p in _walked(source)
         if not _hidden(p.relative_to(source))
-        and p.is_file()
+        and (p.is_file() or is_zarr(p))
         and not skip.intersection(p.resolve().parents)
     ]
+
+
+def _unread(below):
+    "A line for each kind of file that looks like a picture and is not read."
+    return not_read([p for p in below if not is_zarr(p)])
 
 
 @checked
@@ -103,19 +117,19 @@ def files_ending(
 
 @checked
 def files_in(
-    source: FilePath,  # a folder, with subfolders; or one file
+    source: FilePath,  # a folder, with subfolders; or one file, or one Zarr
     without: FilePath
     | None = None,  # a folder whose files are left out, such as that of the results
     what: str = "images",  # what is looked for, for the message
 ) -> list[Path]:  # in natural order
     "The picture files in a folder, hidden ones left out. Raises `InputError` if there are none."
     source = _existing(source, f"file or folder of {what}")
-    if source.is_file():
+    if source.is_file() or is_zarr(source):
         return [source]
     below = _below(source, without)
-    found = [p for p in below if p.suffix.lower() in readable()]
+    found = [p for p in below if p.suffix.lower() in readable() or is_zarr(p)]
     if not found:
-        others = "".join(f"; {line}" for line in not_read(below))
+        others = "".join(f"; {line}" for line in _unread(below))
         endings = ", ".join(SUFFIXES)
         raise InputError(f"{source}: no {what} in it; expected files ending in {endings}{others}")
     return sorted(found, key=natural_key)
@@ -238,7 +252,8 @@ def pictures_in(
 ) -> list[Found]:  # in natural order; a page of a stack is a picture of its own
     "What there is to read, and the names of its results. Raises `InputError` if there is nothing."
     files = files_in(source, without, what)
-    root = Path(source) if Path(source).is_dir() else Path(source).parent
+    alone = Path(source).is_file() or is_zarr(source)
+    root = Path(source).parent if alone else Path(source)
     pages = {p: _pages(p) for p in files}
     names = _unique({p.relative_to(root): pages[p] for p in files})
     return [
@@ -263,7 +278,7 @@ def grey_if_grey(
     "One channel, unless the channels really differ. Raises `InputError` as `is_grey`."
     return image[:1] if is_grey(image) else image
 
-# %% ../nbs/05_folders.ipynb #41137f8e
+# %% ../nbs/05_folders.ipynb #045a1fb0
 def _notes(path):
     try:
         return contents(path).notes
@@ -273,7 +288,7 @@ def _notes(path):
 
 def _no_files(source):
     "A line for what is called like a picture, and is no file: a pipe, a device, a broken link."
-    named = (p for p in source.rglob("*") if p.suffix.lower() in readable())
+    named = (p for p in _walked(source) if p.suffix.lower() in readable())
     odd = [p for p in named if not (p.is_file() or p.is_dir() or _hidden(p.relative_to(source)))]
     return [f"{p}: is no file (a pipe, a device or a broken link), not read" for p in sorted(odd)]
 
@@ -289,7 +304,8 @@ def not_looked_at(
     for path in dict.fromkeys(found.path for found in todo):
         for note in _notes(path):
             notes.setdefault(note, []).append(path)
-    lines = not_read(_below(source)) + _no_files(source) if source.is_dir() else []
+    folder = source.is_dir() and not is_zarr(source)
+    lines = _unread(_below(source)) + _no_files(source) if folder else []
     for note, paths in notes.items():
         others = f" and {len(paths) - 1} more" if len(paths) > 1 else ""
         lines.append(f"{paths[0]}{others}: {note}")
@@ -343,7 +359,7 @@ def _tried(do, found, alone):
             raise e from None
         return str(e)
 
-# %% ../nbs/05_folders.ipynb #619aee87
+# %% ../nbs/05_folders.ipynb #f4e76b02
 @checked
 def for_each(
     source: FilePath,  # what was asked for: a folder, or one file
@@ -359,7 +375,7 @@ def for_each(
 
     for line in remarks(source, todo):
         say(line)
-    skipped, alone = [], Path(source).is_file()
+    skipped, alone = [], Path(source).is_file() or is_zarr(source)
     bar = tqdm(todo, desc=desc, unit="picture", disable=None)
     said = time.monotonic()
     for i, found in enumerate(bar):

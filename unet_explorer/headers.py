@@ -29,16 +29,17 @@ from unet_explorer.contracts import (
     instance,
     shown,
 )
-from .files import EM, em_signal, open_image, opened_tiff
+from .files import EM, em_signal, is_zarr, ome_zarr, open_image, opened_tiff
 from .images import IGNORE, TIFF, Picture
 
-# %% ../nbs/04_headers.ipynb #112b6ae1
+# %% ../nbs/04_headers.ipynb #a901b563
 _NM = {  # of these units, in nm; the case counts, since "Mm" is no "mm"
     **{"fm": 1e-6, "pm": 1e-3, "nm": 1.0, "um": 1e3, "μm": 1e3, "mm": 1e6, "cm": 1e7, "m": 1e9},
     **{"Å": 0.1, "A": 0.1, "dm": 1e8, "km": 1e12, "am": 1e-9},
     **{"thou": 2.54e4, "in": 2.54e7, "li": 2.54e7 / 12, "pt": 2.54e7 / 72, "ft": 3.048e8},
 }
 _WORDS = {"micron": 1e3, "nanomet": 1.0, "micromet": 1e3, "angstrom": 0.1, "ångström": 0.1}
+_WORDS |= {"met": 1e9, "centimet": 1e7, "millimet": 1e6, "picomet": 1e-3}
 
 
 def _unit_in_nm(unit):
@@ -264,12 +265,18 @@ def _of_beside(path, width):
     if marker:
         yield _square(_ratio(marker[1], said.get("$$SM_MICRON_BAR")), marker[2])
 
-# %% ../nbs/04_headers.ipynb #9fbf138f
+# %% ../nbs/04_headers.ipynb #865ff500
 def _of_axes(axes):
     y, x = (_number(a.get("scale")) * _unit_in_nm(a.get("units")) for a in axes)
     yield _sides(abs(y), abs(x), "nm")
 
-# %% ../nbs/04_headers.ipynb #958651f8
+
+def _of_zarr(about):
+    axes = {axis["name"]: (axis, scale) for axis, scale in zip(about.axes, about.scales[0])}
+    y, x = (scale * _unit_in_nm(axis.get("unit")) for axis, scale in (axes["y"], axes["x"]))
+    yield _sides(y, x, "nm")
+
+# %% ../nbs/04_headers.ipynb #241a7d94
 def _width(path):
     "The columns of a picture file; None if it cannot be opened."
     from PIL import Image
@@ -292,6 +299,8 @@ def pixel_sides_nm(
 ) -> Sides | None:  # height and width of a pixel in nm; None if nobody says so in a known way
     """The sides of a pixel, as the maker of the microscope wrote them into the file or beside it.
     Raises `InputError` for a damaged file."""
+    if is_zarr(path):
+        return _first(_of_zarr(ome_zarr(path)))
     suffix = Path(path).suffix.lower()
     if suffix in EM:
         return _first(_of_axes(em_signal(path).axes))
