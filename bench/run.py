@@ -1,6 +1,6 @@
 """The long experiments. `bench/run.py` runs all, `bench/run.py NAME ...` only those: imports,
-simulator, speed, tiles, mosaics, context, decoder, upsamplers, race_quality, quality, contest, elpv,
-deeppcb, comparator, circuits, signals, text, superres, classify_detect, scenes, carry_over,
+simulator, speed, tiles, mosaics, context, decoder, upsamplers, race_quality, quality, contest,
+elpv, deeppcb, comparator, circuits, signals, text, superres, classify_detect, scenes, carry_over,
 info_bars, browser, strokes, results_md (writes bench/RESULTS.md). For MONAI: pip install -r
 bench/requirements.txt
 
