@@ -453,16 +453,16 @@ def test_a_stopped_folder_of_mosaics_goes_on(tmp_path, model, monkeypatch):
 
 def test_zarr_can_be_asked_for_and_what_cannot_be_is_told(tmp_path, model, mosaic):
     save_image(tmp_path / "x.png", torch.rand(1, 70, 80, generator=torch.manual_seed(0)))
-    segment_folder(tmp_path / "x.png", restore(model), tmp_path / "out", format="zarr")
+    segment_folder(tmp_path / "x.png", restore(model), tmp_path / "out", masks_as="zarr")
     assert contents(tmp_path / "out" / "masks" / "x.zarr")[:3] == (1, 70, 80)
     for wrong, told in (
         (dict(probabilities=True), "probabilities"),
         (dict(bar=20), "no info bar"),
-        (dict(format="tiff"), "png, zarr"),
+        (dict(masks_as="tiff"), "png, zarr"),
     ):
         with pytest.raises(InputError, match=told):
             segment_folder(mosaic, model, tmp_path / "other", **wrong)
     assert not (tmp_path / "other").exists()
-    plain = segment_folder(mosaic, model, tmp_path / "plain", format="png", tile=96, overlap=32)
+    plain = segment_folder(mosaic, model, tmp_path / "plain", masks_as="png", tile=96, overlap=32)
     assert load_mask(tmp_path / "plain" / "masks" / "wafer.ome.png").shape == (200, 290)
     assert plain.names == ["wafer.ome"]

@@ -152,7 +152,7 @@ def train(
     how |= dict(objects=meaning["objects"])
     return _train_on(parts, out, training, how)
 
-# %% ../nbs/59_cli.ipynb #03187389
+# %% ../nbs/59_cli.ipynb #dca5305f
 def _aside(line):
     "A line about the run, beside a progress bar."
     from tqdm import tqdm
@@ -186,11 +186,11 @@ def segment(
         unet-explorer segment mosaic.ome.zarr --model model/ --out result/"""
     repeat = again(["unet-explorer", "segment"], segment, flat(locals()))
     model_folder(model)
-    from unet_explorer.segmentation import segment_folder
+    from unet_explorer.segmentation import MASKS_AS, segment_folder
 
     how = dict(threshold=threshold, probabilities=probabilities, pixel_nm=pixel_nm, min_px=min_px)
     how |= dict(cutting, overwrite=overwrite, again=lambda: _keep_settings(out, repeat()))
-    how |= dict(format=format)
+    how |= dict(masks_as=format and known("format", format, MASKS_AS))
     done = segment_folder(image, model, out, **how, say=_aside)
     bad = f", {len(done.skipped)} skipped" if done.skipped else ""
     n = len(done.names)

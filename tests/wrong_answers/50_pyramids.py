@@ -23,7 +23,7 @@ def chunks_of_length_alone(rows, columns, chunk):
     return along[0] * along[1]
 
 
-@told("is the last of 128 rows")
+@told("3, not 6")
 def chunks_of_end_included(rows, columns, chunk):
     "The end is taken for the last pixel."
     along = [s.stop // chunk - s.start // chunk + 1 for s in (rows, columns)]
