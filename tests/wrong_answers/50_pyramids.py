@@ -52,7 +52,7 @@ def place_always_half(i, level, mean):
 @told("20 of level 0")
 def place_twice(i, level, mean):
     "Twice, whatever the level."
-    return i * 2 * level if level else i
+    return i * 2 if level else i
 
 
 @told("it lies in an odd row")
