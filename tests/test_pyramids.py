@@ -441,7 +441,7 @@ def test_a_stopped_folder_of_mosaics_goes_on(tmp_path, model, monkeypatch):
             raise KeyboardInterrupt
         return real(*args)
 
-    monkeypatch.setattr(pyramids, "_logits", stops)
+    monkeypatch.setitem(vars(pyramids), "_logits", stops)
     with pytest.raises(KeyboardInterrupt):
         segment_folder(tmp_path / "in", model, tmp_path / "out", **how)
     assert not (tmp_path / "out" / "report.html").exists()
