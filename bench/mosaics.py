@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+import zarr
 from common import earlier, write
 from torch import nn
 from unet_explorer import pyramids
@@ -53,15 +54,19 @@ def make(path, side):
     "A mosaic of one simulated chip again and again, written chunk by chunk."
     (image, _), *_ = simulate(1, (PIECE, PIECE), seed=0)
     piece = (image[0].numpy() * 255).round().astype(np.uint8)
-    pyramids._new_level(path, 0, [side, side], PIECE, "uint8")
+    old = dict(zarr_format=2) if int(zarr.__version__[0]) > 2 else {}
+    shape = dict(shape=(side, side), chunks=(PIECE, PIECE), dtype="uint8")
+    array = zarr.open_array(str(path / "0"), mode="w", **shape, **old)
     for y in range(0, side, PIECE):
         for x in range(0, side, PIECE):
             part = piece[: min(PIECE, side - y), : min(PIECE, side - x)]
-            pyramids._write_chunks(path, 0, y, x, part, PIECE)
-    plan = dict(pixel_nm=[4.0, 4.0], classes=[])
-    said = pyramids._metadata(plan, [(side, side)], "mosaic")
-    pyramids._text(path / ".zattrs", dict(multiscales=said["multiscales"]))
-    pyramids._text(path / ".zgroup", dict(zarr_format=2))
+            array[y : y + PIECE, x : x + PIECE] = part
+    axes = [dict(name=n, type="space", unit="nanometer") for n in "yx"]
+    scale = [dict(type="scale", scale=[4.0, 4.0])]
+    level = dict(path="0", coordinateTransformations=scale)
+    said = dict(version="0.4", axes=axes, datasets=[level])
+    (path / ".zattrs").write_text(json.dumps(dict(multiscales=[said])))
+    (path / ".zgroup").write_text('{"zarr_format": 2}')
 
 
 def one(job, side, net, room):
@@ -72,7 +77,8 @@ def one(job, side, net, room):
         make(image, side)
     save(EffUNet("lite0", in_ch=1, n_classes=1, pretrained=False, seed=0), model)
     if net == "small":
-        pyramids._model_at = lambda model, device, when: (Small().to(device).eval(), "small")
+        small = Small().to(pyramids.best_device()).eval()
+        vars(pyramids)["_model_at"] = lambda model, device, when: (small, "small")
     made, before, start = time.perf_counter() - start, peak(), time.perf_counter()
     out = room / f"{job}-{side}-{net}"
     if job == "mask":

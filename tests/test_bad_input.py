@@ -408,6 +408,17 @@ def a_detector_folder():
 NUMBERS = itertools.count()
 
 
+def a_begun_mask(done=False, finished=False):
+    "An OME-Zarr of one block, as far as it is needed."
+    from unet_explorer.pyramids import begin, finish, segment_block
+
+    out = fresh() + ".ome.zarr"
+    job = a_model_folder(), a_file(), out
+    for block in begin(*job) if done or finished else begin(*job)[:0]:
+        segment_block(*job, block)
+    return str(finish(out)) if finished else out
+
+
 def fresh():
     "The name of a folder that is not there yet."
     return f"out{next(NUMBERS)}"
@@ -1023,6 +1034,16 @@ BY_CALL = {  # what one function needs besides
     "logit_bands": dict(tile=same(32), overlap=same(0)),
     "reach": dict(model=net, limit=same(512)),
     "mosaic": dict(grid=lambda: [[a_file()]]),
+    "tail_limits": dict(pieces=lambda: [np.arange(9.0)], total=same(9)),
+    "ome_zarr": dict(path=lambda: a_begun_mask(finished=True)),
+    "begin": dict(model=a_model_folder, image=a_file, out=lambda: fresh() + ".ome.zarr"),
+    "segment_block": dict(model=a_model_folder, image=a_file, out=a_begun_mask, block=same((0, 0))),
+    "finish": dict(out=lambda: a_begun_mask(done=True)),
+    "made_from": dict(path=lambda: a_begun_mask(finished=True)),
+    "mask_on_disk": dict(path=lambda: a_begun_mask(finished=True)),
+    "segment_pyramid": dict(
+        model=a_model_folder, image=a_file, out=lambda: fresh() + ".ome.zarr", how=same({})
+    ),
     "measure": dict(size=same(32), bs=same(2), steps=same(1)),
     "check_room": dict(size=same(32), bs=same(2)),
     "learner": dict(model=model, precision=same("fp32")),

@@ -14,6 +14,7 @@ import tifffile
 import torch
 
 from unet_explorer import pyramids
+from unet_explorer.cli import main
 from unet_explorer.contracts import InputError
 from unet_explorer.effunet import EffUNet, restore, save
 from unet_explorer.files import contents, load_mask, load_stored, ome_zarr, open_image
@@ -382,12 +383,12 @@ def test_any_picture_becomes_a_pyramid(tmp_path, model):
 SCRIPT = """
 import sys, time
 from unet_explorer import pyramids
-real = pyramids._logits
+real = vars(pyramids)["_logits"]
 def slow(*args):
     print("block", flush=True)
     time.sleep(0.05)
     return real(*args)
-pyramids._logits = slow
+vars(pyramids)["_logits"] = slow
 pyramids.segment_pyramid(*sys.argv[1:4], tile=96, overlap=32, block=128, chunk=64)
 """
 
@@ -432,7 +433,7 @@ def test_a_stopped_folder_of_mosaics_goes_on(tmp_path, model, monkeypatch):
     for i in (1, 2):
         _write_zarr(tmp_path / "in" / f"{i}.ome.zarr", _noise((100, 130), seed=i), "yx")
     how = dict(tile=96, overlap=32, say=lambda line: None)
-    real, seen = pyramids._logits, []
+    real, seen = vars(pyramids)["_logits"], []
 
     def stops(*args):
         seen.append(1)
@@ -440,7 +441,7 @@ def test_a_stopped_folder_of_mosaics_goes_on(tmp_path, model, monkeypatch):
             raise KeyboardInterrupt
         return real(*args)
 
-    monkeypatch.setattr(pyramids, "_logits", stops)
+    monkeypatch.setitem(vars(pyramids), "_logits", stops)
     with pytest.raises(KeyboardInterrupt):
         segment_folder(tmp_path / "in", model, tmp_path / "out", **how)
     assert not (tmp_path / "out" / "report.html").exists()
@@ -453,16 +454,57 @@ def test_a_stopped_folder_of_mosaics_goes_on(tmp_path, model, monkeypatch):
 
 def test_zarr_can_be_asked_for_and_what_cannot_be_is_told(tmp_path, model, mosaic):
     save_image(tmp_path / "x.png", torch.rand(1, 70, 80, generator=torch.manual_seed(0)))
-    segment_folder(tmp_path / "x.png", restore(model), tmp_path / "out", format="zarr")
+    segment_folder(tmp_path / "x.png", restore(model), tmp_path / "out", masks_as="zarr")
     assert contents(tmp_path / "out" / "masks" / "x.zarr")[:3] == (1, 70, 80)
     for wrong, told in (
         (dict(probabilities=True), "probabilities"),
         (dict(bar=20), "no info bar"),
-        (dict(format="tiff"), "png, zarr"),
+        (dict(masks_as="tiff"), "png, zarr"),
     ):
         with pytest.raises(InputError, match=told):
             segment_folder(mosaic, model, tmp_path / "other", **wrong)
     assert not (tmp_path / "other").exists()
-    plain = segment_folder(mosaic, model, tmp_path / "plain", format="png", tile=96, overlap=32)
+    plain = segment_folder(mosaic, model, tmp_path / "plain", masks_as="png", tile=96, overlap=32)
     assert load_mask(tmp_path / "plain" / "masks" / "wafer.ome.png").shape == (200, 290)
     assert plain.names == ["wafer.ome"]
+
+
+def test_the_command_line_takes_and_writes_zarr(tmp_path, model, mosaic, capsys):
+    how = ["--model", str(model), "--tile", "96", "--overlap", "32"]
+    assert main(["segment", str(mosaic), "--out", str(tmp_path / "out"), *how]) == 0
+    assert "1 of 1 images" in capsys.readouterr().out
+    assert open_image(tmp_path / "out" / "masks" / "wafer.ome.zarr").shape == (1, 200, 290)
+    wrong = ["segment", str(mosaic), "--out", str(tmp_path / "x"), "--format", "tiff", *how]
+    assert main(wrong) == 2 and "png, zarr" in capsys.readouterr().err
+
+
+PEAK = """
+import re, sys, torch
+from unet_explorer import pyramids
+class Small(torch.nn.Module):
+    config, about = dict(in_ch=1, n_classes=1), {}
+    def __init__(self):
+        super().__init__()
+        self.layer = torch.nn.Conv2d(1, 1, 3, padding=1)
+    def forward(self, x):
+        return self.layer(x)
+vars(pyramids)["_model_at"] = lambda model, device, when: (Small(), "small")
+pyramids.segment_pyramid(*sys.argv[1:4], block=1024, chunk=512)
+print(re.search(r"VmHWM:\\s*(\\d+)", open("/proc/self/status").read())[1])
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the peak is read from /proc")
+@pytest.mark.parametrize("large", [4096, pytest.param(8192, marks=pytest.mark.slow)])
+def test_memory_does_not_grow_with_the_mosaic(tmp_path, model, large):
+    peaks = []
+    for side in (2048, large):
+        image = tmp_path / f"{side}.ome.zarr"
+        piece = np.random.default_rng(0).integers(0, 255, (512, 512), dtype=np.uint8)
+        _write_zarr(image, np.broadcast_to(np.uint8(0), (side, side)), "yx", chunk=512)
+        for y in range(0, side, 2048):  # some chunks are full, the others empty
+            zarr.open_array(str(image / "0"), mode="r+")[y : y + 512, :512] = piece
+        run = [sys.executable, "-c", PEAK, str(model), str(image), str(tmp_path / f"{side}.zarr")]
+        done = subprocess.run(run, capture_output=True, text=True, timeout=200, check=True)
+        peaks.append(int(done.stdout.split()[-1]) / 1024)
+    assert peaks[1] - peaks[0] < 40, f"{peaks} MB; the larger has {large**2 >> 18} MB as float32"

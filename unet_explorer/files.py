@@ -8,7 +8,7 @@ __all__ = ['EM', 'UNREAD', 'MAX_GB', 'UNFOLD', 'ALWAYS', 'OME_ZARR_VERSIONS', 'T
            'is_zarr', 'OmeZarr', 'ome_zarr', 'tail_limits', 'open_image', 'load_image', 'load_mask', 'load_stored',
            'load_palette']
 
-# %% ../nbs/03_files.ipynb #dd103ab4
+# %% ../nbs/03_files.ipynb #701b8050
 import json
 import logging
 import os
@@ -26,6 +26,7 @@ import numpy as np
 import torch
 
 from unet_explorer.contracts import (
+    Count,
     FilePath,
     InputError,
     Rule,
@@ -1139,7 +1140,7 @@ class _ZarrPlane:
             for x in range(0, w, sides[1]):
                 yield self[y : y + sides[0], x : x + sides[1]]
 
-# %% ../nbs/03_files.ipynb #cf22a621
+# %% ../nbs/03_files.ipynb #c551720f
 TAILS = 0.001  # share of the values that may be below 0, and above 1
 
 
@@ -1156,21 +1157,25 @@ def _tails(pieces, total):
     return np.sort(low), np.sort(high)
 
 
+@checked
 def tail_limits(
     pieces,  # arrays of numbers, one after the other
-    total: int,  # how many numbers they hold, all together
+    total: Count,  # how many numbers they hold, all together
 ) -> tuple[float, float]:  # what becomes 0 and 1
     """What becomes 0 and 1: as `Picture` decides it, for all `pieces` as one. Raises `InputError`
-    for no numbers."""
-    low, high = _tails(pieces, total)
-    if not len(low):
-        raise InputError("tail_limits: no numbers in pieces; give one array at least")
+    for what are no numbers, and for fewer of them than `total` says."""
+    try:
+        low, high = _tails(pieces, total)
+    except TypeError:
+        low = high = np.empty(0)
+    if low.dtype.kind not in "iuf" or len(low) < min(total, 2):
+        raise InputError(f"pieces={shown(pieces)}; give arrays of {total} numbers in all")
     lowest, highest = float(low[0]), float(high[-1])
     if low.dtype.kind == "f" and lowest >= 0 and highest <= 1:
         return 0, 1
     at = (total - 1) * TAILS  # between two places in the sorted row
     under, rest = int(at), at % 1
-    above = high[::-1]
+    low, above = np.append(low, low[-1]), np.append(high[::-1], high[0])  # of a single number
     first = float(low[under] + (float(low[under + 1]) - float(low[under])) * rest)
     last = float(above[under] - (float(above[under]) - float(above[under + 1])) * rest)
     return (first, last) if first < last else (lowest, highest)

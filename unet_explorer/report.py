@@ -807,7 +807,9 @@ def _overlay_figure(name, path):
     from PIL import Image
 
     with Image.open(path) as file:
-        picture = np.asarray(file.convert("RGB")) / 255
+        small = file.convert("RGB")
+        small.thumbnail((2 * _SIDE, 2 * _SIDE), Image.Resampling.BOX, reducing_gap=None)
+        picture = np.asarray(small) / 255
     name = html.escape(name)
     shot = f'<img src="{_png(picture, 2 * _SIDE)}" alt="overlay of {name}">'
     return f"<figure>{shot}<figcaption>{name}</figcaption></figure>"

@@ -798,7 +798,7 @@ def _task(job, pool, model, device):
     if pool.here:
         return partial(_done, _Step(**how))
     del how["segmenter"]
-    how |= dict(out=Path(os.path.abspath(job.out)), source=Path(os.path.abspath(job.source)))
+    how |= {name: Path(os.path.abspath(how[name])) for name in ("out", "source")}
     there = (os.path.abspath(model), job.run.plan["weights"], job.ready.backend, str(device))
     return partial(_done_there, there, how, os.getcwd())
 
