@@ -316,7 +316,7 @@ def as_fastai(
 
     return (TensorImageBW if len(image) == 1 else TensorImage)(image), TensorMask(mask)
 
-# %% ../nbs/25_batches.ipynb #0be74aaa
+# %% ../nbs/25_batches.ipynb #6a047da5
 class Crops:
     """`n` random crops per epoch, augmented: image `(c size size)`, mask `(size size)`.
     The stream of crops depends on `seed` alone. Raises `InputError` for what cannot be."""
@@ -407,16 +407,18 @@ class Crops:
     def later(self):  # a function without arguments, which gives what `[i]` would have given
         """The next crop of this process, drawn now and cut when it is called. Several processes
         draw all crops of the stream, and each cuts its own: `share` says which."""
-        rank, of = self.share
+        rank, of = (0, 1) if torch.utils.data.get_worker_info() else self.share
         drawn = [self._draw(self.pictures) for _ in range(of)][rank]
         return lambda: as_fastai(*self._cut(*drawn))
 
     def __getitem__(self, _):
-        return as_fastai(*self.crop(self.pictures))
+        return self.later()()
 
-# %% ../nbs/25_batches.ipynb #27a4fc94
+# %% ../nbs/25_batches.ipynb #8014e1f3
 class WholePictures:
     "Complete images `(c h w)` and masks `(h w)`, in turn. Raises `InputError` if there are none."
+
+    share = (0, 1)  # this process has every `of`-th, from its rank on
 
     @checked
     def __init__(
@@ -426,10 +428,12 @@ class WholePictures:
         self.pictures = pictures
 
     def __len__(self):
-        return len(self.pictures)
+        rank, of = self.share
+        return len(range(rank, len(self.pictures), of))
 
     def __getitem__(self, i):
-        return as_fastai(*self.pictures[i])
+        rank, of = self.share
+        return as_fastai(*self.pictures[rank + i * of])
 
 # %% ../nbs/25_batches.ipynb #5826fec6
 AHEAD = 2  # batches that are made ready while one is trained on
@@ -453,7 +457,12 @@ def _batches_ahead(self, samps):
     finally:
         pool.shutdown(cancel_futures=True)
 
-# %% ../nbs/25_batches.ipynb #24ee0210
+# %% ../nbs/25_batches.ipynb #a9e8d22f
+def _item(self, s):
+    "fastai's `create_item`: None asks for a crop to look at, which every process draws for itself."
+    return as_fastai(*self.dataset.crop(self.dataset.pictures)) if s is None else self.dataset[s]
+
+# %% ../nbs/25_batches.ipynb #1e60ab67
 @checked
 def dataloaders(
     ds,  # `DatasetDict` with train and valid
@@ -483,6 +492,7 @@ def dataloaders(
     crops = Crops(rows, size, bs * batches, seed=seed, augment=augment)
     train = TfmdDL(crops, bs=bs, num_workers=num_workers, device=device)
     train.create_batches = MethodType(_batches_ahead, train)
+    train.create_item = MethodType(_item, train)
     whole = WholePictures(Rows(ds["valid"], channels))
     valid = TfmdDL(whole, bs=1, num_workers=0, device=device)
     return DataLoaders(train, valid, device=device)
