@@ -6,7 +6,7 @@
 __all__ = ['Folder', 'Length', 'State', 'Many', 'BEFORE_THE_FIRST_EPOCH', 'COST', 'say', 'KeepBest', 'Resumable', 'start_at',
            'pictures_said', 'Keep', 'Checkpoints']
 
-# %% ../nbs/27_checkpoints.ipynb #63dcce9f
+# %% ../nbs/27_checkpoints.ipynb #ee127744
 import json
 import math
 import random
@@ -21,7 +21,7 @@ import numpy as np
 import torch
 from fastai.callback.core import Callback, CancelEpochException, CancelFitException
 from fastai.learner import Learner
-from fastai.torch_core import set_seed
+from fastai.torch_core import set_seed, to_detach
 from fastcore.foundation import L
 
 from .batches import Crops
@@ -101,7 +101,7 @@ class KeepBest(Callback):
         if self.weights is not None:
             self.model.load_state_dict(self.weights)
 
-# %% ../nbs/27_checkpoints.ipynb #8d442bc6
+# %% ../nbs/27_checkpoints.ipynb #cbef0717
 class Resumable(Learner):
     """fastai's `Learner`, which may begin in the middle: at an epoch, and behind some of its
     batches. Those are drawn again, so that the crops after them are the same, but not computed.
@@ -114,6 +114,9 @@ class Resumable(Learner):
     def agreed(self, value):
         "What the first of several processes says; `processes.together` replaces it."
         return value
+
+    def to_detach(self, b, cpu=True, gather=True):
+        return to_detach(b, cpu, gather=False)  # several processes know what counts already
 
     def _do_fit(self):
         for self.epoch in range(self.begin[0], self.n_epoch):

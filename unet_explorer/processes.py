@@ -80,7 +80,7 @@ def _whole(mine):
     parts[dist.get_rank()] = mine.as_subclass(torch.Tensor)
     return torch.stack(parts, 1).flatten(0, 1)
 
-# %% ../nbs/49_processes.ipynb #2654f02b
+# %% ../nbs/49_processes.ipynb #1a8e6de3
 class _Shared(torch.autograd.Function):
     "A small tensor of every process, `(of ...)`; what is blamed on a part goes to its process."
 
@@ -102,7 +102,8 @@ class SharedNorm(nn.BatchNorm2d):
     def forward(self, x):
         if not self.training or not dist.is_initialized():
             return super().forward(x)
-        own = torch.var_mean(x.float(), (0, 2, 3), correction=0)
+        wide = x if x.dtype == torch.float64 else x.float()
+        own = torch.var_mean(wide, (0, 2, 3), correction=0)
         variances, means = _Shared.apply(torch.stack(own)).unbind(1)
         mean = means.mean(0)
         var = (variances + (means - mean) ** 2).mean(0)
@@ -334,7 +335,7 @@ def together(
     learn.add_cb(shared)
     return learn
 
-# %% ../nbs/49_processes.ipynb #53118369
+# %% ../nbs/49_processes.ipynb #9e4ece3e
 LOST = 75  # the exit code of a process whose partner has gone; it is not the one to ask
 _GONE = ("gloo", "nccl", "connection closed", "connection reset", "broken pipe", "socket")
 
@@ -355,7 +356,7 @@ def with_others():
         if place().of == 1 or not _is_of_others(e):
             raise
         if PARENT in os.environ:
-            raise SystemExit(LOST) from None
+            os._exit(LOST)  # an orderly end would wait for the one that has gone
         raise InputError(
             f"another process has ended ({first_line(e)[:80]}); start all again with resume=True"
         ) from None
