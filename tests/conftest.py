@@ -72,7 +72,7 @@ SECONDS |= dict(signals=110, scenes=105, explain=100, anomaly=98, upsample=96, i
 SECONDS |= dict(classify_detect=85, text=72, mosaics=60, superres=50, deploy=40, train=65)
 SECONDS |= dict(segmentation=38, efficientnet=35, inspection=30, checkpoints=30, circuits=30)
 SECONDS |= dict(comparator=45, test_comparator=40, promise=30, lots=25, test_lots=15)
-SECONDS |= dict(test_paint=60, strokes=40)
+SECONDS |= dict(test_paint=60, strokes=40, test_processes=55, processes=15)
 SECONDS |= dict(baselines=25, runs=25, unet=20, effunet=20, index=15, scaling=12, sliders=11)
 SECONDS |= dict(files=10, headers=10, labels=10, cli=11, metrics=10, simulate=9)
 

@@ -14,11 +14,11 @@ from unet_explorer.train import fit, learner
 
 
 class Small(nn.Sequential):
-    "Two convolutions with batch normalisation between: what is summed in another order stays near."
+    "Two convolutions, batch normalisation between; a bias before it would be nothing but noise."
 
     def __init__(self):
         torch.manual_seed(0)
-        wide = [nn.Conv2d(1, 8, 3, padding=1), nn.BatchNorm2d(8), nn.ReLU()]
+        wide = [nn.Conv2d(1, 8, 3, padding=1, bias=False), nn.BatchNorm2d(8), nn.ReLU()]
         super().__init__(*wide, nn.Conv2d(8, 1, 3, padding=1))
         self.config = dict(n_classes=1, in_ch=1)
 

@@ -147,7 +147,8 @@ def test_processes_end_together_and_their_training_goes_on(folder):
     assert "interrupted before the first epoch had ended" in run.stderr.read()
     assert (folder / "out" / CHECKPOINT).is_file()
 
-    run = begun(folder, [*line, "--processes", "2", "--resume"])
+    again = ["train", "--out", str(folder / "out"), "--resume"]
+    run = begun(folder, again)  # two again, as the checkpoint says
     children = psutil.Process(run.pid).children()
     assert len(children) == 2
     second = next(c for c in children if c.environ()["RANK"] == "1")
@@ -157,7 +158,11 @@ def test_processes_end_together_and_their_training_goes_on(folder):
     assert sum("unet-explorer: process 2 of 2 was killed (signal 9)" in s for s in said) == 1
     assert "--resume" in said[-1] and not any("Traceback" in s for s in said)
     assert not any(c.is_running() and c.status() != "zombie" for c in children)
-    assert (folder / "out" / CHECKPOINT).is_file()
+
+    run = begun(folder, [*again, "--processes", "1"])
+    run.send_signal(signal.SIGTERM)
+    assert run.wait(60) == 130
+    assert "going on behind step" in run.stderr.read()
 
 
 def test_a_learner_that_is_alone_stays_alone():

@@ -24,7 +24,7 @@ from .shell import add_command, again, call, check_options, check_settings, flat
 from .shell import ending, heard_or_not, in_options, resumed_settings, settings_in
 from .shell import settings_of, write_settings
 
-# %% ../nbs/59_cli.ipynb #3112c977
+# %% ../nbs/59_cli.ipynb #be7f84ae
 def _training(said, minutes, **more):
     "The `Training` that was asked for; imported late, since it brings torch and fastai."
     from unet_explorer.train import Training
@@ -78,8 +78,6 @@ def _exit_code(result):
     "Ctrl-C after the first epoch gives a result, but other programs must not take it for done."
     if result["stopped"] != "interrupted":
         return 0
-    if place().rank:
-        return 130
     print("interrupted: the best epoch so far was kept; --resume goes on", file=sys.stderr)
     return 130
 
@@ -427,7 +425,7 @@ def parser(
         command.add_argument("--config", metavar="FILE", help=said)
     return p
 
-# %% ../nbs/59_cli.ipynb #7b7cd151
+# %% ../nbs/59_cli.ipynb #65d057eb
 def _typed(argv):
     "The function of the command and its arguments; argparse ends the program for what it cannot."
     name = command_in(argv)
@@ -442,19 +440,6 @@ def _typed(argv):
     return run, given
 
 
-def _in_processes(argv, processes, device, batch_size, **_):
-    "The same line in several processes, of which the first speaks. Returns the exit code."
-    need("accelerate", "processes")
-    from unet_explorer.processes import check_processes, check_shares, start
-
-    check_processes(processes, device)
-    check_shares(batch_size or 4, processes)
-    code, line = start(processes, ["-m", "unet_explorer", *argv])
-    if line:
-        print(f"unet-explorer: {in_options(line, ['resume'], PHRASES)}", file=sys.stderr)
-    return code
-
-
 @heard_or_not()
 def main(
     argv=None,  # arguments; None = those of the process
@@ -467,7 +452,11 @@ def main(
         try:
             run, given = _typed(argv)
             if given.get("processes", 1) > 1 and place().of == 1:
-                return _in_processes(argv, **given)
+                from unet_explorer.processes import started
+
+                code, line = started(["-m", "unet_explorer", *argv], **given)
+                print(in_options(line, ["resume"], PHRASES), end="", file=sys.stderr)
+                return code
             if sys.stderr.isatty():  # torch takes seconds
                 print("starting ...", end="\r", file=sys.stderr, flush=True)
             return call(run, given)

@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['LONG', 'PARENT', 'LOST', 'GRACE', 'check_shares', 'check_processes', 'SharedNorm', 'Together', 'together', 'own_card',
-           'with_others', 'start']
+           'with_others', 'start', 'started']
 
-# %% ../nbs/49_processes.ipynb #5084e06f
+# %% ../nbs/49_processes.ipynb #6ce8fe61
 import os
 import signal
 import socket
@@ -34,7 +34,7 @@ from unet_explorer.contracts import (
     instance,
     need,
 )
-from .runs import Place, place
+from .runs import Seat, place
 
 # %% ../nbs/49_processes.ipynb #8b2a074d
 @checked
@@ -199,7 +199,7 @@ class _Asked:
             signal.signal(number, handler)
         self.before = {}
 
-# %% ../nbs/49_processes.ipynb #005c41dd
+# %% ../nbs/49_processes.ipynb #31f9e3ef
 PARENT = "UNET_EXPLORER_PARENT"  # who started this process and watches it; its number
 
 
@@ -212,7 +212,7 @@ class Together(Callback):
     @checked
     def __init__(
         self,
-        here: instance(Place),  # from `place()`
+        here: instance(Seat),  # from `place()`
     ):
         self.here = here
 
@@ -361,7 +361,7 @@ def with_others():
             f"another process has ended ({first_line(e)[:80]}); start all again with resume=True"
         ) from None
 
-# %% ../nbs/49_processes.ipynb #2d4b89a3
+# %% ../nbs/49_processes.ipynb #59a12752
 GRACE = 10  # seconds in which the others may end by themselves when one has gone
 
 
@@ -469,3 +469,19 @@ def start(
         _end(children, signal.SIGKILL)
         for file in errors:
             file.close()
+
+
+@checked
+def started(
+    words: list,  # of a command that trains: what follows `python`
+    processes: Count,  # how many shall share it
+    device: str | None = None,  # on which it trains; None: on the cards, if there are any
+    batch_size: Count | None = None,  # crops per batch, of all processes; None: 4
+    **others,  # what else was typed; each process reads it for itself
+) -> tuple[int, str]:  # the exit code, and a line about a process that has failed, or ""
+    "`start`, where that can be done. Raises `InputError` where not, before anything has begun."
+    need("accelerate", "processes")
+    check_processes(processes, device)
+    check_shares(batch_size or 4, processes)
+    code, line = start(processes, words)
+    return code, line and f"unet-explorer: {line}\n"

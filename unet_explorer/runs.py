@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['LOCK', 'CHECKPOINT', 'CHECKPOINT_FORMAT', 'SAID', 'alone_in', 'stoppable', 'fingerprint', 'Run', 'run_in',
-           'take_space', 'array_on_disk', 'check_going_on', 'Place', 'place', 'kept_in']
+           'take_space', 'array_on_disk', 'check_going_on', 'Seat', 'place', 'kept_in']
 
 # %% ../nbs/06_runs.ipynb #3bff8297
 import errno
@@ -581,11 +581,11 @@ def check_going_on(
             "it, or overwrite=True to begin again"
         )
 
-# %% ../nbs/06_runs.ipynb #ffb94a08
+# %% ../nbs/06_runs.ipynb #d3b3ce91
 SAID = {"RANK": "0", "WORLD_SIZE": "1", "LOCAL_RANK": "0"}  # by torchrun; and what holds alone
 
 
-class Place(NamedTuple):
+class Seat(NamedTuple):
     "Which of the processes that train together this one is."
 
     rank: int = 0  # from 0; the first shows, judges and writes
@@ -593,14 +593,14 @@ class Place(NamedTuple):
     local: int = 0  # which on this machine: the number of its card
 
 
-def place() -> Place:  # (0, 1, 0) for a process that is alone
+def place() -> Seat:  # (0, 1, 0) for a process that is alone
     """Who this process is, as `torchrun`, `accelerate launch` or `start` told it. Raises
     `InputError` for what none of them says."""
     said = {name: os.environ.get(name, usual) for name, usual in SAID.items()}
     try:
-        here = Place(*map(int, said.values()))
+        here = Seat(*map(int, said.values()))
     except ValueError:
-        here = Place(-1)
+        here = Seat(-1)
     if not 0 <= here.rank < here.of or here.local < 0:
         words = ", ".join(f"{name}={value}" for name, value in said.items())
         raise InputError(f"{words}: a rank is from 0 to below the size; unset them to train alone")
