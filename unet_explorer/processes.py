@@ -361,7 +361,7 @@ def with_others():
             f"another process has ended ({first_line(e)[:80]}); start all again with resume=True"
         ) from None
 
-# %% ../nbs/49_processes.ipynb #59a12752
+# %% ../nbs/49_processes.ipynb #a6a136e3
 GRACE = 10  # seconds in which the others may end by themselves when one has gone
 
 
@@ -463,7 +463,8 @@ def start(
         try:
             codes = _wait(children)
         except KeyboardInterrupt:
-            codes = _stopped(children)
+            first = _stopped(children)[0]
+            return (first, "") if first in (0, 1, 2) else (130, "")
         return _verdict(codes, errors)
     finally:
         _end(children, signal.SIGKILL)
