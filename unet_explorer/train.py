@@ -460,7 +460,7 @@ def learner(
     learn.spent = time.perf_counter() - started  # `fit` counts it as part of a time budget
     return learn
 
-# %% ../nbs/28_train.ipynb #89ed8f8b
+# %% ../nbs/28_train.ipynb #53d11972
 Progress = Annotated[
     bool | str, Rule("False, True or 'terminal'", lambda v: v in (False, True, "terminal"))
 ]
@@ -523,7 +523,7 @@ def fit(
     before = keep.read() if keep else {}
     begun = time.perf_counter() - learn.spent
     length = before.get("length") or _length(learn, steps, minutes, epochs, begun)
-    length, bar = learn.agreed(length), bar and not learn.rank
+    length, bar = learn.agreed(length), False if learn.rank else bar
     learn.spent = 0.0  # a second training has its own time
     start_at(learn, length, seed, before)
     if before:

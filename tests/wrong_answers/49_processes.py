@@ -59,7 +59,7 @@ def steps_made_counted(told):
     return sum(not any(asked) for asked in told)
 
 
-@told("asked before the first step")
+@told("one was asked: all leave")
 def steps_made_one_more(told):
     "Makes the step before which it was asked."
     return next((step + 1 for step, asked in enumerate(told) if any(asked)), len(told))
