@@ -673,6 +673,7 @@ BY_CALL = {  # what one function needs besides
     "Together": dict(here=from_room("runs", "place")),
     "together": dict(learn=fitted),
     "start": dict(processes=same(1), words=same(["-c", "pass"])),
+    "started": dict(words=same(["-c", "pass"]), processes=same(1)),
     "Crops.go_on": dict(
         state=lambda: dict(seed=0, numbers=np.random.default_rng(1).bit_generator.state)
     ),
