@@ -22,7 +22,7 @@ from unet_explorer.effunet import EffUNet
 from unet_explorer.train import SegLoss
 
 SIDE, MOST, FEW, SIZE, BS, SEED = 512, 2048, 512, 256, 4, 0
-WARM, STEPS, BUDGET = 2, 8, 1000  # steps; MB of pictures that are kept, as `Rows` does
+WARM, STEPS = 2, 8
 
 
 def folder(path, suffix):
@@ -56,7 +56,7 @@ def waits(ds, augment, threads, ahead=True):
     stream, waited, whole, crops = iter(dls.train), [], [], 0.0
     for _ in range(WARM + STEPS):
         start = time.perf_counter()
-        x, y = next(stream)
+        x, y = (t.as_subclass(torch.Tensor) for t in next(stream))
         waited.append(time.perf_counter() - start)
         walk.zero_grad()
         value = loss(model(x), y)
