@@ -1,8 +1,8 @@
 """The long experiments. `bench/run.py` runs all, `bench/run.py NAME ...` only those: imports,
 simulator, speed, tiles, mosaics, context, decoder, upsamplers, race_quality, quality, contest,
 elpv, deeppcb, comparator, circuits, signals, text, superres, classify_detect, scenes,
-carry_over, info_bars, browser, strokes, splits, checkup, exchange, clusters, results_md (writes
-bench/RESULTS.md). For MONAI: pip install -r bench/requirements.txt
+carry_over, info_bars, browser, strokes, splits, checkup, exchange, clusters, feeding,
+results_md (writes bench/RESULTS.md). For MONAI: pip install -r bench/requirements.txt
 
 Each writes JSON under nbs/results/, with seed, data, split, hardware, versions and commit; lessons
 draw from it."""
@@ -39,6 +39,7 @@ NAMES = (
     "checkup",
     "exchange",
     "clusters",
+    "feeding",
     "results_md",
 )
 

@@ -48,6 +48,9 @@ EXEMPT = {  # room, or room.name: why it is not called here
     "effunet.SmpEncoder.features": "the same",
     "checkpoints.Resumable": "is a Learner of fastai, with its arguments; `learner` makes it",
     "checkpoints.Resumable.one_batch": "fastai calls it",
+    "checkpoints.Resumable.to_detach": "fastai calls it",
+    "checkpoints.Resumable.agreed": "hands anything on as it is",
+    "processes.SharedNorm": "torch's BatchNorm2d, with its arguments",
     "contracts.checked": "takes a function, when a module is imported",
     **dict.fromkeys(
         [
@@ -732,6 +735,14 @@ BY_CALL = {  # what one function needs besides
     "Crops.crop": dict(pictures=some_pictures),
     "WholePictures": dict(pictures=some_pictures),
     "Crops.restart": dict(seed=same(1)),
+    "Rows.sides": dict(i=same(0)),
+    "Rows.window": dict(i=same(0), top=same(0), left=same(0), size=same(8)),
+    "check_shares": dict(bs=same(4), processes=same(2)),
+    "check_processes": dict(processes=same(1)),
+    "Together": dict(here=from_room("runs", "place")),
+    "together": dict(learn=fitted),
+    "start": dict(processes=same(1), words=same(["-c", "pass"])),
+    "started": dict(words=same(["-c", "pass"]), processes=same(1)),
     "Crops.go_on": dict(
         state=lambda: dict(seed=0, numbers=np.random.default_rng(1).bit_generator.state)
     ),

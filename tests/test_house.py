@@ -77,7 +77,8 @@ def test_no_two_notebooks_export_one_module():
 
 
 def test_every_module_has_its_notebook():
-    modules = {p.stem for p in (ROOT / "unet_explorer").glob("*.py")} - {"__init__", "_modidx"}
+    modules = {p.stem for p in (ROOT / "unet_explorer").glob("*.py")}
+    modules -= {"__init__", "__main__", "_modidx"}
     assert modules == set(MODULES)
 
 
@@ -89,7 +90,8 @@ def test_export_is_in_sync(tmp_path):
         ignore=lambda _, names: [n for n in names if n.endswith(".png")],
     )
     (tmp_path / "unet_explorer").mkdir()
-    shutil.copy(ROOT / "unet_explorer/__init__.py", tmp_path / "unet_explorer")
+    for name in ("__init__.py", "__main__.py"):
+        shutil.copy(ROOT / "unet_explorer" / name, tmp_path / "unet_explorer")
     subprocess.run([Path(sys.executable).with_name("nbdev_export")], cwd=tmp_path, check=True)
     fresh, here = (
         {p.name: p.read_text() for p in (top / "unet_explorer").glob("*.py")}

@@ -31,6 +31,7 @@ from .inspection import fit_folder as fit_folder
 from .measure import measure_mask as measure_mask
 from .measure import measure_objects as measure_objects
 from .metrics import evaluate as evaluate
+from .processes import together as together
 from .segmentation import segment_folder as segment_folder
 from .segmentation import train_and_report as train_and_report
 from .sliders import explore as explore

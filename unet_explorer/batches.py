@@ -4,13 +4,18 @@
 
 # %% auto #0
 __all__ = ['ImageTensor', 'MaskTensor', 'AUGMENTATIONS', 'Augmentation', 'SomePictures', 'Channels', 'Table', 'ListOfPairs',
-           'pad_to', 'augment', 'Pictures', 'Pairs', 'Rows', 'as_fastai', 'Crops', 'WholePictures', 'dataloaders']
+           'AHEAD', 'THREADS', 'pad_to', 'augment', 'Pictures', 'Pairs', 'Rows', 'as_fastai', 'Crops', 'WholePictures',
+           'dataloaders']
 
-# %% ../nbs/25_batches.ipynb #6f196b49
+# %% ../nbs/25_batches.ipynb #4121efda
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+from types import MethodType
 from typing import Annotated, Protocol
 
 import numpy as np
 import torch
+from fastcore.basics import chunked
 
 from unet_explorer.contracts import (
     Count,
@@ -58,56 +63,86 @@ def pad_to(
     image = torch.from_numpy(np.pad(image.numpy(), ((0, 0), *pad), mode="symmetric"))
     return image, torch.from_numpy(np.pad(mask.numpy(), pad, constant_values=IGNORE))
 
-# %% ../nbs/25_batches.ipynb #102beaf9
-def _turn(image, mask, rng):
-    "One of the eight flips and quarter turns."
-    turns = int(rng.integers(4))
-    image, mask = torch.rot90(image, turns, (1, 2)), torch.rot90(mask, turns, (0, 1))
-    return (image.flip(2), mask.flip(1)) if rng.random() < 0.5 else (image, mask)
+# %% ../nbs/25_batches.ipynb #5b30e836
+def _turn(rng):
+    "One of the eight flips and quarter turns: how many turns, and whether it is mirrored."
+    return int(rng.integers(4)), rng.random() < 0.5
 
-# %% ../nbs/25_batches.ipynb #34000bfe
-def _expose(image, rng):
+
+def _moved(picture, turns, mirrored):
+    "An image or a mask, turned against the clock, then left and right exchanged."
+    picture = torch.rot90(picture, turns, (-2, -1))
+    return picture.flip(-1) if mirrored else picture
+
+# %% ../nbs/25_batches.ipynb #aee023db
+def _knobs(rng):
     "Contrast, brightness and gamma as they vary between sessions."
     contrast = float(np.exp(rng.uniform(-0.25, 0.25)))
     brightness = float(rng.uniform(-0.1, 0.1))
-    gamma = float(np.exp(rng.uniform(-0.2, 0.2)))
+    return contrast, brightness, float(np.exp(rng.uniform(-0.2, 0.2)))
+
+
+def _exposed(image, contrast, brightness, gamma):
     return ((image - 0.5) * contrast + 0.5 + brightness).clamp(0, 1) ** gamma
 
-# %% ../nbs/25_batches.ipynb #e8177ef6
-def _degrade(image, rng):
-    "Sometimes a little blur, sometimes a little noise."
-    if rng.random() < 0.2:
+# %% ../nbs/25_batches.ipynb #918baf40
+def _focus(rng, shape):
+    "Sometimes a little blur: its width in pixels. Sometimes a little noise, one number a pixel."
+    blur = float(rng.uniform(0.3, 1.2)) if rng.random() < 0.2 else None
+    if rng.random() >= 0.3:
+        return blur, None
+    grain = rng.standard_normal(shape, dtype=np.float32)
+    return blur, (grain, float(rng.uniform(0, 0.06)))
+
+
+def _degraded(image, blur, noise):
+    if blur and min(image.shape[-2:]) > 2:  # a side of 1 or 2 pixels has nothing to mirror
         from torchvision.transforms.functional import gaussian_blur
 
-        sigma = float(rng.uniform(0.3, 1.2))
-        if min(image.shape[-2:]) > 2:  # a side of 1 or 2 pixels has nothing to mirror
-            image = gaussian_blur(image, 5, sigma)
-    if rng.random() < 0.3:
-        noise = rng.standard_normal(image.shape, dtype=np.float32) * float(rng.uniform(0, 0.06))
-        image = image + torch.from_numpy(noise)
+        image = gaussian_blur(image, 5, blur)
+    if noise:
+        grain, strength = noise
+        image = image + torch.from_numpy(grain * strength)
     return image
 
-# %% ../nbs/25_batches.ipynb #d9a0aebc
-def _mirror(image, mask, rng):
+# %% ../nbs/25_batches.ipynb #aad99539
+def _mirror(rng):
     "Left and right exchanged, in half of the cases."
-    return (image.flip(2), mask.flip(1)) if rng.random() < 0.5 else (image, mask)
+    return 0, rng.random() < 0.5
 
 
-def _look(image, rng):
-    "Another exposure, focus and dose."
-    return _degrade(_expose(image, rng), rng)
+def _stay(rng):
+    return 0, False
 
 
-# each: what moves image and mask, and what changes the image alone
+# each: what moves image and mask, and whether the look of the image changes
 AUGMENTATIONS = {
-    "all": (_turn, _look),  # micrographs: no up, and the knobs differ
-    "upright": (_mirror, _look),  # pictures with an up: streets, faces, side views
-    "turns": (_turn, None),  # grey values that mean something by themselves
-    "none": (None, None),
+    "all": (_turn, True),  # micrographs: no up, and the knobs differ
+    "upright": (_mirror, True),  # pictures with an up: streets, faces, side views
+    "turns": (_turn, False),  # grey values that mean something by themselves
+    "none": (_stay, False),
 }
 Augmentation = Annotated[
     str, Rule(f"one of {', '.join(AUGMENTATIONS)}", lambda v: v in AUGMENTATIONS)
 ]
+
+
+def _dice(rng, shape, kind):
+    "What is random about a change of an image of `shape`: no pixel is touched yet."
+    move, look = AUGMENTATIONS[kind]
+    turns, mirrored = move(rng)
+    c, h, w = shape
+    sides = (w, h) if turns % 2 else (h, w)
+    return (turns, mirrored), (_knobs(rng), _focus(rng, (c, *sides))) if look else None
+
+
+def _changed(image, mask, moves, looks):
+    "Image and mask after the changes that `_dice` drew."
+    image, mask = _moved(image, *moves), _moved(mask, *moves)
+    if looks:
+        knobs, focus = looks
+        image = _degraded(_exposed(image, *knobs), *focus)
+    return image.clamp(0, 1).contiguous(), mask.contiguous()
 
 
 @checked
@@ -119,12 +154,7 @@ def augment(
 ) -> tuple[torch.Tensor, torch.Tensor]:  # both changed; sizes swap with a quarter turn
     """One random variation of an electron micrograph: flips, quarter turns, brightness, contrast,
     gamma, blur, noise. Raises `InputError` for other axes."""
-    move, look = AUGMENTATIONS[kind]
-    if move:
-        image, mask = move(image, mask, rng)
-    if look:
-        image = look(image, rng)
-    return image.clamp(0, 1).contiguous(), mask.contiguous()
+    return _changed(image, mask, *_dice(rng, image.shape, kind))
 
 # %% ../nbs/25_batches.ipynb #1991ec74
 class Pictures(Protocol):
@@ -147,7 +177,7 @@ SomePictures = Annotated[
     ),
 ]
 
-# %% ../nbs/25_batches.ipynb #0ad9b447
+# %% ../nbs/25_batches.ipynb #13f5bfaa
 Channels = Annotated[int, Rule("1 (grey) or 3 (RGB)", lambda v: v in (1, 3) and v is not True)]
 Table = Annotated[
     object, Rule("a Dataset from load() or split()", lambda v: hasattr(v, "column_names"))
@@ -187,6 +217,30 @@ class Pairs:
         return image, mask.long()
 
 
+def _compact(image, mask):
+    "The same pair in bytes where nothing is lost by it: a sixth of the memory."
+    grey = (image * 255).round().to(torch.uint8)
+    image = grey if torch.equal(grey.float() / 255, image) else image
+    return image, mask.to(torch.uint8) if mask.min() >= 0 and mask.max() <= 255 else mask
+
+
+def _wide(image, mask):
+    "The opposite of `_compact`."
+    return image.float() / 255 if image.dtype == torch.uint8 else image, mask.long()
+
+
+def _sides(cell):
+    "Height and width of a picture, from the first bytes of its file; None if they do not say."
+    from io import BytesIO
+
+    from PIL import Image
+
+    if not isinstance(cell, dict) or not cell.get("bytes"):
+        return None
+    with Image.open(BytesIO(cell["bytes"])) as picture:  # decodes nothing
+        return picture.size[::-1] if picture.format == "PNG" else None
+
+
 class Rows:
     """The rows of a `Dataset` as `Pictures`, kept in memory up to a budget.
     Raises `InputError` for what is no data set."""
@@ -199,19 +253,56 @@ class Rows:
         budget_mb: NotNegative = 1000,  # memory for pictures that were read, in MB
     ):
         self.ds, self.channels, self.budget, self.kept = ds, channels, budget_mb * 2**20, {}
+        self.known, self.raw = {}, None
 
     def __len__(self):
         return len(self.ds)
 
     def __getitem__(self, i):
+        return _wide(*self._pair(i))
+
+    def _pair(self, i):
         if i in self.kept:
             return self.kept[i]
         image, mask = sample(self.ds, i)
-        pair = to_image(image, self.channels), mask
+        pair = _compact(*pad_to(to_image(image, self.channels), mask, 1))
+        self.known[i] = tuple(mask.shape)
         self.budget -= sum(t.numel() * t.element_size() for t in pair)
         if self.budget > 0:
             self.kept[i] = pair
         return pair
+
+    @checked
+    def sides(
+        self,
+        i: Whole,  # which picture
+    ) -> tuple[int, int]:  # height and width in pixels
+        "How large picture `i` is; it is read only where its file does not say."
+        if i not in self.known:
+            self.known[i] = self._said(i) or tuple(self._pair(i)[1].shape)
+        return self.known[i]
+
+    def _said(self, i):
+        from datasets import Image
+
+        if not isinstance(getattr(self.ds, "features", {}).get("mask"), Image):
+            return None
+        if self.raw is None:
+            self.raw = self.ds.select_columns("mask").cast_column("mask", Image(decode=False))
+        return _sides(self.raw[i]["mask"])
+
+    @checked
+    def window(
+        self,
+        i: Whole,  # which picture
+        top: Whole,  # its first row
+        left: Whole,  # its first column
+        size: Count,  # height and width, in pixels, at most
+    ) -> tuple[torch.Tensor, torch.Tensor]:  # image float32 `(c h w)`, mask int64 `(h w)`
+        "A part of picture `i`: no other pixel of it is made into a number."
+        rows, columns = slice(top, top + size), slice(left, left + size)
+        image, mask = self._pair(i)
+        return _wide(image[:, rows, columns], mask[rows, columns])
 
 # %% ../nbs/25_batches.ipynb #15bf7e82
 @checked
@@ -225,10 +316,12 @@ def as_fastai(
 
     return (TensorImageBW if len(image) == 1 else TensorImage)(image), TensorMask(mask)
 
-# %% ../nbs/25_batches.ipynb #2de06e61
+# %% ../nbs/25_batches.ipynb #6a047da5
 class Crops:
     """`n` random crops per epoch, augmented: image `(c size size)`, mask `(size size)`.
     The stream of crops depends on `seed` alone. Raises `InputError` for what cannot be."""
+
+    share = (0, 1)  # this process, of how many that train together: `processes.together`
 
     @checked
     def __init__(
@@ -274,8 +367,34 @@ class Crops:
         "Where all randomness comes from: in each worker process and epoch a stream of its own."
         info = torch.utils.data.get_worker_info()
         if info is not None and self.worker != info.seed:
-            self.worker, self.rng = info.seed, np.random.default_rng([self.seed, info.seed])
+            own = (
+                [self.seed, info.seed, *self.share[:1]] if self.share[0] else [self.seed, info.seed]
+            )
+            self.worker, self.rng = info.seed, np.random.default_rng(own)
         return self.rng
+
+    def _draw(self, pictures):
+        "What is random about the next crop, and its picture where it had to be read for that."
+        rng, size = self.generator(), self.size
+        i = int(rng.integers(len(pictures)))
+        pair = None if hasattr(pictures, "sides") else pictures[i]
+        h, w = pictures.sides(i) if pair is None else pair[1].shape
+        corner = [int(rng.integers(max(n - size, 0) + 1)) for n in (h, w)]
+        c = pictures.channels if pair is None else len(pair[0])
+        return (pictures, i, pair), corner, _dice(rng, (c, size, size), self.augmentation)
+
+    def _cut(self, source, corner, dice):
+        "The crop that `_draw` has decided. Threads may do that side by side."
+        (pictures, i, pair), (top, left), size = source, corner, self.size
+        if pair is None:
+            image, mask = pad_to(*pictures.window(i, top, left, size), size)
+        else:
+            image, mask = pad_to(*pair, size)
+            image = image[:, top : top + size, left : left + size]
+            mask = mask[top : top + size, left : left + size]
+        if self.augmentation != "none":
+            image, mask = _changed(image, mask, *dice)
+        return image.clone(), mask.clone()
 
     @checked
     def crop(
@@ -283,20 +402,23 @@ class Crops:
         pictures: SomePictures,  # what is cropped
     ) -> tuple[torch.Tensor, torch.Tensor]:  # image `(c size size)`, mask `(size size)`
         "The next crop, out of any pictures."
-        rng, size = self.generator(), self.size
-        image, mask = pad_to(*pictures[int(rng.integers(len(pictures)))], size)
-        i, j = (int(rng.integers(n - size + 1)) for n in mask.shape)
-        image, mask = image[:, i : i + size, j : j + size], mask[i : i + size, j : j + size]
-        if self.augmentation != "none":
-            image, mask = augment(image, mask, rng, self.augmentation)
-        return image.clone(), mask.clone()
+        return self._cut(*self._draw(pictures))
+
+    def later(self):  # a function without arguments, which gives what `[i]` would have given
+        """The next crop of this process, drawn now and cut when it is called. Several processes
+        draw all crops of the stream, and each cuts its own: `share` says which."""
+        rank, of = (0, 1) if torch.utils.data.get_worker_info() else self.share
+        drawn = [self._draw(self.pictures) for _ in range(of)][rank]
+        return lambda: as_fastai(*self._cut(*drawn))
 
     def __getitem__(self, _):
-        return as_fastai(*self.crop(self.pictures))
+        return self.later()()
 
-# %% ../nbs/25_batches.ipynb #27a4fc94
+# %% ../nbs/25_batches.ipynb #8014e1f3
 class WholePictures:
     "Complete images `(c h w)` and masks `(h w)`, in turn. Raises `InputError` if there are none."
+
+    share = (0, 1)  # this process has every `of`-th, from its rank on
 
     @checked
     def __init__(
@@ -306,12 +428,41 @@ class WholePictures:
         self.pictures = pictures
 
     def __len__(self):
-        return len(self.pictures)
+        rank, of = self.share
+        return len(range(rank, len(self.pictures), of))
 
     def __getitem__(self, i):
-        return as_fastai(*self.pictures[i])
+        rank, of = self.share
+        return as_fastai(*self.pictures[rank + i * of])
 
-# %% ../nbs/25_batches.ipynb #64a706a7
+# %% ../nbs/25_batches.ipynb #5826fec6
+AHEAD = 2  # batches that are made ready while one is trained on
+THREADS = 2  # that make them
+
+
+def _batches_ahead(self, samps):
+    "What fastai's `create_batches` gives, with the crops of the next batches cut meanwhile."
+    crops, groups = self.dataset, list(chunked(samps, self.bs, self.drop_last))
+    if torch.utils.data.get_worker_info() is not None:  # a worker is ahead by itself
+        yield from (self.do_batch([crops[i] for i in group]) for group in groups)
+        return
+    pool, waiting = ThreadPoolExecutor(THREADS, "crops"), deque()
+    try:
+        for n, group in enumerate(groups):
+            waiting.append([pool.submit(crops.later()) for _ in group])
+            if n == 0 or len(waiting) > AHEAD:  # behind the first, fastai may ask for a crop itself
+                yield self.do_batch([crop.result() for crop in waiting.popleft()])
+        while waiting:
+            yield self.do_batch([crop.result() for crop in waiting.popleft()])
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+# %% ../nbs/25_batches.ipynb #a9e8d22f
+def _item(self, s):
+    "fastai's `create_item`: None asks for a crop to look at, which every process draws for itself."
+    return as_fastai(*self.dataset.crop(self.dataset.pictures)) if s is None else self.dataset[s]
+
+# %% ../nbs/25_batches.ipynb #1e60ab67
 @checked
 def dataloaders(
     ds,  # `DatasetDict` with train and valid
@@ -340,6 +491,8 @@ def dataloaders(
     rows = Rows(ds["train"], channels)
     crops = Crops(rows, size, bs * batches, seed=seed, augment=augment)
     train = TfmdDL(crops, bs=bs, num_workers=num_workers, device=device)
+    train.create_batches = MethodType(_batches_ahead, train)
+    train.create_item = MethodType(_item, train)
     whole = WholePictures(Rows(ds["valid"], channels))
     valid = TfmdDL(whole, bs=1, num_workers=0, device=device)
     return DataLoaders(train, valid, device=device)

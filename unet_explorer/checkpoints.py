@@ -6,7 +6,7 @@
 __all__ = ['Folder', 'Length', 'State', 'Many', 'BEFORE_THE_FIRST_EPOCH', 'COST', 'say', 'KeepBest', 'Resumable', 'start_at',
            'pictures_said', 'Keep', 'Checkpoints']
 
-# %% ../nbs/27_checkpoints.ipynb #63dcce9f
+# %% ../nbs/27_checkpoints.ipynb #ee127744
 import json
 import math
 import random
@@ -21,7 +21,7 @@ import numpy as np
 import torch
 from fastai.callback.core import Callback, CancelEpochException, CancelFitException
 from fastai.learner import Learner
-from fastai.torch_core import set_seed
+from fastai.torch_core import set_seed, to_detach
 from fastcore.foundation import L
 
 from .batches import Crops
@@ -101,7 +101,7 @@ class KeepBest(Callback):
         if self.weights is not None:
             self.model.load_state_dict(self.weights)
 
-# %% ../nbs/27_checkpoints.ipynb #6e7d6110
+# %% ../nbs/27_checkpoints.ipynb #cbef0717
 class Resumable(Learner):
     """fastai's `Learner`, which may begin in the middle: at an epoch, and behind some of its
     batches. Those are drawn again, so that the crops after them are the same, but not computed.
@@ -109,6 +109,14 @@ class Resumable(Learner):
 
     begin = (0, 0)  # epoch, and batches of it
     precision = "fp32"  # in which it computes: a checkpoint holds it too
+    rank = 0  # of several processes that train together: the first alone shows and writes
+
+    def agreed(self, value):
+        "What the first of several processes says; `processes.together` replaces it."
+        return value
+
+    def to_detach(self, b, cpu=True, gather=True):
+        return to_detach(b, cpu, gather=False)  # several processes know what counts already
 
     def _do_fit(self):
         for self.epoch in range(self.begin[0], self.n_epoch):
@@ -339,7 +347,7 @@ class Keep:
                 f"{path}: damaged ({first_line(e)}); overwrite=True begins again"
             ) from None
 
-# %% ../nbs/27_checkpoints.ipynb #57a71cd3
+# %% ../nbs/27_checkpoints.ipynb #adb9bceb
 BEFORE_THE_FIRST_EPOCH = "interrupted before the first epoch had ended; resume=True goes on"
 COST = 0.02  # of the time, at most, is spent on writing them
 
@@ -393,6 +401,8 @@ class Checkpoints(Callback):
             self._write(said or {})
 
     def _write(self, said):
+        if self.learn.rank:  # another process writes
+            return
         first, start = self.due == -math.inf, time.perf_counter()
         more = dict(length=self.length, used=self.used + start - self.began)
         more |= dict(precision=self.learn.precision, drawn_from=self.drawn_from)

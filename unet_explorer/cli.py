@@ -6,7 +6,7 @@
 __all__ = ['READERS', 'EXPORT_SUFFIXES', 'LESSON_FILES', 'COMMANDS', 'ABOUT', 'demo', 'train', 'examine', 'segment',
            'defects_fit', 'defects_find', 'export', 'lab', 'command_in', 'parser', 'main']
 
-# %% ../nbs/59_cli.ipynb #786c836d
+# %% ../nbs/59_cli.ipynb #b7620543
 import argparse
 import shlex
 import shutil
@@ -18,13 +18,13 @@ from pathlib import Path
 from .contracts import BarRows, Count, InputError, Number, Positive, Share
 from .contracts import checked, known, model_folder, need, printable, write_atomic
 from .options import PHRASES, colours_in, cutting, learning, meaning, names_in
-from .options import network, teaching, values_in
-from .runs import check_going_on, stoppable
+from .options import network, sharing, teaching, values_in
+from .runs import check_going_on, place, stoppable
 from .shell import add_command, again, call, check_options, check_settings, flat
 from .shell import ending, heard_or_not, in_options, resumed_settings, settings_in
 from .shell import settings_of, write_settings
 
-# %% ../nbs/59_cli.ipynb #ffe46cbf
+# %% ../nbs/59_cli.ipynb #be7f84ae
 def _training(said, minutes, **more):
     "The `Training` that was asked for; imported late, since it brings torch and fastai."
     from unet_explorer.train import Training
@@ -37,8 +37,9 @@ def _place(out, overwrite, resume, *inputs):
     "The options of the folder for the results, which is tried before anything is read."
     from unet_explorer.folders import output_folder
 
-    check_going_on(out, resume=resume, overwrite=overwrite)
-    output_folder(out, *inputs, overwrite=overwrite or resume)
+    if place().rank == 0:  # of several processes the first has the folder
+        check_going_on(out, resume=resume, overwrite=overwrite)
+        output_folder(out, *inputs, overwrite=overwrite or resume)
     return dict(overwrite=overwrite, resume=resume)
 
 
@@ -61,6 +62,8 @@ def _train_on(ds, out, training, how):
     from unet_explorer.segmentation import summary, train_and_report
 
     result = train_and_report(ds, out, training, **how)
+    if place().rank:
+        return _exit_code(result)
     _keep_settings(out, result["command"])
     print(summary(result))
     for note in result["notes"]:
@@ -78,7 +81,7 @@ def _exit_code(result):
     print("interrupted: the best epoch so far was kept; --resume goes on", file=sys.stderr)
     return 130
 
-# %% ../nbs/59_cli.ipynb #3e58280e
+# %% ../nbs/59_cli.ipynb #68219ee2
 @checked
 def demo(
     *,
@@ -87,6 +90,7 @@ def demo(
     overwrite: bool = False,  # replace an earlier result in the --out folder
     learning: learning,  # how to train
     teaching: teaching,  # what to learn from
+    sharing: sharing,  # who trains
     network: network,  # the network
 ) -> int:  # the exit code
     """train on real electron micrographs and write a report
@@ -141,6 +145,7 @@ def train(
     meaning: meaning,  # what the files mean
     learning: learning,  # how to train
     teaching: teaching,  # what to learn from
+    sharing: sharing,  # who trains
     network: network,  # the network
 ) -> int:  # the exit code
     """train on your own images and masks
@@ -493,7 +498,7 @@ def parser(
         command.add_argument("--config", metavar="FILE", help=said)
     return p
 
-# %% ../nbs/59_cli.ipynb #3b3d5a4e
+# %% ../nbs/59_cli.ipynb #65d057eb
 def _typed(argv):
     "The function of the command and its arguments; argparse ends the program for what it cannot."
     name = command_in(argv)
@@ -519,6 +524,12 @@ def main(
     with stoppable() as stopped:
         try:
             run, given = _typed(argv)
+            if given.get("processes", 1) > 1 and place().of == 1:
+                from unet_explorer.processes import started
+
+                code, line = started(["-m", "unet_explorer", *argv], **given)
+                print(in_options(line, ["resume"], PHRASES), end="", file=sys.stderr)
+                return code
             if sys.stderr.isatty():  # torch takes seconds
                 print("starting ...", end="\r", file=sys.stderr, flush=True)
             return call(run, given)

@@ -83,10 +83,18 @@ from .measure import measure_mask, measure_objects, outlines_of
 from .metrics import evaluate
 from .pyramids import SIDE, made_from, mask_on_disk
 from .report import left_out, write_segmented
-from .runs import Run, alone_in, array_on_disk, check_going_on, fingerprint, run_in
+from unet_explorer.runs import (
+    Run,
+    alone_in,
+    array_on_disk,
+    check_going_on,
+    fingerprint,
+    place,
+    run_in,
+)
 from .tiles import largest_at_once, tile_spans, to_mask
 
-# %% ../nbs/55_segmentation.ipynb #2cae0a8b
+# %% ../nbs/55_segmentation.ipynb #31616f13
 def _channels(ds):
     "3 if any of the first training pictures is in colour, else 1."
     first = (sample(ds, i)[0] for i in range(min(8, len(ds))))
@@ -102,7 +110,10 @@ def _what_it_means(ds):
 def _learner(ds, out, training, network):
     "A fastai `Learner` for `ds`; the best epoch is kept in `out` while it trains."
     from unet_explorer.batches import dataloaders
+    from unet_explorer.processes import own_card, together
     from unet_explorer.train import learner
+
+    own_card()
 
     channels, k = _channels(ds["train"]), len(meta(ds)["classes"])
     n_classes = 1 if k == 2 else k
@@ -117,7 +128,7 @@ def _learner(ds, out, training, network):
         num_workers=training.workers,
         device=training.device,
     )
-    return learner(
+    learn = learner(
         dls,
         model,
         loss=training.loss,
@@ -127,6 +138,7 @@ def _learner(ds, out, training, network):
         about=_what_it_means(ds),
         seed=training.seed,
     )
+    return together(learn)
 
 # %% ../nbs/55_segmentation.ipynb #3543b221
 PUBLISHED = {  # what others report on the same images; the scores they used
@@ -218,7 +230,7 @@ def judge(
     scores = evaluate(preds, truths, classes, objects, list(part["name"]), list(part["group"]))
     return Judged(preds, truths, scores, _baselines(ds, held_out, truths, objects))
 
-# %% ../nbs/55_segmentation.ipynb #4064177c
+# %% ../nbs/55_segmentation.ipynb #bab4adaa
 def _settings(learn, done, training, network):
     "What was set, by names a reader understands."
     family = {"own": "", "timm": " of timm", "smp": " of smp"}[network["family"]]
@@ -235,6 +247,7 @@ def _settings(learn, done, training, network):
         "loss": training.loss,
         "changes of crops": training.augment,
         "precision": done["precision"],
+        "processes": place().of,
         "device": str(learn.dls.device),
         "weights from": f"epoch {done['best_epoch'] + 1}, the best on the validation images",
     }
@@ -322,7 +335,7 @@ def _write(out, result, title, samples):
         baselines=result["baselines"],
     )
 
-# %% ../nbs/55_segmentation.ipynb #10eebd6a
+# %% ../nbs/55_segmentation.ipynb #7f29be99
 def _to_repeat(done):
     "What `fit` did, with the steps that give it again: where the clock ended it, those it made."
     return done | dict(planned=done["steps"]) if done["stopped"] == "time is up" else done
@@ -366,8 +379,15 @@ def _trained(ds, training, network, keep):
 
 
 def _results(ds, training, network, keep, objects, again):
-    "Train, judge and write."
-    out, (learn, done) = keep.folder, _trained(ds, training, network, keep)
+    "Train, judge and write; of several processes the first judges, and the others wait for it."
+    learn, done = _trained(ds, training, network, keep)
+    about = (learn, done, training, network, keep, objects, again)
+    return learn.agreed(None if learn.rank else _judged(ds, *about))
+
+
+def _judged(ds, learn, done, training, network, keep, objects, again):
+    "What stands in metrics.json, beside all that is written."
+    out = keep.folder
     repeat, held_out = _to_repeat(done), "test" if "test" in ds else "valid"
     judged = judge(learn.model, ds, held_out, objects)
     result = dict(
@@ -409,20 +429,24 @@ def train_and_report(
     Until they are written, `checkpoint.safetensors` holds what `resume` needs. Raises `InputError`
     for unusable input, `Interrupted` if Ctrl-C came before any result."""
     from unet_explorer.checkpoints import Keep
+    from unet_explorer.processes import check_shares, with_others
     from unet_explorer.train import Training
 
     check_value("train_and_report", "training", training, rule_of(instance(Training) | None))
     check_encoder(encoder, family)
     network = dict(encoder=encoder, family=family, pretrained=pretrained)
     _objects(list(meta(ds)["classes"]), objects)
-    check_going_on(out, resume=resume, overwrite=overwrite)
-    out = output_folder(out, overwrite=overwrite or resume)
+    first = place().rank == 0
+    if first:
+        check_going_on(out, resume=resume, overwrite=overwrite)
+        out = output_folder(out, overwrite=overwrite or resume)
     usual = dict(minutes=10, size=256, bs=4, lr=3e-3, loss="ce+dice")
     training = (training or Training(bar="terminal")).or_else(**usual)
-    keep = Keep(out, resume, training.plan() | network | _seen(ds), settings)
-    with alone_in(out):
+    check_shares(training.bs, place().of)
+    keep = Keep(Path(out), resume, training.plan() | network | _seen(ds), settings)
+    with with_others(), alone_in(out) if first else nullcontext():
         result = _results(ds, training, network, keep, objects, again)
-        if result["stopped"] != "interrupted":
+        if first and result["stopped"] != "interrupted":
             keep.done()
     return result
 

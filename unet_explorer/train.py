@@ -286,7 +286,7 @@ def measure(
     torch.set_rng_state(rng)
     return seconds
 
-# %% ../nbs/28_train.ipynb #104b9e87
+# %% ../nbs/28_train.ipynb #fd968fd5
 class OnTime(Callback):
     """Keep to a time budget: the schedule never lags behind the clock, and training ends in time.
     Raises `InputError` for a time that is not above 0."""
@@ -301,13 +301,17 @@ class OnTime(Callback):
     ):
         self.seconds, self.used, self.up = seconds, used, False
 
+    def clock(self):
+        "Seconds; several processes that train together have one clock."
+        return time.perf_counter()
+
     def before_fit(self):
-        self.start = time.perf_counter() - self.used
+        self.start = self.clock() - self.used
 
     def before_batch(self):
         if not self.training:
             return
-        passed = (time.perf_counter() - self.start) / self.seconds
+        passed = (self.clock() - self.start) / self.seconds
         self.learn.pct_train = min(1.0, max(self.pct_train, passed))
         if passed >= 1:
             self.up = True
@@ -459,7 +463,7 @@ def learner(
     learn.spent = time.perf_counter() - started  # `fit` counts it as part of a time budget
     return learn
 
-# %% ../nbs/28_train.ipynb #de3d7ff3
+# %% ../nbs/28_train.ipynb #53d11972
 Progress = Annotated[
     bool | str, Rule("False, True or 'terminal'", lambda v: v in (False, True, "terminal"))
 ]
@@ -520,9 +524,9 @@ def fit(
         said = dict(steps=steps, minutes=minutes, seed=seed, epochs=epochs)
         keep = replace(keep, plan=said | (keep.plan or {}))
     before = keep.read() if keep else {}
-    length = before.get("length") or _length(
-        learn, steps, minutes, epochs, time.perf_counter() - learn.spent
-    )
+    begun = time.perf_counter() - learn.spent
+    length = before.get("length") or _length(learn, steps, minutes, epochs, begun)
+    length, bar = learn.agreed(length), False if learn.rank else bar
     learn.spent = 0.0  # a second training has its own time
     start_at(learn, length, seed, before)
     if before:
@@ -548,7 +552,7 @@ def fit(
     if any(cb.up for cb in cbs):
         stopped = "time is up"
     if finite.why:
-        stopped = _lost(finite.why, best, keep)
+        stopped = _lost(finite.why, best, keep if not learn.rank else None)
     best.bring_back()
     done = len(learn.recorder.losses)
     return dict(
