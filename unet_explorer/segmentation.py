@@ -967,7 +967,7 @@ def _check_mosaics(how, bar, formats):
     "`InputError` for what is not made of mosaics."
     if formats:
         raise InputError(
-            f"formats={shown(formats)}; those are made of masks that fit into memory: leave it out, "
+            f"formats={shown(formats)}; those are made of masks that fit into memory; drop it, "
             "or say masks_as='png'"
         )
     if how["probabilities"]:
