@@ -6,7 +6,7 @@
 __all__ = ['CONNECT', 'WITHOUT_WORKERS', 'MOST_PROCESSES', 'LATE', 'AHEAD', 'Scheduler', 'Pool', 'ClusterLost', 'Answer', 'Here',
            'Workers', 'pool_of', 'one_device', 'segment_mosaic']
 
-# %% ../nbs/51_clusters.ipynb #1cd63732
+# %% ../nbs/51_clusters.ipynb #03a3c153
 import asyncio
 import json
 import logging
@@ -24,6 +24,7 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from tempfile import mkstemp
 from typing import Annotated, NamedTuple
+from uuid import uuid4
 
 from unet_explorer.contracts import (
     MODEL_FILES,
@@ -280,7 +281,7 @@ class _Waiting(_Connected):
             while any(self.ask(busy)) and time.monotonic() < until:
                 time.sleep(0.2)
 
-# %% ../nbs/51_clusters.ipynb #aa0b74cf
+# %% ../nbs/51_clusters.ipynb #633a2a86
 class _Results(_Waiting):
     "From futures to answers."
 
@@ -309,7 +310,7 @@ class _Results(_Waiting):
                 self._check_alive()
 
     def _submit(self, do, task, name, done):
-        key = f"unet-explorer-{self.place.token}-{name(task)}"
+        key = f"unet-explorer-{name(task)}-{uuid4()}"  # what failed once is really done again
         future = self.client.submit(_on_a_worker, do, task, self.place, key=key, pure=False)
         future.add_done_callback(done.put)
         return future
