@@ -279,7 +279,7 @@ def test_the_same_call_for_a_mosaic(mosaic, folder, cluster, tmp_path):
     made = []
     for name, scheduler in (("here", None), ("there", cluster.scheduler_address)):
         out = tmp_path / name
-        segment_folder(mosaic[0], folder / "model", out, format="zarr", scheduler=scheduler)
+        segment_folder(mosaic[0], folder / "model", out, masks_as="zarr", scheduler=scheduler)
         made.append({k: v for k, v in files_of(out).items() if not k.startswith(".unet")})
     assert made[0] == made[1] and "masks/chip.zarr/.zattrs" in made[0]
 
@@ -290,7 +290,7 @@ def test_never_all_of_them_under_way(cluster):
         for n, (task, answer) in enumerate(
             pool.each(abs, (asked.append(i) or i for i in range(60)))
         ):
-            assert answer == Answer(task) and len(asked) <= n + 1 + clusters.AHEAD * 2
+            assert answer == Answer(task) and len(asked) <= n + 1 + clusters.UNDER_WAY * 2
     assert asked == list(range(60))
 
 
