@@ -610,6 +610,10 @@ def test_label_images_agree_with_the_tables(monkeypatch, at_once):
     for p, row in zip(regionprops(numbers.astype(int)), rows):
         assert row["perimeter_px"] == pytest.approx(p.perimeter)
         assert row["major_axis_px"] == pytest.approx(p.axis_major_length)
+        assert row["minor_axis_px"] == pytest.approx(p.axis_minor_length, abs=1e-6)
+        assert row["eccentricity"] == pytest.approx(p.eccentricity, abs=1e-6)
+        turned = abs(row["orientation_deg"] - np.degrees(p.orientation)) % 180
+        assert min(turned, 180 - turned) < 1e-6 or p.eccentricity < 1e-3
         assert row["solidity"] == pytest.approx(p.solidity if min(p.image.shape) > 1 else 1)
         assert (row["top"], row["left"], row["bottom"], row["right"]) == p.bbox
     monkeypatch.setattr("unet_explorer.measure.IN_MEMORY", 10)  # the rest lies on the disk

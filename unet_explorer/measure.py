@@ -221,18 +221,27 @@ def _feret(inside):
     return pdist(corners[ConvexHull(corners).vertices]).max()
 
 
+def _ellipse(inside):
+    "Axes, eccentricity and orientation of the ellipse with the same second moments: three sums."
+    y, x = (v - v.mean() for v in np.nonzero(inside))
+    yy, xy, xx = ((u * v).mean() for u, v in ((y, y), (x, y), (x, x)))
+    middle, half = (yy + xx) / 2, np.hypot((yy - xx) / 2, xy)
+    large, small = middle + half, max(0.0, middle - half)
+    form = dict(major_axis_px=4 * np.sqrt(large), minor_axis_px=4 * np.sqrt(small))
+    form |= dict(eccentricity=np.sqrt(1 - small / large) if large else 0.0)
+    return form | dict(orientation_deg=np.degrees(np.arctan2(2 * xy, yy - xx) / 2))
+
+
 def _form(inside):
     "What tells the shape of an object `(h w)`, in pixels and degrees."
-    from skimage.measure import regionprops
+    from skimage.measure import perimeter, regionprops
 
     if inside.size > LARGEST_SHAPE:
         return {}
     (p,) = regionprops(inside.astype(np.uint8))
     hull = 1.0 if min(inside.shape) == 1 else p.solidity  # no hull encloses a line
-    form = dict(perimeter_px=p.perimeter, major_axis_px=p.axis_major_length)
-    form |= dict(minor_axis_px=p.axis_minor_length, feret_px=_feret(inside))
-    form |= dict(eccentricity=p.eccentricity, solidity=hull)
-    return form | dict(orientation_deg=np.degrees(p.orientation))
+    form = dict(perimeter_px=perimeter(inside), feret_px=_feret(inside), solidity=hull)
+    return _ellipse(inside) | form
 
 
 def _described(number, window, inside, image, size):
