@@ -534,6 +534,22 @@ def some_pictures():
     return Pairs(labelled())
 
 
+def an_iterable():
+    import datasets
+    from PIL import Image
+
+    kinds = datasets.Features(dict.fromkeys(("image", "mask"), datasets.Image()))
+    drawn = Image.fromarray(np.uint8(np.eye(40)))
+    rows = datasets.Dataset.from_dict(dict(image=[drawn] * 2, mask=[drawn] * 2), features=kinds)
+    return rows.to_iterable_dataset(num_shards=2)
+
+
+def a_stream():
+    from unet_explorer.data import Stream
+
+    return Stream(an_iterable(), "a set", ("image", "mask"), values={0: 0, 1: 1})
+
+
 def sizes(*value):
     return same(value or (64, 64))
 
@@ -743,6 +759,17 @@ BY_CALL = {  # what one function needs besides
     "together": dict(learn=fitted),
     "start": dict(processes=same(1), words=same(["-c", "pass"])),
     "started": dict(words=same(["-c", "pass"]), processes=same(1)),
+    "Stream": dict(
+        rows=an_iterable,
+        name=same("a set"),
+        columns=same(("image", "mask")),
+        values=same({0: 0, 1: 1}),
+    ),
+    "Stream.pair": dict(row=lambda: next(a_stream().rows())),
+    "StreamCrops": dict(stream=a_stream, size=same(32), n=same(4)),
+    "StreamCrops.restart": dict(seed=same(1)),
+    "StreamCrops.batch": dict(bs=same(2)),
+    "StreamCrops.go_on": dict(state=same(dict(seed=0, turn=0, taken=1, drawn=1, of=1))),
     "Crops.go_on": dict(
         state=lambda: dict(seed=0, numbers=np.random.default_rng(1).bit_generator.state)
     ),

@@ -5,9 +5,9 @@
 # %% auto #0
 __all__ = ['ImageTensor', 'MaskTensor', 'AUGMENTATIONS', 'Augmentation', 'SomePictures', 'Channels', 'Table', 'ListOfPairs',
            'AHEAD', 'THREADS', 'pad_to', 'augment', 'Pictures', 'Pairs', 'Rows', 'as_fastai', 'Crops', 'WholePictures',
-           'dataloaders']
+           'StreamCrops', 'dataloaders']
 
-# %% ../nbs/25_batches.ipynb #4121efda
+# %% ../nbs/25_batches.ipynb #d96f1b5b
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from types import MethodType
@@ -28,7 +28,7 @@ from unet_explorer.contracts import (
     instance,
     shown,
 )
-from .data import sample
+from .data import Stream, sample
 from .images import IGNORE, to_image
 from .machine import Device
 
@@ -435,6 +435,113 @@ class WholePictures:
         rank, of = self.share
         return as_fastai(*self.pictures[rank + i * of])
 
+# %% ../nbs/25_batches.ipynb #086c73ee
+class StreamCrops(Crops):
+    """`n` augmented crops per epoch, one of each picture that a stream brings; behind the last one
+    the next pass begins. Raises `InputError` for what cannot be."""
+
+    @checked
+    def __init__(
+        self,
+        stream: instance(Stream),  # the training part of `load(..., streaming=True)`
+        size: Count,  # height and width of a crop, in pixels
+        n: Count,  # crops per epoch
+        *,
+        channels: Channels = 1,  # 1 = grey, 3 = RGB
+        seed: Seed = 0,  # same seed, same crops
+        augment: Augmentation = "all",  # which changes are allowed, a key of `AUGMENTATIONS`
+    ):
+        self.stream, self.size, self.n, self.augmentation = stream, size, n, augment
+        self.pictures, self.channels = self, channels
+        self.restart(seed)
+
+    @checked
+    def restart(
+        self,
+        seed: Seed,  # same seed, same crops
+    ):
+        "Begin the first pass again, with the crops of `seed`."
+        self.seed, self.turn, self.taken, self.drawn = seed, 0, 0, 0
+        self.of, self.passing, self.ahead = None, None, None
+
+    def state(self) -> dict:  # what JSON can hold
+        "Where in which pass it is now, for `go_on`."
+        names = ("seed", "turn", "taken", "drawn")
+        return {name: getattr(self, name) for name in names} | dict(of=self.share[1])
+
+    @checked
+    def go_on(
+        self,
+        state: dict,  # from `state()`
+    ):
+        """Go on in the same pass, behind the same row: those before it are passed over undecoded.
+        Several processes have parts of their own, and begin the pass again.
+        Raises `InputError` for what `state` never gave."""
+        there = ("seed", "turn", "taken", "drawn", "of")
+        if not all(isinstance(state.get(k), int) and state[k] >= 0 for k in there):
+            raise InputError(f"go_on: state={shown(state)}; give what state() returned")
+        self.restart(state["seed"])
+        self.turn, self.taken, self.drawn, self.of = (state[k] for k in there[1:])
+
+    def _begun(self):
+        "All rows from here on, pass after pass, with the place of each."
+        if (self.of or 1, self.share[1]) != (1, 1) and self.taken:
+            print(f"{self.stream.name}: pass {self.turn + 1} is begun again by all processes")
+            self.taken = 0
+        if self.stream.shards % self.share[1] and not self.share[0]:
+            print(
+                f"{self.stream.name}: {self.stream.shards} shard(s) for {self.share[1]} processes: "
+                "each reads all and keeps its share of the rows; a multiple would be read once"
+            )
+        return self._pass_after_pass(self.turn, self.taken, self.share)
+
+    def _pass_after_pass(self, turn, skipped, share):
+        while True:
+            for i, row in enumerate(self.stream.rows(self.seed, turn, share)):
+                if i >= skipped:
+                    yield turn, i + 1, row
+            if not turn and self.stream.left_out:
+                print(f"{self.stream.name}: left out {self.stream.left_out} row(s) without a mask")
+            turn, skipped = turn + 1, 0
+
+    def _next(self):
+        "The next row, which stays the next."
+        if self.passing is None or self.passing[0] != self.share:
+            self.passing, self.ahead = (self.share, self._begun()), None
+        if self.ahead is None:
+            self.ahead = next(self.passing[1])
+        return self.ahead
+
+    def _made(self, row, number, rank):
+        "The crop of a row. Threads may do that side by side."
+        image, mask = self.stream.pair(row)
+        image = to_image(image, self.channels)
+        rng = np.random.default_rng([self.seed, number, rank])
+        corner = [int(rng.integers(max(n - self.size, 0) + 1)) for n in mask.shape]
+        dice = _dice(rng, (len(image), self.size, self.size), self.augmentation)
+        return self._cut((None, 0, (image, mask)), corner, dice)
+
+    def crop(self, pictures=None) -> tuple:  # image `(c size size)`, mask `(size size)`
+        "The crop that comes next, to look at: it stays the next. Raises what `Stream.pair` does."
+        return self._made(self._next()[-1], self.drawn, self.share[0])
+
+    def later(self):  # a function without arguments, which gives what `[i]` would have given
+        "The next crop of this process: its row is read now, and cut when it is called."
+        turn, taken, row = self._next()
+        number, rank, self.ahead = self.drawn, self.share[0], None
+        self.turn, self.taken, self.drawn = turn, taken, number + 1
+        return lambda: as_fastai(*self._made(row, number, rank))
+
+    @checked
+    def batch(
+        self,
+        bs: Count,  # crops
+    ) -> tuple[torch.Tensor, torch.Tensor]:  # image `(bs c size size)`, mask `(bs size size)`
+        "The next crops as plain tensors, for `train.fit_batches`. Raises what `Stream.pair` does."
+        images, masks = zip(*(self[i] for i in range(bs)))
+        stacked = torch.stack(images), torch.stack(masks)
+        return tuple(t.as_subclass(torch.Tensor) for t in stacked)
+
 # %% ../nbs/25_batches.ipynb #5826fec6
 AHEAD = 2  # batches that are made ready while one is trained on
 THREADS = 2  # that make them
@@ -462,10 +569,10 @@ def _item(self, s):
     "fastai's `create_item`: None asks for a crop to look at, which every process draws for itself."
     return as_fastai(*self.dataset.crop(self.dataset.pictures)) if s is None else self.dataset[s]
 
-# %% ../nbs/25_batches.ipynb #1e60ab67
+# %% ../nbs/25_batches.ipynb #38868480
 @checked
 def dataloaders(
-    ds,  # `DatasetDict` with train and valid
+    ds,  # `DatasetDict` with train and valid; train may be a `Stream`
     size: Count = 256,  # side of a training crop, in pixels
     bs: Count = 4,  # crops per batch
     *,
@@ -488,8 +595,15 @@ def dataloaders(
             f"dataloaders: no {' and no '.join(missing)} part; split the data first: split(ds)"
         )
     device = default_device() if device is None else device
-    rows = Rows(ds["train"], channels)
-    crops = Crops(rows, size, bs * batches, seed=seed, augment=augment)
+    how = dict(seed=seed, augment=augment)
+    if isinstance(ds["train"], Stream):
+        if num_workers:
+            raise InputError(
+                f"num_workers={num_workers} for a stream, which one process reads; leave it 0"
+            )
+        crops = StreamCrops(ds["train"], size, bs * batches, channels=channels, **how)
+    else:
+        crops = Crops(Rows(ds["train"], channels), size, bs * batches, **how)
     train = TfmdDL(crops, bs=bs, num_workers=num_workers, device=device)
     train.create_batches = MethodType(_batches_ahead, train)
     train.create_item = MethodType(_item, train)

@@ -6,7 +6,7 @@
 __all__ = ['LONG', 'PARENT', 'LOST', 'GRACE', 'check_shares', 'check_processes', 'SharedNorm', 'Together', 'together', 'own_card',
            'with_others', 'start', 'started']
 
-# %% ../nbs/49_processes.ipynb #6ce8fe61
+# %% ../nbs/49_processes.ipynb #63032bf5
 import os
 import signal
 import socket
@@ -24,7 +24,7 @@ import torch.distributed as dist
 from fastai.callback.core import Callback, CancelFitException
 from torch import nn
 
-from .batches import Crops
+from .batches import Crops, StreamCrops
 from .checkpoints import Resumable
 from unet_explorer.contracts import (
     Count,
@@ -199,7 +199,7 @@ class _Asked:
             signal.signal(number, handler)
         self.before = {}
 
-# %% ../nbs/49_processes.ipynb #31f9e3ef
+# %% ../nbs/49_processes.ipynb #f618b6b1
 PARENT = "UNET_EXPLORER_PARENT"  # who started this process and watches it; its number
 
 
@@ -306,7 +306,7 @@ def together(
     if here.of == 1:
         return learn
     check_shares(bs, here.of)
-    if type(learn.dls.train.dataset) is not Crops:
+    if type(learn.dls.train.dataset) not in (Crops, StreamCrops):
         raise InputError(
             "together: learn has crops of its own; it must have those of dataloaders()"
         )

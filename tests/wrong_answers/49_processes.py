@@ -63,3 +63,16 @@ def steps_made_counted(told):
 def steps_made_one_more(told):
     "Makes the step before which it was asked."
     return next((step + 1 for step, asked in enumerate(told) if any(asked)), len(told))
+
+
+@told("ten rows are a pass")
+def place_at_once(step, rows, bs):
+    "As if there were one pass."
+    return 0, step * bs
+
+
+@told("a batch may reach into the next pass")
+def place_at_whole_batches(step, rows, bs):
+    "Leaves out what is no whole batch at the end of a pass."
+    per_pass = max(1, rows // bs)
+    return step // per_pass, step % per_pass * bs
