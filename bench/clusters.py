@@ -24,7 +24,7 @@ from unet_explorer.files import load_image
 from unet_explorer.images import save_image
 from unet_explorer.train import fit, learner
 
-PICTURES, TIMES, STEPS, ROUNDS, TASKS = 10, 5, 30, 3, 1000
+PICTURES, TIMES, STEPS, ROUNDS, TASKS = 10, 3, 30, 3, 1000
 NETWORK = dict(in_ch=1, decoder=(32, 16, 16, 8), convs=1)
 
 
