@@ -6,7 +6,7 @@
 __all__ = ['FINDINGS', 'SHOWN', 'SAID_ANYWAY', 'CORE', 'SMALL', 'WHOLE', 'FEW', 'GAIN', 'GAIN_OF_ALL', 'FAR', 'FLAT', 'NEAR',
            'ALIKE', 'SAME_GRAIN', 'ENOUGH', 'BLURRED', 'MOST_ODD', 'USUAL', 'RARE', 'Finding', 'Checkup', 'doctor']
 
-# %% ../nbs/48_checkup.ipynb #b737328d
+# %% ../nbs/48_checkup.ipynb #8dad8d5f
 import ast
 import html
 import math
@@ -35,15 +35,17 @@ from unet_explorer.contracts import (
     number,
     shown,
 )
-from .data import sort_files, split
-from .files import is_plain, load_palette, load_stored, open_image
+from .data import sort_files, sort_outlines, split
+from .files import is_plain, is_zarr, load_palette, load_stored, open_image
 from .folders import Found, is_grey, not_looked_at, output_folder, pictures_in
 from .folders import write_table
 from .headers import Bars, not_square, one_size, pixel_size_nm, specimen
 from .images import IGNORE, save_mask
 from .labels import MANY, Masks
+from .outlines import BEYOND, OUTSIDE, painted
+from .splits import leaks_in, looks_like_tiles
 
-# %% ../nbs/48_checkup.ipynb #b3bbb5c9
+# %% ../nbs/48_checkup.ipynb #1d62d62a
 FINDINGS = {  # what can be found -> what `fix` does about it; "" if only you can know
     "unreadable": "leaves it out",
     "not read": "",
@@ -67,6 +69,8 @@ FINDINGS = {  # what can be found -> what `fix` does about it; "" if only you ca
     "empty mask": "leaves it out",
     "inverted mask": "inverts the mask",
     "wrong mask": "leaves it out",
+    "outlines": "paints them as masks",
+    "outside": "keeps what lies inside",
     "turned mask": "turns the mask",
     "shifted mask": "shifts the mask, and cuts both",
     "rare class": "",
@@ -176,7 +180,7 @@ def _row(first, head, *cells):
     cells = "".join(f"<td><{tag}>{html.escape(str(c))}</{tag}></td>" for tag, c in cells)
     return f"<tr><{first}>{html.escape(head)}</{first}>{cells}</tr>"
 
-# %% ../nbs/48_checkup.ipynb #6074ef1a
+# %% ../nbs/48_checkup.ipynb #d9405efd
 #| code-fold: true
 #| code-summary: "What is measured"
 CORE = 128  # side of the piece from the middle that is kept of each picture, in pixels
@@ -192,6 +196,8 @@ class _Case:
 
     image: Found
     mask: Found | None = None
+    drawn: tuple = ()  # what was drawn instead of a mask, and the number of each name
+    happened: Counter = field(default_factory=Counter)  # when it was painted
     part: str = ""  # of the split
     error: str = ""  # why it could not be read
     size: tuple = ()  # height and width of the file, in pixels
@@ -294,7 +300,7 @@ def _look_at_picture(case, bars):
     case.sharp = _sharpness(_piece(grey, 3 * CORE))
     return grey
 
-# %% ../nbs/48_checkup.ipynb #62d53651
+# %% ../nbs/48_checkup.ipynb #4ac059d9
 #| code-fold: true
 #| code-summary: "A mask"
 FEW = 8  # more numbers than these are not compared class by class
@@ -320,15 +326,28 @@ def _hardened(numbers, levels=None):
 
 
 def _stored_mask(case, colours):
-    "The mask of a case as it lies in its file, cut as its picture was."
-    stored = load_stored(case.mask.path, case.mask.page, colours)
+    "The mask of a case as it lies in its file, or as it was drawn, cut as its picture was."
+    if case.drawn:
+        drawing, numbers = case.drawn
+        stored, case.happened = painted(drawing, case.size, numbers, case.image.path)
+    else:
+        stored = load_stored(case.mask.path, case.mask.page, colours)
     case.mask_size = stored.shape[:2]
     return stored[case.rows] if case.mask_size == tuple(case.size) else stored
+
+
+def _counted_numbers(numbers):
+    "Number -> pixels."
+    found, n = np.unique(numbers, return_counts=True)
+    return dict(zip(found.tolist(), n.tolist()))
 
 
 def _look_at_mask(case, size, masks):
     "Read a mask; returns its numbers `(h w)`, or None if they cannot be compared with the picture."
     stored = _stored_mask(case, masks.colours is not None)
+    if case.drawn:
+        case.numbers = _counted_numbers(stored)
+        return stored.astype(np.int64)
     if stored.shape[:2] != tuple(size):
         case.mask_error = "size"
         return None
@@ -338,8 +357,7 @@ def _look_at_mask(case, size, masks):
     palette = load_palette(case.mask.path, case.mask.page) if stored.ndim == 2 else None
     before = len(masks.coloured)
     numbers = masks.read(stored, case.mask.path, size, case.image.path, palette)
-    found, n = np.unique(numbers, return_counts=True)
-    case.numbers = dict(zip(found.tolist(), n.tolist()))
+    case.numbers = _counted_numbers(numbers)
     return None if len(masks.coloured) > before else np.asarray(numbers)
 
 # %% ../nbs/48_checkup.ipynb #ef6595aa
@@ -630,7 +648,7 @@ class _Visit:
 def _names(cases):
     return [c.name for c in cases]
 
-# %% ../nbs/48_checkup.ipynb #ed6d683a
+# %% ../nbs/48_checkup.ipynb #d60011c1
 #| code-fold: true
 #| code-summary: "Files"
 def _check_names(visit, found):
@@ -646,12 +664,49 @@ def _check_names(visit, found):
             visit.say("names", [f.path for f in files], what.format(many))
 
 
+def _check_drawn_names(visit, found):
+    "Outlines without a picture, pictures without outlines, and files of outlines not to be read."
+    bare, lost = [f.path for f in found.images], list(dict.fromkeys(name for _, name in found.lost))
+    if bare:
+        visit.say("names", bare, f"{_many(len(bare), 'picture')} without outlines")
+    if lost:
+        visit.say("names", lost, f"outlines of {_many(len(lost), 'picture')} not in the folder")
+    for path, why in found.refused:
+        visit.say("names", [path], why)
+    for path, why in found.damaged:
+        visit.say("unreadable", [path], why)
+
+
+def _many(n, what):
+    return f"{n} {what}{'s' * (n > 1)}"
+
+
+def _check_drawn_size(visit, case):
+    "Outlines that do not lie on the picture."
+    said, own = case.drawn[0].size, tuple(case.size)
+    kind = "mask size" if said and tuple(said) != own else "outside"
+    message = case.mask_error.removeprefix(f"{case.image.path}: ")
+    visit.say(kind, [case.name], message, visit.aside(case.image.path))
+    case.todo["drop"] = "outlines lie elsewhere"
+
+
+def _check_outside(visit):
+    "Outlines of which a part, or all, lies outside the picture."
+    for what in (OUTSIDE, BEYOND):
+        some = [c for c in visit.masked if c.happened[what]]
+        if some:
+            n = sum(c.happened[what] for c in some)
+            visit.say("outside", _names(some), f"{n} {what.removesuffix(': cut')}")
+
+
 def _check_readable(visit):
     "Files that cannot be read."
     for c in visit.cases:
         if c.error:
             visit.say("unreadable", [c.image.path], c.error)
             c.todo["drop"] = "unreadable"
+        elif c.mask_error and c.drawn:
+            _check_drawn_size(visit, c)
         elif c.mask_error == "size":
             (h, w), (mh, mw) = c.size, c.mask_size
             visit.say("mask size", [c.name], f"the picture is {w}x{h} pixels, its mask {mw}x{mh}")
@@ -667,7 +722,7 @@ def _check_left_out(visit, images, masks, todo):
         for line in not_looked_at(folder, todo) if Path(folder).is_dir() else ():
             visit.say("not read", [], line, visit.aside(line.partition(": ")[0]))
 
-# %% ../nbs/48_checkup.ipynb #307957c0
+# %% ../nbs/48_checkup.ipynb #0dd04049
 #| code-fold: true
 #| code-summary: "Copies"
 def _leak(a, b):
@@ -723,7 +778,8 @@ def _check_one_mask(visit):
         a = first.setdefault(c.mask_digest, c)
         if a is not c:
             message = "two pictures have the same mask, to the pixel: one of them is wrong"
-            visit.say("one mask twice", _names([a, c]), message, visit.aside(c.mask.path))
+            path = c.image.path if c.drawn else c.mask.path
+            visit.say("one mask twice", _names([a, c]), message, visit.aside(path))
 
 # %% ../nbs/48_checkup.ipynb #80e19840
 #| code-fold: true
@@ -814,7 +870,7 @@ def _check_pixel_size(visit, pixel_nm):
         visit.say("pixel size", [line.partition(":")[0]], line, cure)
     return size.nm
 
-# %% ../nbs/48_checkup.ipynb #616ad29f
+# %% ../nbs/48_checkup.ipynb #f9f8cd66
 #| code-fold: true
 #| code-summary: "Numbers"
 def _said_in(text):
@@ -825,7 +881,7 @@ def _said_in(text):
 
 def _two_codings(cases):
     "Cases whose masks say 255 for what others call 1."
-    kinds = [(c, set(c.numbers)) for c in cases if c.numbers]
+    kinds = [(c, set(c.numbers)) for c in cases if c.numbers and not c.drawn]
     ones = [c for c, n in kinds if 1 in n]
     full = [c for c, n in kinds if IGNORE in n]
     binary = all(n <= {0, 1, IGNORE} for _, n in kinds)
@@ -858,6 +914,37 @@ def _check_numbers(visit, masks):
             visit.say("objects", [], note, visit.call("doctor", **_said_in(note)))
 
 
+def _take_names(visit, found):
+    "What outlines say of themselves: all is known."
+    visit.mapping = {k: k for k in range(len(found.classes))}
+    visit.classes = found.classes
+    n = sum(len(drawing.shapes) for drawing in found.drawings)
+    happened = sum((c.happened for c in visit.cases), Counter())
+    more = [f"{k} {what}" for what, k in happened.items() if what not in (OUTSIDE, BEYOND)]
+    lines = [f"{n} on {_many(len(found.drawings), 'picture')}", *found.notes, *more]
+    visit.facts["outlines"] = "; ".join(lines)
+
+
+def _mix(visit, found):
+    "Some pictures have outlines, the others masks: the outlines get the numbers of the masks."
+    some = [c for c in visit.masked if c.drawn]
+    message = f"{_many(len(some), 'picture')} with outlines, where the others have masks"
+    known = visit.mapping and len(visit.classes) == len(found.classes)
+    if not known or len(found.classes) > 2 and "classes" not in visit.said:
+        named = ["class 0", *found.classes[1:]] if not visit.mapping else found.classes
+        message += ": name all classes in the order of the numbers"
+        cure = visit.call("doctor", classes=named, fix=visit.fixed)
+        visit.say("outlines", _names(some), message, cure)
+        for c in some:
+            c.todo["drop"] = "outlines: the numbers of their classes are not known"
+        return
+    visit.say("outlines", _names(some), message)
+    stored = {k: v for v, k in visit.mapping.items() if k != IGNORE}
+    for c in some:
+        c.numbers = {stored.get(k, -1): n for k, n in c.numbers.items()}
+        c.means = {stored.get(k, -1): m for k, m in c.means.items()}
+
+
 def _say_unclear(visit, text, numbers):
     "The numbers are no classes, or nobody can know which."
     if "numbers of objects" in text:
@@ -882,7 +969,7 @@ def _check_soft(visit):
     for c in soft:
         c.todo["harden"] = sorted(levels) if len(levels) <= MANY else [0, 255]
 
-# %% ../nbs/48_checkup.ipynb #71a5a872
+# %% ../nbs/48_checkup.ipynb #f542a629
 #| code-fold: true
 #| code-summary: "Masks against pictures"
 MOST_ODD = 50  # masks that are tried elsewhere, and pictures that one is tried on for this
@@ -914,6 +1001,7 @@ def _check_empty(visit):
         return
     for c in alone:
         message = f"its mask holds {min(c.numbers)} everywhere, those of the others do not"
+        message = "nothing is drawn on it, where on the others there is" if c.drawn else message
         visit.say("empty mask", [c.name], message)
         c.todo["drop"] = "mask of one class"
 
@@ -930,8 +1018,7 @@ def _again(case):
     picture = open_image(case.image.path, page=case.image.page)
     if case.rows != WHOLE:
         picture = picture.rows(case.rows)
-    stored = load_stored(case.mask.path, case.mask.page)
-    stored = stored[case.rows] if stored.shape[:2] == tuple(case.size) else stored
+    stored = _stored_mask(case, False)
     numbers = _hardened(stored) if case.soft else stored
     return _grey_of(picture), numbers if numbers.ndim == 2 else numbers[..., 0]
 
@@ -1146,7 +1233,7 @@ def _check_parts(visit, shares, names, total):
             cure = visit.split_anew()
             visit.say("class in no part", [], message, cure)
 
-# %% ../nbs/48_checkup.ipynb #25471b7d
+# %% ../nbs/48_checkup.ipynb #0d5ef18a
 #| code-fold: true
 #| code-summary: "Writing the copy"
 def _written_bits(a, bits, step):
@@ -1180,15 +1267,22 @@ def _repaired_picture(case):
 def _repaired_mask(case, masks, mapping):
     "The class numbers `(h w)` of a mask."
     stored = _stored_mask(case, masks.colours is not None)
+    if case.drawn:
+        return _righted(stored.astype(np.int64), case)
     if case.soft:
         numbers = _hardened(stored, case.todo.get("harden"))
     else:
         size = stored.shape[:2]
         numbers = np.asarray(masks.read(stored, case.mask.path, size, case.image.path))
-    numbers = _turned(numbers, case.todo.get("turn", 0))
     classes = np.full(numbers.shape, IGNORE, np.int64)
     for v, k in mapping.items():
         classes[numbers == v] = k
+    return _righted(classes, case)
+
+
+def _righted(classes, case):
+    "Class numbers `(h w)`, turned and inverted as they should be."
+    classes = _turned(classes, case.todo.get("turn", 0))
     if "swap" in case.todo:
         classes = np.where(classes == IGNORE, IGNORE, 1 - classes)
     return classes
@@ -1313,8 +1407,18 @@ def _write_repaired(visit, fix, masks, nm):
             fix.rmdir()
         os.replace(new, fix)
     visit.facts["repaired copy"] = f"{fix}: {len(kept)} of {len(visit.cases)} pictures"
+    if any(c.mask for c in kept):
+        visit.facts["go on with"] = _train_on(visit, fix)
 
-# %% ../nbs/48_checkup.ipynb #dec30e7a
+
+def _train_on(visit, fix):
+    "What to type in a shell to train on the copy: its masks hold numbers, so classes are named."
+    words = [shlex.quote(str(fix / "images")), shlex.quote(str(fix / "masks"))]
+    if visit.classes and not visit.classes[0].startswith("class "):
+        words.append(_option("classes", visit.classes))
+    return " ".join(["unet-explorer train", *words, "--out model"])
+
+# %% ../nbs/48_checkup.ipynb #b677e21d
 #| code-fold: true
 #| code-summary: "The doctor"
 def _counted(values):
@@ -1322,26 +1426,70 @@ def _counted(values):
     return ", ".join(f"{n} {v}" for v, n in Counter(values).most_common(4))
 
 
-def _look_around(visit, images, masks):
-    "The cases of a folder, and what does not pair."
+def _mixed(images, masks, found, classes):
+    "Outlines of pictures that have no mask, while others have; None: there are none."
+    for at in dict.fromkeys([masks, None]):
+        try:
+            drawn = sort_outlines(images, at, classes) if found.images else None
+        except InputError:
+            continue
+        if drawn is not None:
+            return drawn
+    return None
+
+
+def _drawn_cases(drawn, without=None):
+    "A case for each picture with outlines, or for those of some that have no mask."
+    some = None if without is None else {(f.path, f.page) for f in without}
+    return [
+        _Case(p.image, p.mask, (drawing, drawn.numbers))
+        for p, drawing in zip(drawn.pairs, drawn.drawings)
+        if some is None or (p.image.path, p.image.page) in some
+    ]
+
+
+def _sort(images, masks):
+    "What pairs, and why nothing can."
     try:
-        found = sort_files(images, masks)
+        return sort_files(images, masks), None
     except InputError as e:
+        return None, e
+
+
+def _look_around(visit, images, masks, said):
+    "The cases of a folder, names and groups to split by, and outlines, if there are any."
+    if Path(images).is_file() or is_zarr(images):
+        if masks is not None:
+            raise InputError(f"{images}: one picture; with masks a folder of pictures is needed")
+        return [_Case(f) for f in pictures_in(images)], None, None
+    found, why = _sort(images, masks)
+    if found is None or not (found.pairs or found.masks):
+        drawn = sort_outlines(images, masks, **said)
+        if drawn is not None:
+            _check_drawn_names(visit, drawn)
+            return _drawn_cases(drawn), drawn.rows, drawn
+    if found is None:
         todo = pictures_in(images)
-        if masks is not None or "no name says" not in str(e) and not Path(images).is_file():
-            raise
-        return [_Case(f) for f in todo], None
-    _check_names(visit, found)
-    pairs = [_Case(p.image, p.mask) for p in found.pairs]
-    return pairs or [_Case(f) for f in found.images], found
+        if masks is not None or "no name says" not in str(why):
+            raise why
+        return [_Case(f) for f in todo], None, None
+    drawn = _mixed(images, masks, found, said["classes"])
+    more = _drawn_cases(drawn, found.images) if drawn else []
+    ours = {(c.image.path, c.image.page) for c in more}
+    bare = [f for f in found.images if (f.path, f.page) not in ours]
+    _check_names(visit, found._replace(images=bare))
+    pairs = [_Case(p.image, p.mask) for p in found.pairs] + more
+    if not pairs:
+        return [_Case(f) for f in found.images], None, None
+    return pairs, found.rows, drawn if more else None
 
 
-def _part_cases(visit, cases, found, how):
+def _part_cases(visit, cases, rows, how):
     "Give each case its part of the split."
-    if found is None or not found.pairs:
+    if rows is None or not len(rows):
         return
     try:
-        parts = split(found.rows, **how)
+        parts = split(rows, **how)
     except InputError as e:
         if str(e).startswith("split_by="):
             raise
@@ -1353,12 +1501,33 @@ def _part_cases(visit, cases, found, how):
     visit.facts["split"] = ", ".join(f"{len(rows)} {part}" for part, rows in parts.items())
 
 
+def _check_tiles(visit, split_by):
+    "Tiles of a mosaic that touch, in two parts of the split."
+    names = {}
+    for c in visit.cases:
+        if c.part:
+            names.setdefault(c.part, []).append(c.name)
+    every = sum(names.values(), [])
+    if split_by == "tiles" or len(names) < 2 or not looks_like_tiles(every):
+        return
+    size = Counter(tuple(c.size) for c in visit.seen).most_common(1)[0][0]
+    touching = [leak for leak in leaks_in(names, "tiles", size=size) if leak.how == "touching"]
+    if touching:
+        worst = max(touching, key=lambda leak: len(leak.rows))
+        message = f"{worst}: they show the same place, or nearly, and the score would be too good"
+        call = visit.call("load_pairs")[0]
+        cure = f"ux.split({call}, split_by='tiles')", visit.call("train", split_by="tiles")[1]
+        visit.say("split", worst.rows, message, cure)
+
+
 def _tell_facts(visit, n, nm):
     "What the data set is."
     seen, facts = visit.seen, visit.facts
     some = f", {len(visit.cases)} of them looked at" if visit.sampled else ""
-    masks = sum(c.mask is not None for c in visit.cases)
-    new = dict(pictures=f"{n}{some}", masks=f"{masks}" if masks else "none")
+    drawn = sum(bool(c.drawn) for c in visit.cases)
+    masks = sum(c.mask is not None for c in visit.cases) - drawn
+    told = [f"{masks}"] * bool(masks) + [f"{drawn} drawn as outlines"] * bool(drawn)
+    new = dict(pictures=f"{n}{some}", masks=", ".join(told) or "none")
     new["formats"] = _counted(c.image.path.suffix.lower() for c in visit.cases)
     new["sizes"] = _counted(f"of {c.size[1]}x{c.size[0]}" for c in seen)
     new["numbers"] = _counted(f"{c.kind}{'' if c.grey else ' in colour'}" for c in seen)
@@ -1376,6 +1545,7 @@ _CHECKS = (
     _check_bits,
     _check_sizes,
     _check_soft,
+    _check_outside,
     _check_empty,
     _check_fit,
     _check_one_mask,
@@ -1391,7 +1561,7 @@ _HeldOut = number("a share from 0 to below 1", lambda v: 0 <= v < 1)
 @checked
 def doctor(
     images: FilePath,  # folder of images, or of images and masks; of clean pictures alone, too
-    masks: FilePath | None = None,  # folder of masks; None: they lie in `images`, or there are none
+    masks: FilePath | None = None,  # folder of masks or outlines, or a COCO file; None: in `images`
     fix: FilePath | None = None,  # a new folder for a repaired copy; None: nothing is written
     *,
     classes=None,  # class names, class 0 first
@@ -1415,17 +1585,23 @@ def doctor(
         _check_place(fix, images, *([masks] if masks is not None else []))
     said = dict(classes=classes, values=values, colours=colours, pixel_nm=pixel_nm, bar=bar)
     visit, told = _Visit(images, masks, said), Masks(classes, values, colours)
-    cases, found = _look_around(visit, images, masks)
-    _part_cases(visit, cases, found, dict(valid=valid, test=test, split_by=split_by))
+    meant = dict(classes=classes, values=values, colours=colours)
+    cases, rows, drawn = _look_around(visit, images, masks, meant)
+    _part_cases(visit, cases, rows, dict(valid=valid, test=test, split_by=split_by))
     bars = Bars([c.image for c in cases], bar)
     visit.cases = _examine_all(_spread_over(cases, most), bars, told, seconds)
     visit.sampled = len(visit.cases) < len(cases)
-    if any(c.mask for c in cases):
+    if any(c.mask and not c.drawn for c in cases):
         _check_numbers(visit, told)
+        if drawn:
+            _mix(visit, drawn)
+    elif drawn:
+        _take_names(visit, drawn)
     for look_for in _CHECKS:
         look_for(visit)
     _check_bars(visit, bars)
     nm = _check_pixel_size(visit, pixel_nm)
+    _check_tiles(visit, split_by)
     _check_left_out(visit, images, masks, [c.image for c in visit.cases])
     _tell_facts(visit, len(cases), nm)
     if fix is not None:
