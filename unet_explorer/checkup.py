@@ -575,7 +575,7 @@ def _near_twins(cases):
                 if not _no_more_alike(first, case, k, usual):
                     yield first, case, k
 
-# %% ../nbs/48_checkup.ipynb #bc4afe25
+# %% ../nbs/48_checkup.ipynb #7ecc6522
 #| code-fold: true
 #| code-summary: "What was asked, and cures"
 def _option(name, value):
@@ -598,9 +598,11 @@ class _Visit:
         self.where = [str(images), *([str(masks)] if masks is not None else [])]
         self.said = {k: v for k, v in said.items() if v is not None and (k, v) != ("bar", "auto")}
         self.findings, self.cases, self.facts = [], [], {}
+        self.left = []  # pictures that do not pair, and why
         self.mapping, self.classes = None, []
         self.sampled = False
-        self.fixed = f"{Path(images)}-fixed"
+        beside = Path(images) if Path(images).is_dir() else Path(images).with_suffix("")
+        self.fixed = f"{beside}-fixed"
 
     def call(self, name, **more):
         "What to type in Python, and in a shell."
@@ -624,10 +626,11 @@ class _Visit:
         message += f"; fix {does}" * bool(does)
         self.findings.append(Finding(kind, tuple(map(str, files)), message, *cure))
 
-    def aside(self, path):
-        "How to put a file aside."
-        python = f"shutil.move({str(path)!r}, 'aside')"
-        return python, f"mkdir -p aside && mv {shlex.quote(str(path))} aside"
+    def aside(self, *paths):
+        "How to put files aside."
+        paths = list(map(str, paths))
+        python = "; ".join(f"shutil.move({path!r}, 'aside')" for path in paths)
+        return python, f"mkdir -p aside && mv {shlex.join(paths)} aside"
 
     @property
     def seen(self):
@@ -648,20 +651,20 @@ class _Visit:
 def _names(cases):
     return [c.name for c in cases]
 
-# %% ../nbs/48_checkup.ipynb #d60011c1
+# %% ../nbs/48_checkup.ipynb #4234f4b8
 #| code-fold: true
 #| code-summary: "Files"
 def _check_names(visit, found):
     "Files that do not pair."
     for files, what in (
-        (found.images, "{} without a mask of its name"),
-        (found.masks, "{} without an image of its name"),
+        (found.images, "{} without a mask of the same name"),
+        (found.masks, "{} without an image of the same name"),
         (found.several, "{} of which several fit one name"),
     ):
         if files:
             one = "mask" if files is found.masks else "picture" if files is found.images else "file"
-            many = f"{len(files)} {one}{'s' * (len(files) > 1)}"
-            visit.say("names", [f.path for f in files], what.format(many))
+            visit.say("names", [f.path for f in files], what.format(_many(len(files), one)))
+            visit.left += [(f, what.format("").strip()) for f in files if f not in found.masks]
 
 
 def _check_drawn_names(visit, found):
@@ -669,6 +672,7 @@ def _check_drawn_names(visit, found):
     bare, lost = [f.path for f in found.images], list(dict.fromkeys(name for _, name in found.lost))
     if bare:
         visit.say("names", bare, f"{_many(len(bare), 'picture')} without outlines")
+        visit.left += [(f, "without outlines") for f in found.images]
     if lost:
         visit.say("names", lost, f"outlines of {_many(len(lost), 'picture')} not in the folder")
     for path, why in found.refused:
@@ -720,7 +724,9 @@ def _check_left_out(visit, images, masks, todo):
     "Files that look like pictures and are not read."
     for folder in dict.fromkeys(visit.where):
         for line in not_looked_at(folder, todo) if Path(folder).is_dir() else ():
-            visit.say("not read", [], line, visit.aside(line.partition(": ")[0]))
+            what, _, cure = line.partition(": ")
+            there = Path(what).exists()
+            visit.say("not read", [], line, visit.aside(what) if there else (f"# {cure}",) * 2)
 
 # %% ../nbs/48_checkup.ipynb #0dd04049
 #| code-fold: true
@@ -781,7 +787,7 @@ def _check_one_mask(visit):
             path = c.image.path if c.drawn else c.mask.path
             visit.say("one mask twice", _names([a, c]), message, visit.aside(path))
 
-# %% ../nbs/48_checkup.ipynb #80e19840
+# %% ../nbs/48_checkup.ipynb #e808415a
 #| code-fold: true
 #| code-summary: "Pictures"
 ENOUGH = 4  # pictures, from which on one of them can be unlike the others
@@ -846,18 +852,19 @@ def _check_bars(visit, bars):
 
 def _check_sizes(visit):
     "A few pictures of another size than most."
-    sizes = Counter(tuple(c.size) for c in visit.sound)
-    if len(sizes) < 2:
+    sizes = {id(c): (len(range(*c.rows.indices(c.size[0]))), c.size[1]) for c in visit.sound}
+    if len(set(sizes.values())) < 2:
         return
-    (h, w), most = sizes.most_common(1)[0]
-    odd = [c for c in visit.sound if max(abs(c.size[0] - h), abs(c.size[1] - w)) > FAR]
+    (h, w), most = Counter(sizes.values()).most_common(1)[0]
+    far = {i: max(abs(a - h), abs(b - w)) > FAR for i, (a, b) in sizes.items()}
+    odd = [c for c in visit.sound if far[id(c)]]
     if odd and most >= 0.7 * len(visit.sound) and len(visit.sound) >= ENOUGH:
         (oh, ow) = odd[0].size
         message = (
             f"{ow}x{oh} pixels, where {most} of {len(visit.sound)} pictures are {w}x{h}: "
             "another magnification?"
         )
-        visit.say("size", _names(odd), message, visit.aside(odd[0].image.path))
+        visit.say("size", _names(odd), message, visit.aside(*(c.image.path for c in odd)))
 
 
 def _check_pixel_size(visit, pixel_nm):
@@ -870,7 +877,7 @@ def _check_pixel_size(visit, pixel_nm):
         visit.say("pixel size", [line.partition(":")[0]], line, cure)
     return size.nm
 
-# %% ../nbs/48_checkup.ipynb #f9f8cd66
+# %% ../nbs/48_checkup.ipynb #9bbcd925
 #| code-fold: true
 #| code-summary: "Numbers"
 def _said_in(text):
@@ -939,6 +946,8 @@ def _mix(visit, found):
             c.todo["drop"] = "outlines: the numbers of their classes are not known"
         return
     visit.say("outlines", _names(some), message)
+    if visit.classes[0] == "class 0":  # nobody has named them
+        visit.classes = found.classes
     stored = {k: v for v, k in visit.mapping.items() if k != IGNORE}
     for c in some:
         c.numbers = {stored.get(k, -1): n for k, n in c.numbers.items()}
@@ -969,7 +978,7 @@ def _check_soft(visit):
     for c in soft:
         c.todo["harden"] = sorted(levels) if len(levels) <= MANY else [0, 255]
 
-# %% ../nbs/48_checkup.ipynb #f542a629
+# %% ../nbs/48_checkup.ipynb #dec06e15
 #| code-fold: true
 #| code-summary: "Masks against pictures"
 MOST_ODD = 50  # masks that are tried elsewhere, and pictures that one is tried on for this
@@ -1161,6 +1170,12 @@ def _off_alike(cases):
     return some if offset != (0, 0) and n > 0.7 * len(cases) and sure else []
 
 
+def _usual_offset(cases):
+    "Where masks that lie well fit best: a pixel off, if an edge is drawn at its inner side."
+    offset, n = Counter(c.offset for c in cases).most_common(1)[0] if cases else ((0, 0), 0)
+    return offset if 2 * n > len(cases) and max(map(abs, offset)) == 1 else (0, 0)
+
+
 def _check_shift(visit):
     "Masks that lie a pixel or two off."
     cases, usual = _comparable(visit)
@@ -1169,9 +1184,11 @@ def _check_shift(visit):
         return
     least = float(np.median([c.peak for c in cases])) / 2
     alone = [c for c in cases if c.gain > GAIN and c.peak > least]
-    off = _off_alike(cases) or alone
-    for offset in dict.fromkeys(c.offset for c in off):
-        some = [c for c in off if c.offset == offset]
+    off = _off_alike(cases)
+    usual = (0, 0) if off else _usual_offset([c for c in cases if c not in alone])
+    of = {id(c): tuple(int(a - b) for a, b in zip(c.offset, usual)) for c in off or alone}
+    for offset in dict.fromkeys(of.values()):
+        some = [c for c in off or alone if of[id(c)] == offset]
         of = f"{len(some)} of {len(cases)} masks"
         visit.say("shifted mask", _names(some), f"{_lies(*offset)} of its picture, in {of}")
         for c in some:
@@ -1233,7 +1250,7 @@ def _check_parts(visit, shares, names, total):
             cure = visit.split_anew()
             visit.say("class in no part", [], message, cure)
 
-# %% ../nbs/48_checkup.ipynb #0d5ef18a
+# %% ../nbs/48_checkup.ipynb #3890c4cf
 #| code-fold: true
 #| code-summary: "Writing the copy"
 def _written_bits(a, bits, step):
@@ -1402,6 +1419,7 @@ def _write_repaired(visit, fix, masks, nm):
         for case in kept:
             _write_case(new, case, masks, visit.mapping, nm)
         rows = [_what_was_done(c) for c in visit.cases]
+        rows += [dict(picture=f.path.name, kept="no", done=why) for f, why in visit.left]
         write_table(new / "repairs.csv", rows, ["picture", "kept", "done"])
         if fix.exists():
             fix.rmdir()
@@ -1409,6 +1427,11 @@ def _write_repaired(visit, fix, masks, nm):
     visit.facts["repaired copy"] = f"{fix}: {len(kept)} of {len(visit.cases)} pictures"
     if any(c.mask for c in kept):
         visit.facts["go on with"] = _train_on(visit, fix)
+    mended, done = visit.call("doctor", fix=visit.fixed), f"done, see {fix / 'repairs.csv'}"
+    visit.findings = [
+        f._replace(cure=done, command=done) if (f.cure, f.command) == mended else f
+        for f in visit.findings
+    ]
 
 
 def _train_on(visit, fix):

@@ -553,11 +553,11 @@ def _simulated(
     b = max(n * 7 // 9, a + 1)
     return {"train": rows[:a], "valid": rows[a:b], "test": rows[b:]}
 
-# %% ../nbs/15_data.ipynb #e90744a3
+# %% ../nbs/15_data.ipynb #d440625e
 _WORDS = {
     "mask": r"(?:cp_)?masks?|labels?|annot(?:ation)?s?|(?:simple )?seg(?:mentation)?s?|"
-    r"segmentationclass|gts?|ground[_ -]?truths?|targets?",
-    "image": r"images?|imgs?|raw|micrographs?|pictures?|originals?|inputs?|jpegimages",
+    r"segmentationclass|gts?|ground[_ -]?truths?|targets?|masken?|masques?",
+    "image": r"images?|imgs?|raw|micrographs?|pictures?|originals?|inputs?|jpegimages|bild(?:er)?",
 }
 _AT_AN_END = [
     (kind, re.compile(form.format(words, "|".join(PARTS)), re.I))
