@@ -644,3 +644,157 @@ def test_training_asks_about_outlines(drawn, tmp_path, capsys, monkeypatch):
     assert main(["train", *map(str, ask), "--out", str(tmp_path / "out")]) == 2
     out, err = capsys.readouterr()
     assert "far enough" in err and "note: wrong mask" in out and "coco.json says more" in out
+
+
+# --- a stranger's folder ------------------------------------------------------------------------
+
+
+def tiled(clean, folder, step=60, side=96):
+    "Overlapping tiles of one picture, and of its mask."
+    s = spoil.Set(clean("isbi2012"))
+    image, mask = (np.tile(spoil.read(p), (2, 2)) for p in (s.images[0], s.masks[0]))
+    for r in range(5):
+        for c in range(5):
+            at = np.s_[r * step : r * step + side, c * step : c * step + side]
+            spoil.save(folder / f"images/tile_r{r:03}_c{c:03}.png", image[at])
+            spoil.save(folder / f"masks/tile_r{r:03}_c{c:03}.png", mask[at])
+    return folder
+
+
+def test_touching_tiles_leak_across_the_split(clean, tmp_path):
+    import shlex
+
+    from unet_explorer.cli import parser
+
+    ask = folders(tiled(clean, tmp_path / "data"))
+    (one,) = [f for f in doctor(*ask) if f.kind == "split"]
+    assert "touch tiles in train" in one.message and "split_by='tiles'" in one.cure
+    words = shlex.split(one.command)[1:]
+    parser(words).parse_args(words)
+    assert words[words.index("--split-by") + 1] == "tiles"
+    cured = doctor(*ask, split_by="tiles")
+    assert "split" not in cured.kinds() and "train" in cured.facts["split"]
+    parts = split(load_pairs(*ask), split_by="tiles")
+    said = ", ".join(f"{len(rows)} {part}" for part, rows in parts.items())
+    assert cured.facts["split"] == said
+
+
+def test_a_day_in_the_name_or_none(clean, tmp_path):
+    ask = folders(tiled(clean, tmp_path / "data"))
+    with pytest.raises(InputError, match="have no date"):
+        doctor(*ask, split_by="date")
+
+
+def zarr_of(path, a):
+    zarr = pytest.importorskip("zarr")
+    from test_pyramids import _write_zarr
+
+    assert zarr
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return _write_zarr(path, a, "yx", scale=[0.004, 0.004])
+
+
+def test_zarrs_among_pictures_and_alone(clean, tmp_path):
+    folder = tmp_path / "data"
+    shutil.copytree(clean("isbi2012"), folder)
+    s = spoil.Set(folder)
+    for path in (s.images[0], s.images[4], s.masks[4]):
+        zarr_of(path.with_name(f"{path.stem}.ome.zarr"), spoil.read(path))
+        path.unlink()
+    assert look(folder, fix=tmp_path / "fixed") == []
+    again = look(tmp_path / "fixed")
+    assert again == [] and again.facts["pixel size"] == "4 nm"
+    one = folder / f"images/{s.images[0].stem}.ome.zarr"
+    assert doctor(one).facts["pictures"] == "1"
+    with pytest.raises(InputError, match="one picture; with masks a folder"):
+        doctor(one, folder / "masks")
+
+
+def strange(clean, folder):
+    "What lies around: bits, an info bar, EXIF, a screenshot, copies, half a file, outlines, a zip."
+    shutil.copytree(clean("isbi2012"), folder)
+    s = spoil.Set(folder)
+    coco = as_drawn(folder)
+    images, masks = folder / "Bilder", folder / "Masken"
+    s.folder.joinpath("images").rename(images)
+    s.folder.joinpath("masks").rename(masks)
+    for k, old in enumerate(path.name for path in s.images):
+        a, m = spoil.read(images / old), spoil.read(masks / old) * 255
+        (images / old).unlink()
+        (masks / old).unlink()
+        name = f"Übersicht {k + 1}.png"
+        a = 255 - a if k == 3 else spoil.with_bar(a) if k == 6 else a
+        m = np.roll(m, 2, 0) if k == 1 else m
+        if k % 3 == 2:
+            spoil.save(images / name.replace("png", "tif"), a.astype(np.uint16) * 257)
+        elif k == 4:
+            exif = Image.Exif()
+            exif[274] = 6
+            Image.fromarray(np.rot90(a)).save(images / name, exif=exif)
+        else:
+            spoil.save(images / name, a)
+        if k == 7:
+            labelme(masks / name.replace("png", "json"), name, first_of(coco, k))
+        elif k != 9:
+            spoil.save(masks / name, m)
+    shutil.copy(images / "Übersicht 1.png", images / "Kopie von 1.png")
+    shutil.copy(masks / "Übersicht 1.png", masks / "Kopie von 1.png")
+    spoil.save(images / "Bildschirmfoto.png", np.zeros((100, 200, 3), np.uint8))
+    half = (images / "Übersicht 3.tif").read_bytes()
+    (images / "halb.tif").write_bytes(half[: len(half) // 2])
+    shutil.copy(masks / "Übersicht 3.png", masks / "halb.png")
+    (images / "alt.zip").write_bytes(b"PK\3\4")
+    (images / "Thumbs.db").write_bytes(b"\xd0\xcf")
+    shutil.copytree(images, images / ".ipynb_checkpoints")
+    return images, masks
+
+
+def test_a_strangers_folder(clean, tmp_path, capsys):
+    "Each thing is said once, the cure is typed, and nothing is left to say; by one folder or two."
+    from unet_explorer.cli import main
+
+    images, masks = strange(clean, tmp_path / "Müllers Proben")
+    found = doctor(images, masks)
+    assert found.kinds() == {
+        "unreadable": 1,
+        "names": 2,
+        "outlines": 1,
+        "duplicate": 2,
+        "contrast": 1,
+        "bits": 3,
+        "shifted mask": 1,
+        "info bar": 1,
+    }, str(found)
+    (shift,) = [f for f in found if f.kind == "shifted mask"]
+    assert "2 px too low" in shift.message
+    assert doctor(tmp_path / "Müllers Proben").kinds() == found.kinds()
+    fixed = tmp_path / "fertig"
+    assert main(["doctor", str(images), str(masks), "--fix", str(fixed)]) == 1
+    out = capsys.readouterr().out
+    assert "done, see" in out and "go on with" in out and "cure: unpack" in out
+    left = (fixed / "repairs.csv").read_text(encoding="utf-8-sig")
+    assert "Bildschirmfoto.png,no,without a mask of the same name" in left
+    assert doctor(fixed) == []
+    assert meta(load_pairs(fixed / "images", fixed / "masks"))["notes"] == []
+    assert len(load_pairs(fixed)) == spoil.N - 1
+
+
+def test_pictures_of_another_size_are_all_put_aside(clean, tmp_path):
+    shutil.copytree(clean("simulated"), tmp_path / "data")
+    s = spoil.Set(tmp_path / "data")
+    for k in (1, 2):
+        for path in (s.images[k], s.masks[k]):
+            spoil.change(path, lambda a: a[:100, :120])
+    (one,) = [f for f in look(tmp_path / "data") if f.kind == "size"]
+    assert all(str(s.images[k]) in one.command for k in (1, 2))
+
+
+def test_training_names_the_doctor_where_files_do_not_pair(clean, tmp_path, capsys):
+    from unet_explorer.cli import main
+
+    shutil.copytree(clean("isbi2012"), tmp_path / "data")
+    spoil.Set(tmp_path / "data").masks[2].unlink()
+    ask = [str(p) for p in folders(tmp_path / "data")]
+    assert main(["train", *ask, "--out", str(tmp_path / "out")]) == 2
+    out, err = capsys.readouterr()
+    assert "have no mask" in err and "unet-explorer doctor" in out

@@ -45,7 +45,7 @@ from .labels import MANY, Masks
 from .outlines import BEYOND, OUTSIDE, painted
 from .splits import leaks_in, looks_like_tiles
 
-# %% ../nbs/48_checkup.ipynb #1d62d62a
+# %% ../nbs/48_checkup.ipynb #3e810cd3
 FINDINGS = {  # what can be found -> what `fix` does about it; "" if only you can know
     "unreadable": "leaves it out",
     "not read": "",
@@ -135,7 +135,8 @@ class Checkup(list):
                 lines += ["", f"{f.kind:{width}}{f.message}"]
                 lines += [f"{'':{width}}in {_some(f.files)}"] * bool(f.files)
                 cure = f.command if shell else f.cure
-                lines.append(f"{'':{width}}cure: {'as above' if cure == last else cure}")
+                same = "as above" if cure == last else cure.removeprefix("# ")
+                lines.append(f"{'':{width}}cure: {same}")
                 last = cure
         more = [f"{n - SHOWN} of {kind}" for kind, n in told.items() if n > SHOWN]
         lines += ["", f"not shown: {', '.join(more)}"] * bool(more)
@@ -180,7 +181,7 @@ def _row(first, head, *cells):
     cells = "".join(f"<td><{tag}>{html.escape(str(c))}</{tag}></td>" for tag, c in cells)
     return f"<tr><{first}>{html.escape(head)}</{first}>{cells}</tr>"
 
-# %% ../nbs/48_checkup.ipynb #d9405efd
+# %% ../nbs/48_checkup.ipynb #41d6a708
 #| code-fold: true
 #| code-summary: "What is measured"
 CORE = 128  # side of the piece from the middle that is kept of each picture, in pixels
@@ -221,6 +222,7 @@ class _Case:
     offset: tuple | None = None  # how far the mask lies off: (down, right) in pixels
     peak: float = 0  # how well its details fit there
     gain: float = 0  # how much better than where it lies
+    around: np.ndarray | None = None  # (7 7): how well it fits so many pixels off
     mask_core: np.ndarray | None = None
     todo: dict = field(default_factory=dict)  # what `fix` does: what -> how
 
@@ -393,7 +395,7 @@ def _fit_of(grey, numbers):
     "How well a mask tells a picture, 0 to 1."
     return _correlation(grey, _told(grey, numbers)[0])
 
-# %% ../nbs/48_checkup.ipynb #ea28ece5
+# %% ../nbs/48_checkup.ipynb #fd8ac0f8
 #| code-fold: true
 #| code-summary: "Around"
 GAIN = 0.14  # share of its fit that one mask must gain where it is put
@@ -420,13 +422,13 @@ def _fits_around(grey, told):
 
 
 def _where(grey, told):
-    "Where a mask fits best, `(down, right)`; how well there; and what it gains, as a share."
+    "Where a mask fits best, `(down, right)`; how well there; what it gains, as a share; all fits."
     if min(grey.std(), told.std()) < FLAT:
         return None
     fits = _fits_around(grey, told)
     best = np.unravel_index(fits.argmax(), fits.shape)
     gain = float((fits[best] - fits[FAR, FAR]) / max(fits[best], 1e-3))
-    return tuple(int(i) - FAR for i in best), float(fits[best]), gain
+    return tuple(int(i) - FAR for i in best), float(fits[best]), gain, fits
 
 
 def _quarters(a):
@@ -446,7 +448,7 @@ def _look_for_shift(case, grey, told):
     found = _where(grey, told)
     if found is None:
         return
-    case.offset, case.peak, case.gain = found
+    case.offset, case.peak, case.gain, case.around = found
     if case.gain > GAIN and not _agree(grey, told, case.offset):
         case.gain = 0.0
 
@@ -978,7 +980,7 @@ def _check_soft(visit):
     for c in soft:
         c.todo["harden"] = sorted(levels) if len(levels) <= MANY else [0, 255]
 
-# %% ../nbs/48_checkup.ipynb #dec06e15
+# %% ../nbs/48_checkup.ipynb #89ccf0eb
 #| code-fold: true
 #| code-summary: "Masks against pictures"
 MOST_ODD = 50  # masks that are tried elsewhere, and pictures that one is tried on for this
@@ -1170,10 +1172,24 @@ def _off_alike(cases):
     return some if offset != (0, 0) and n > 0.7 * len(cases) and sure else []
 
 
-def _usual_offset(cases):
-    "Where masks that lie well fit best: a pixel off, if an edge is drawn at its inner side."
-    offset, n = Counter(c.offset for c in cases).most_common(1)[0] if cases else ((0, 0), 0)
-    return offset if 2 * n > len(cases) and max(map(abs, offset)) == 1 else (0, 0)
+def _overlap(n):
+    "The places of 7 that stay within if moved by n: before, and after."
+    side = 2 * FAR + 1
+    return slice(max(0, -n), side - max(0, n)), slice(max(0, n), side + min(0, n))
+
+
+def _off_by(case, others):
+    """How far a mask lies off: as far as its fits must be moved to look like those of the others.
+    If edges are drawn at their inner side, all masks fit best a pixel off, and lie well."""
+    if not others:
+        return case.offset
+    usual, fits = np.median([c.around for c in others], axis=0), {}
+    for down in range(max(-FAR, case.offset[0] - 1), min(FAR, case.offset[0] + 1) + 1):
+        for right in range(max(-FAR, case.offset[1] - 1), min(FAR, case.offset[1] + 1) + 1):
+            (rows, its_rows), (columns, its_columns) = _overlap(down), _overlap(right)
+            own = case.around[its_rows, its_columns]
+            fits[down, right] = _correlation(own, usual[rows, columns])
+    return max(fits, key=fits.get)
 
 
 def _check_shift(visit):
@@ -1185,21 +1201,21 @@ def _check_shift(visit):
     least = float(np.median([c.peak for c in cases])) / 2
     alone = [c for c in cases if c.gain > GAIN and c.peak > least]
     off = _off_alike(cases)
-    usual = (0, 0) if off else _usual_offset([c for c in cases if c not in alone])
-    of = {id(c): tuple(int(a - b) for a, b in zip(c.offset, usual)) for c in off or alone}
+    well = [c for c in cases if c not in alone]
+    of = {id(c): c.offset if off else _off_by(c, well) for c in off or alone}
     for offset in dict.fromkeys(of.values()):
         some = [c for c in off or alone if of[id(c)] == offset]
         of = f"{len(some)} of {len(cases)} masks"
-        visit.say("shifted mask", _names(some), f"{_lies(*offset)} of its picture, in {of}")
+        visit.say("shifted mask", _names(some), f"{_lies(*offset)}, in {of}")
         for c in some:
             c.todo["shift"] = offset
 
 
 def _lies(down, right):
     "Where a mask lies, in words."
-    ways = [(down, "below", "above"), (right, "right", "left")]
+    ways = [(down, "low", "high"), (right, "far right", "far left")]
     return "the mask lies " + " and ".join(
-        f"{abs(n)} px {more if n > 0 else less}" for n, more, less in ways if n
+        f"{abs(n)} px too {more if n > 0 else less}" for n, more, less in ways if n
     )
 
 # %% ../nbs/48_checkup.ipynb #5f099c39
