@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['EM', 'UNREAD', 'MAX_GB', 'UNFOLD', 'ALWAYS', 'OME_ZARR_VERSIONS', 'TAILS', 'readable', 'not_read', 'turned',
-           'opened_tiff', 'EmSignal', 'em_signal', 'Contents', 'is_plain', 'contents', 'said_orientation', 'n_pages',
-           'is_zarr', 'OmeZarr', 'ome_zarr', 'tail_limits', 'open_image', 'load_image', 'load_mask', 'load_stored',
+           'opened_tiff', 'EmSignal', 'em_signal', 'Contents', 'is_zarr', 'is_plain', 'contents', 'said_orientation',
+           'n_pages', 'OmeZarr', 'ome_zarr', 'tail_limits', 'open_image', 'load_image', 'load_mask', 'load_stored',
            'load_palette']
 
 # %% ../nbs/03_files.ipynb #701b8050
@@ -861,7 +861,23 @@ def _frames(f):
     n = getattr(f, "n_frames", 1) - 1
     return [f"{n} more picture{'s are' if n > 1 else ' is'} left out"] if n > 0 else []
 
-# %% ../nbs/03_files.ipynb #eab64e6c
+# %% ../nbs/03_files.ipynb #874fe738
+_ZARR_TEXTS = (".zgroup", ".zarray", "zarr.json")
+
+
+@checked
+def is_zarr(
+    path: FilePath,  # anything
+) -> bool:  # whether a picture may be read from it by its chunks
+    """Whether a path is a Zarr: a folder called so, or one with the texts of one.
+    Raises `InputError` for what is no path."""
+    path = Path(path)
+    with suppress(OSError):
+        named = path.suffix.lower() == ".zarr"
+        return path.is_dir() and (named or any((path / n).is_file() for n in _ZARR_TEXTS))
+    return False
+
+
 @checked
 def is_plain(
     path: FilePath,  # image file
@@ -971,22 +987,8 @@ def _check_alpha(path, a, what):
             "save that channel as a grey picture"
         )
 
-# %% ../nbs/03_files.ipynb #228ef783
-_ZARR_TEXTS = (".zgroup", ".zarray", "zarr.json")
+# %% ../nbs/03_files.ipynb #7f5534e4
 OME_ZARR_VERSIONS = ("0.4", "0.5")
-
-
-@checked
-def is_zarr(
-    path: FilePath,  # anything
-) -> bool:  # whether a picture may be read from it by its chunks
-    """Whether a path is a Zarr: a folder called so, or one with the texts of one.
-    Raises `InputError` for what is no path."""
-    path = Path(path)
-    with suppress(OSError):
-        named = path.suffix.lower() == ".zarr"
-        return path.is_dir() and (named or any((path / n).is_file() for n in _ZARR_TEXTS))
-    return False
 
 
 class OmeZarr(NamedTuple):
