@@ -115,7 +115,7 @@ def demo(
     how = dict(network, **place, settings=settings_of("demo", given), again=repeat)
     return _train_on(ds, out, training, how)
 
-# %% ../nbs/59_cli.ipynb #a18c0962
+# %% ../nbs/59_cli.ipynb #51c97fe4
 READERS = dict(classes=names_in, values=values_in, colours=colours_in)  # of what is typed
 
 
@@ -126,12 +126,15 @@ def _ask_doctor(images, masks, said, meaning):
     how = {k: meaning[k] for k in ("pixel_nm", "bar", "valid", "test", "split_by")}
     try:
         found = checkup.doctor(images, masks, **said, **how, most=40, seconds=2.0)
-        notes = found.notes()
     except Exception:  # the reader of the files says what is wrong with them
         return
-    for note in notes:
+    for note in found.notes():
         print(f"note: {note}")
-    if notes or set(found.kinds()) & {"names", "unreadable", "mask size"}:  # not to be trained on
+    if found.notes() or set(found.kinds()) & {
+        "names",
+        "unreadable",
+        "mask size",
+    }:  # not to be trained on
         where = shlex.join(map(str, [images, *([masks] if masks else [])]))
         print(f"note: unet-explorer doctor {where} says more, and the cure")
 
