@@ -115,7 +115,7 @@ def demo(
     how = dict(network, **place, settings=settings_of("demo", given), again=repeat)
     return _train_on(ds, out, training, how)
 
-# %% ../nbs/59_cli.ipynb #51c97fe4
+# %% ../nbs/59_cli.ipynb #b0ec0966
 READERS = dict(classes=names_in, values=values_in, colours=colours_in)  # of what is typed
 
 
@@ -130,11 +130,7 @@ def _ask_doctor(images, masks, said, meaning):
         return
     for note in found.notes():
         print(f"note: {note}")
-    if found.notes() or set(found.kinds()) & {
-        "names",
-        "unreadable",
-        "mask size",
-    }:  # not to be trained on
+    if found.notes() or set(found.kinds()) & set(checkup.REFUSED):
         where = shlex.join(map(str, [images, *([masks] if masks else [])]))
         print(f"note: unet-explorer doctor {where} says more, and the cure")
 
