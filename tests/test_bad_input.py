@@ -808,6 +808,7 @@ BY_CALL = {  # what one function needs besides
     "pair_files": dict(images=lambda: pairs()[0], masks=lambda: pairs()[1]),
     "load_pairs": dict(images=lambda: pairs()[0], masks=lambda: pairs()[1]),
     "sort_files": dict(images=lambda: pairs()[0], masks=lambda: pairs()[1]),
+    "sort_outlines": dict(images=lambda: pairs()[0], masks=lambda: pairs()[1]),
     "doctor": dict(images=lambda: pairs()[0], masks=lambda: pairs()[1]),
     "load": dict(source=same("simulated"), kwargs=same(dict(n=9, size=(32, 32), seed=0))),
     "split": dict(ds=part),

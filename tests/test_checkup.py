@@ -416,3 +416,385 @@ def test_masks_turned_by_exif_and_palettes_are_read_as_shown(clean, tmp_path):
         exif[274] = 6
         picture.save(path, exif=exif)
     assert look(tmp_path / "data") == []
+
+
+# --- outlines instead of masks ------------------------------------------------------------------
+
+
+def as_drawn(folder):
+    "COCO of the masks of a copy, as `measure` writes it; its phases by name."
+    from skimage.measure import label
+
+    from unet_explorer.measure import as_coco, outlines_of
+
+    images, rows, regions = [], [], []
+    s = spoil.Set(folder)
+    for i, (path, mask) in enumerate(zip(s.images, s.masks), start=1):
+        numbers = spoil.read(mask)
+        h, w = numbers.shape
+        images.append(dict(id=i, file_name=path.name, name=path.stem, width=w, height=h))
+        for k in range(1, int(numbers.max()) + 1):
+            for n, region in outlines_of(label(numbers == k, connectivity=2)).items():
+                rows.append(
+                    {
+                        "image": path.stem,
+                        "class": f"phase {k}",
+                        "label": n,
+                        "area_px": n,
+                        "score": 1,
+                    }
+                )
+                regions.append(region)
+    classes = sorted({row["class"] for row in rows})
+    return as_coco(images, rows, regions, classes=classes)
+
+
+@pytest.fixture
+def drawn(clean, tmp_path):
+    "A copy with COCO instead of masks: `drawn(name, change)` -> its folder, and the file."
+
+    def copy(name="nasa_super1", change=lambda coco: None):
+        folder = tmp_path / "data"
+        shutil.copytree(clean(name), folder)
+        coco = as_drawn(folder)
+        change(coco)
+        (folder / "masks").rename(tmp_path / "truth")
+        (folder / "coco.json").write_text(json.dumps(coco))
+        return folder / "images", folder / "coco.json"
+
+    return copy
+
+
+def first_of(coco, k=0):
+    "The annotations of the first picture, or another."
+    return [a for a in coco["annotations"] if a["image_id"] == coco["images"][k]["id"]]
+
+
+def moved(rows, down, right):
+    for a in rows:
+        for ring in a["segmentation"]:
+            ring[::2] = [x + right for x in ring[::2]]
+            ring[1::2] = [y + down for y in ring[1::2]]
+
+
+def without_the_first(coco):
+    gone = first_of(coco)
+    coco["annotations"] = [a for a in coco["annotations"] if a not in gone]
+
+
+def swapped(coco):
+    for a, b in ((0, 7), (7, 0)):
+        for row in first_of(coco, a):
+            row["to"] = coco["images"][b]["id"]
+    for row in coco["annotations"]:
+        row["image_id"] = row.pop("to", row["image_id"])
+
+
+def of_another(coco):
+    coco["images"].append(dict(coco["images"][0], id=99, file_name="gone.png"))
+    coco["annotations"].append(dict(coco["annotations"][0], id=9999, image_id=99))
+
+
+def one_far_off(coco):
+    moved(first_of(coco)[:1], 1000, 0)
+
+
+def all_far_off(coco):
+    moved(first_of(coco), 1000, 1000)
+
+
+def on_a_larger(coco):
+    coco["images"][0].update(width=500, height=500)
+
+
+def unnamed(coco):
+    coco["images"] = coco["images"][1:]
+    gone = {i["id"] for i in coco["images"]}
+    coco["annotations"] = [a for a in coco["annotations"] if a["image_id"] in gone]
+
+
+DRAWN = {  # what is spoiled -> what the doctor calls it, and what is left in the copy
+    "as it is": (lambda coco: None, set(), spoil.N),
+    "shifted": (lambda coco: moved(first_of(coco), 2, -2), {"shifted mask", "outside"}, spoil.N),
+    "nothing on one": (without_the_first, {"empty mask"}, spoil.N - 1),
+    "of another picture": (swapped, {"wrong mask"}, spoil.N - 2),
+    "of a picture that is gone": (of_another, {"names"}, spoil.N),
+    "a picture without": (unnamed, {"names"}, spoil.N - 1),
+    "one outside": (one_far_off, {"outside"}, spoil.N),
+    "all outside": (all_far_off, {"outside"}, spoil.N - 1),
+    "on a larger picture": (on_a_larger, {"mask size"}, spoil.N - 1),
+}
+
+
+@pytest.mark.parametrize("name", DRAWN)
+def test_outlines_are_examined_as_masks_are(name, drawn, tmp_path):
+    "Found, the files stay, and the copy trains unremarked."
+    change, kinds, left = DRAWN[name]
+    ask = drawn("isbi2012" if change is swapped else "nasa_super1", change)
+    before = fingerprint(tmp_path / "data")
+    found = doctor(*ask, fix=tmp_path / "fixed")
+    assert {f.kind for f in found} - {"rare class"} == kinds, str(found)
+    assert fingerprint(tmp_path / "data") == before
+    fixed = tmp_path / "fixed"
+    assert len(list((fixed / "masks").iterdir())) == left
+    assert not {f.kind for f in look(fixed)} - {"rare class"}
+    assert meta(load_pairs(fixed / "images", fixed / "masks"))["notes"] == []
+
+
+def test_outlines_are_painted_as_load_pairs_does(drawn, tmp_path):
+    ask = drawn()
+    doctor(*ask, fix=tmp_path / "fixed")
+    ds = load_pairs(*ask)
+    for name, mask in zip(ds["name"], (ux.sample(ds, i)[1] for i in range(len(ds)))):
+        assert (load_mask(tmp_path / f"fixed/masks/{name}.png") == mask).all()
+        assert (mask.numpy() == spoil.read(tmp_path / f"truth/{name}.png")).all()
+    facts = doctor(*ask).facts
+    assert facts["masks"] == "10 drawn as outlines" and "phase 2" in facts["classes"]
+
+
+def test_a_copy_says_how_to_train_on_it(drawn, tmp_path, capsys):
+    "The command that stands there takes the classes along, which masks cannot."
+    import shlex
+
+    from unet_explorer.cli import main, parser
+
+    found = doctor(*drawn(), fix=tmp_path / "fixed")
+    words = shlex.split(found.facts["go on with"])[1:]
+    parser(words[1:]).parse_args(words)
+    assert "background,phase 1,phase 2" in words
+    assert main(["doctor", *words[1:3]]) == 0
+    capsys.readouterr()
+
+
+def labelme(path, name, rings, label="{}"):
+    "Outlines as labelme writes them; `rings` are annotations of COCO, or points."
+    if not isinstance(rings[0], dict):
+        rings = [dict(segmentation=[np.ravel(rings).tolist()], category_id="cell")]
+    shapes = [
+        dict(
+            label=label.format(a["category_id"]),
+            points=np.reshape(a["segmentation"][0], (-1, 2)).tolist(),
+            shape_type="polygon",
+        )
+        for a in rings
+    ]
+    said = dict(version="5.0", shapes=shapes, imagePath=name, imageHeight=192, imageWidth=192)
+    path.write_text(json.dumps(said))
+
+
+RING = [[20, 20], [150, 30], [100, 160]]
+
+
+def test_outlines_where_others_have_masks(clean, tmp_path):
+    "Two pictures with labelme, the others with masks of 0 and 255: the copy has masks of both."
+    shutil.copytree(clean("isbi2012"), tmp_path / "data")
+    s = spoil.Set(tmp_path / "data")
+    coco, truth = as_drawn(tmp_path / "data"), spoil.read(s.masks[1])
+    for path in s.masks:
+        spoil.change(path, lambda m: m * 255)
+    for k in (1, 4):
+        s.masks[k].unlink()
+        labelme(s.images[k].with_suffix(".json"), s.images[k].name, first_of(coco, k))
+    found = look(tmp_path / "data", fix=tmp_path / "fixed")
+    (one,) = [f for f in found if f.kind == "outlines"]
+    assert one.files == (s.images[1].stem, s.images[4].stem) and "paints" in one.message
+    assert not [f for f in found if f.kind == "names"]
+    mask = load_mask(tmp_path / "fixed/masks" / s.images[1].name)
+    assert (mask.numpy() == truth).all()
+    assert meta(load_pairs(tmp_path / "fixed/images", tmp_path / "fixed/masks"))["notes"] == []
+
+
+def test_outlines_of_many_classes_beside_masks_need_names(clean, tmp_path):
+    "Nobody knows which name has which number: it asks, and the answer is taken."
+    shutil.copytree(clean("nasa_super1"), tmp_path / "data")
+    s = spoil.Set(tmp_path / "data")
+    coco, truth = as_drawn(tmp_path / "data"), spoil.read(s.masks[1])
+    s.masks[1].unlink()
+    labelme(s.images[1].with_suffix(".json"), s.images[1].name, first_of(coco, 1), "phase {}")
+    (one,) = [f for f in look(tmp_path / "data") if f.kind == "outlines"]
+    assert "classes=" in one.cure and "name all classes" in one.message
+    names = ["gap", "phase 1", "phase 2"]
+    doctor(*folders(tmp_path / "data"), classes=names, fix=tmp_path / "fixed")
+    assert (load_mask(tmp_path / "fixed/masks" / s.images[1].name).numpy() == truth).all()
+
+
+def test_damaged_outlines_and_those_drawn_twice(drawn, tmp_path):
+    images, coco = drawn("isbi2012")
+    for k, path in enumerate(sorted(images.iterdir())):
+        labelme(path.with_suffix(".json"), path.name, [[x + k, y] for x, y in RING])
+    coco.unlink()
+    first, second, *_ = sorted(images.glob("*.json"))
+    first.write_text('{"shapes": [{"points": "no"}], "imagePath": "a.png", "version": "5"}')
+    shutil.copy(second, images / "zz.json")
+    said = [(f.kind, f.message) for f in doctor(images)]
+    assert any(k == "unreadable" and first.name in m for k, m in said), said
+    assert any(k == "names" and "is drawn on twice" in m for k, m in said), said
+    assert any(k == "names" and "1 picture without outlines" in m for k, m in said), said
+
+
+def test_training_asks_about_outlines(drawn, tmp_path, capsys, monkeypatch):
+    from unet_explorer import segmentation
+    from unet_explorer.cli import main
+
+    def ends(*args, **how):
+        raise InputError("far enough")
+
+    monkeypatch.setattr(segmentation, "train_and_report", ends)
+    ask = drawn("isbi2012", swapped)
+    assert main(["train", *map(str, ask), "--out", str(tmp_path / "out")]) == 2
+    out, err = capsys.readouterr()
+    assert "far enough" in err and "note: wrong mask" in out and "coco.json says more" in out
+
+
+# --- a stranger's folder ------------------------------------------------------------------------
+
+
+def tiled(clean, folder, step=60, side=96):
+    "Overlapping tiles of one picture, and of its mask."
+    s = spoil.Set(clean("isbi2012"))
+    image, mask = (np.tile(spoil.read(p), (2, 2)) for p in (s.images[0], s.masks[0]))
+    for r in range(5):
+        for c in range(5):
+            at = np.s_[r * step : r * step + side, c * step : c * step + side]
+            spoil.save(folder / f"images/tile_r{r:03}_c{c:03}.png", image[at])
+            spoil.save(folder / f"masks/tile_r{r:03}_c{c:03}.png", mask[at])
+    return folder
+
+
+def test_touching_tiles_leak_across_the_split(clean, tmp_path):
+    import shlex
+
+    from unet_explorer.cli import parser
+
+    ask = folders(tiled(clean, tmp_path / "data"))
+    (one,) = [f for f in doctor(*ask) if f.kind == "split"]
+    assert "touch tiles in train" in one.message and "split_by='tiles'" in one.cure
+    words = shlex.split(one.command)[1:]
+    parser(words).parse_args(words)
+    assert words[words.index("--split-by") + 1] == "tiles"
+    cured = doctor(*ask, split_by="tiles")
+    assert "split" not in cured.kinds() and "train" in cured.facts["split"]
+    parts = split(load_pairs(*ask), split_by="tiles")
+    said = ", ".join(f"{len(rows)} {part}" for part, rows in parts.items())
+    assert cured.facts["split"] == said
+
+
+def test_a_day_in_the_name_or_none(clean, tmp_path):
+    ask = folders(tiled(clean, tmp_path / "data"))
+    with pytest.raises(InputError, match="have no date"):
+        doctor(*ask, split_by="date")
+
+
+def zarr_of(path, a):
+    zarr = pytest.importorskip("zarr")
+    from test_pyramids import _write_zarr
+
+    assert zarr
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return _write_zarr(path, a, "yx", scale=[0.004, 0.004])
+
+
+def test_zarrs_among_pictures_and_alone(clean, tmp_path):
+    folder = tmp_path / "data"
+    shutil.copytree(clean("isbi2012"), folder)
+    s = spoil.Set(folder)
+    for path in (s.images[0], s.images[4], s.masks[4]):
+        zarr_of(path.with_name(f"{path.stem}.ome.zarr"), spoil.read(path))
+        path.unlink()
+    assert look(folder, fix=tmp_path / "fixed") == []
+    again = look(tmp_path / "fixed")
+    assert again == [] and again.facts["pixel size"] == "4 nm"
+    one = folder / f"images/{s.images[0].stem}.ome.zarr"
+    assert doctor(one).facts["pictures"] == "1"
+    with pytest.raises(InputError, match="one picture; with masks a folder"):
+        doctor(one, folder / "masks")
+
+
+def strange(clean, folder):
+    "What lies around: bits, an info bar, EXIF, a screenshot, copies, half a file, outlines, a zip."
+    shutil.copytree(clean("isbi2012"), folder)
+    s = spoil.Set(folder)
+    coco = as_drawn(folder)
+    images, masks = folder / "Bilder", folder / "Masken"
+    s.folder.joinpath("images").rename(images)
+    s.folder.joinpath("masks").rename(masks)
+    for k, old in enumerate(path.name for path in s.images):
+        a, m = spoil.read(images / old), spoil.read(masks / old) * 255
+        (images / old).unlink()
+        (masks / old).unlink()
+        name = f"Übersicht {k + 1}.png"
+        a = 255 - a if k == 3 else spoil.with_bar(a) if k == 6 else a
+        m = np.roll(m, 2, 0) if k == 1 else m
+        if k % 3 == 2:
+            spoil.save(images / name.replace("png", "tif"), a.astype(np.uint16) * 257)
+        elif k == 4:
+            exif = Image.Exif()
+            exif[274] = 6
+            Image.fromarray(np.rot90(a)).save(images / name, exif=exif)
+        else:
+            spoil.save(images / name, a)
+        if k == 7:
+            labelme(masks / name.replace("png", "json"), name, first_of(coco, k))
+        elif k != 9:
+            spoil.save(masks / name, m)
+    shutil.copy(images / "Übersicht 1.png", images / "Kopie von 1.png")
+    shutil.copy(masks / "Übersicht 1.png", masks / "Kopie von 1.png")
+    spoil.save(images / "Bildschirmfoto.png", np.zeros((100, 200, 3), np.uint8))
+    half = (images / "Übersicht 3.tif").read_bytes()
+    (images / "halb.tif").write_bytes(half[: len(half) // 2])
+    shutil.copy(masks / "Übersicht 3.png", masks / "halb.png")
+    (images / "alt.zip").write_bytes(b"PK\3\4")
+    (images / "Thumbs.db").write_bytes(b"\xd0\xcf")
+    shutil.copytree(images, images / ".ipynb_checkpoints")
+    return images, masks
+
+
+def test_a_strangers_folder(clean, tmp_path, capsys):
+    "Each thing is said once, the cure is typed, and nothing is left to say; by one folder or two."
+    from unet_explorer.cli import main
+
+    images, masks = strange(clean, tmp_path / "Müllers Proben")
+    found = doctor(images, masks)
+    assert found.kinds() == {
+        "unreadable": 1,
+        "names": 2,
+        "outlines": 1,
+        "duplicate": 2,
+        "contrast": 1,
+        "bits": 3,
+        "shifted mask": 1,
+        "info bar": 1,
+    }, str(found)
+    (shift,) = [f for f in found if f.kind == "shifted mask"]
+    assert "2 px too low" in shift.message
+    assert doctor(tmp_path / "Müllers Proben").kinds() == found.kinds()
+    fixed = tmp_path / "fertig"
+    assert main(["doctor", str(images), str(masks), "--fix", str(fixed)]) == 1
+    out = capsys.readouterr().out
+    assert "done, see" in out and "go on with" in out and "cure: unpack" in out
+    left = (fixed / "repairs.csv").read_text(encoding="utf-8-sig")
+    assert "Bildschirmfoto.png,no,without a mask of the same name" in left
+    assert doctor(fixed) == []
+    assert meta(load_pairs(fixed / "images", fixed / "masks"))["notes"] == []
+    assert len(load_pairs(fixed)) == spoil.N - 1
+
+
+def test_pictures_of_another_size_are_all_put_aside(clean, tmp_path):
+    shutil.copytree(clean("simulated"), tmp_path / "data")
+    s = spoil.Set(tmp_path / "data")
+    for k in (1, 2):
+        for path in (s.images[k], s.masks[k]):
+            spoil.change(path, lambda a: a[:100, :120])
+    (one,) = [f for f in look(tmp_path / "data") if f.kind == "size"]
+    assert all(str(s.images[k]) in one.command for k in (1, 2))
+
+
+def test_training_names_the_doctor_where_files_do_not_pair(clean, tmp_path, capsys):
+    from unet_explorer.cli import main
+
+    shutil.copytree(clean("isbi2012"), tmp_path / "data")
+    spoil.Set(tmp_path / "data").masks[2].unlink()
+    ask = [str(p) for p in folders(tmp_path / "data")]
+    assert main(["train", *ask, "--out", str(tmp_path / "out")]) == 2
+    out, err = capsys.readouterr()
+    assert "have no mask" in err and "unet-explorer doctor" in out

@@ -115,7 +115,7 @@ def demo(
     how = dict(network, **place, settings=settings_of("demo", given), again=repeat)
     return _train_on(ds, out, training, how)
 
-# %% ../nbs/59_cli.ipynb #95f84905
+# %% ../nbs/59_cli.ipynb #b0ec0966
 TYPED = dict(classes=names_in, values=values_in, colours=colours_in)  # of what is typed
 
 
@@ -125,12 +125,12 @@ def _ask_doctor(images, masks, said, meaning):
 
     how = {k: meaning[k] for k in ("pixel_nm", "bar", "valid", "test", "split_by")}
     try:
-        notes = checkup.doctor(images, masks, **said, **how, most=40, seconds=2.0).notes()
+        found = checkup.doctor(images, masks, **said, **how, most=40, seconds=2.0)
     except Exception:  # the reader of the files says what is wrong with them
         return
-    for note in notes:
+    for note in found.notes():
         print(f"note: {note}")
-    if notes:
+    if found.notes() or set(found.kinds()) & set(checkup.REFUSED):
         where = shlex.join(map(str, [images, *([masks] if masks else [])]))
         print(f"note: unet-explorer doctor {where} says more, and the cure")
 
@@ -177,11 +177,11 @@ def train(
     how |= dict(objects=meaning["objects"])
     return _train_on(parts, out, training, how)
 
-# %% ../nbs/59_cli.ipynb #a7d07c2c
+# %% ../nbs/59_cli.ipynb #cf5de12f
 @checked
 def examine(
     images,  # folder of images, or of images and masks; of clean pictures alone, too
-    masks=None,  # folder of masks with the same names; left out: they lie with the images, or none
+    masks=None,  # folder of masks or outlines, or a COCO file; left out: with the images, or none
     *,
     fix: str | None = None,  # a new folder for a repaired copy; the files themselves stay
     json: bool = False,  # print JSON, for programs
@@ -192,6 +192,7 @@ def examine(
     Examples:
 
         unet-explorer doctor images/ masks/
+        unet-explorer doctor images/ coco.json
         unet-explorer doctor data/ --fix repaired/
         unet-explorer doctor clean/ --json"""
     from unet_explorer import checkup

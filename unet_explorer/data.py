@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['SOURCES', 'LESSON_DATA', 'Rank', 'TwoNames', 'INPUTS', 'Source', 'catalogue', 'cache_dir', 'fetch', 'meta', 'sample',
-           'called_like_a_mask', 'Pair', 'pair_files', 'Sorted', 'sort_files', 'load_pairs', 'Stream', 'load', 'split',
-           'leaks']
+           'called_like_a_mask', 'Pair', 'pair_files', 'Sorted', 'sort_files', 'SortedOutlines', 'sort_outlines',
+           'load_pairs', 'Stream', 'load', 'split', 'leaks']
 
 # %% ../nbs/15_data.ipynb #254472c5
 import inspect
@@ -46,8 +46,8 @@ from unet_explorer.contracts import (
 )
 from .folders import Found, files_ending, natural_key, not_looked_at
 from .folders import page_name, pictures_in
-from .files import is_plain, load_mask, load_palette, load_stored, open_image
-from .files import said_orientation
+from .files import contents, is_plain, load_mask, load_palette, load_stored
+from .files import open_image, said_orientation
 from .headers import Bars, not_square, one_size, specimen, taken_on
 from .images import IGNORE, SUFFIXES, to_image
 from .labels import Masks, colours_to_classes
@@ -557,11 +557,11 @@ def _simulated(
     b = max(n * 7 // 9, a + 1)
     return {"train": rows[:a], "valid": rows[a:b], "test": rows[b:]}
 
-# %% ../nbs/15_data.ipynb #e90744a3
+# %% ../nbs/15_data.ipynb #d440625e
 _WORDS = {
     "mask": r"(?:cp_)?masks?|labels?|annot(?:ation)?s?|(?:simple )?seg(?:mentation)?s?|"
-    r"segmentationclass|gts?|ground[_ -]?truths?|targets?",
-    "image": r"images?|imgs?|raw|micrographs?|pictures?|originals?|inputs?|jpegimages",
+    r"segmentationclass|gts?|ground[_ -]?truths?|targets?|masken?|masques?",
+    "image": r"images?|imgs?|raw|micrographs?|pictures?|originals?|inputs?|jpegimages|bild(?:er)?",
 }
 _AT_AN_END = [
     (kind, re.compile(form.format(words, "|".join(PARTS)), re.I))
@@ -794,7 +794,7 @@ def pair_files(
     names = [image.name for image, _ in pairs]
     return [Pair(*p, g) for p, g in zip(pairs, groups_within_parts(names)[0])]
 
-# %% ../nbs/15_data.ipynb #34a1aef8
+# %% ../nbs/15_data.ipynb #4735063b
 class Sorted(NamedTuple):
     "Which files pair, and which do not."
 
@@ -826,13 +826,14 @@ def _surely_matched(images, masks):
         return _matched(images, masks), several
 
 
-def _only_names(names):
-    "A `Dataset` of names and groups."
+def _only_names(files):
+    "A `Dataset` of names, groups and paths."
     from datasets import Dataset, DatasetInfo
 
+    names, paths = [f.name for f in files], [str(f.found.path.resolve()) for f in files]
     groups, how = groups_within_parts(names)
     info = DatasetInfo(description=json.dumps(dict(notes=[], **how)))
-    return Dataset.from_dict(dict(name=names, group=groups), info=info)
+    return Dataset.from_dict(dict(name=names, group=groups, path=paths), info=info)
 
 
 @checked
@@ -848,8 +849,7 @@ def sort_files(
     pages = Counter(f.found.path for f in (*ours, *theirs))
     of = {f: of[f] for f in ours if f in of and pages[f.found.path] == pages[of[f].found.path]}
     taken, odd = set(of.values()), set(several)
-    names = [f.name for f in of]
-    rows = _only_names(names)
+    rows = _only_names(list(of))
     found = [Pair(f.found._replace(name=f.name), of[f].found, g) for f, g in zip(of, rows["group"])]
     return Sorted(
         found,
@@ -886,7 +886,7 @@ def _allow(picture):
     if limit is not None and pixels > limit:
         Image.MAX_IMAGE_PIXELS = pixels
 
-# %% ../nbs/15_data.ipynb #50ef0c08
+# %% ../nbs/15_data.ipynb #acaf58ac
 def _has_masks(images, masks):
     "Whether pictures lie there that are masks."
     if masks is not None and Path(masks).resolve() != Path(images).resolve():
@@ -952,7 +952,7 @@ def _fitting(asked, by_name, by_stem):
 
 
 def _by_picture(files, drawn, folder):
-    "The drawing of each picture that has one, and the drawings of none."
+    "The drawing of each picture that has one, the drawings of none, and those refused, with why."
     alone = {p: one for p, one in drawn.items() if one.format != "COCO"}
     theirs = _files([Found(p, None, "") for p in alone], folder, by_folder=True)
     matched = {m.found.path: f for f, m in _matched(files, theirs).items()}
@@ -960,27 +960,31 @@ def _by_picture(files, drawn, folder):
     for f in files:
         by_name.setdefault(_called(f), []).append(f)
         by_stem.setdefault(_called(f).rpartition(".")[0], []).append(f)
-    of, lost = {}, []
+    of, lost, refused = {}, [], []
     for asked in [_Asked(p, d) for p, one in drawn.items() for d in one.drawings]:
         own = matched.get(asked.path)
         found = [own] if own else asked.drawing.picture and _fitting(asked, by_name, by_stem)
         if not found:
             lost.append(asked)
             continue
+        why = ""
         if len(found) > 1:
-            raise InputError(
+            why = (
                 f"{asked.path}: {asked.drawing.picture} fits {len(found)} pictures by its name; "
                 "rename them, or give their folders in the file"
             )
-        if found[0] in of:
-            raise InputError(
+        elif found[0] in of:
+            why = (
                 f"{found[0].found.path}: is drawn on twice (in {of[found[0]].path.name} and "
                 f"{asked.path.name}); keep one of them"
             )
-        of[found[0]] = asked
-    return of, lost
+        if why:
+            refused.append((asked.path, why))
+        else:
+            of[found[0]] = asked
+    return of, lost, refused
 
-# %% ../nbs/15_data.ipynb #8e8e530f
+# %% ../nbs/15_data.ipynb #e15a2f11
 def _left_over(files, of, lost):
     "Notes on pictures without a drawing, on empty ones, and on drawings without a picture."
     bare = [f.found.path.name for f in files if f not in of]
@@ -1027,7 +1031,9 @@ def _load_drawn(images, masks, drawn, classes, values, colours, pixel_nm, bar):
     one_folder = masks is None or Path(masks).is_file()
     files = _files(_look(images, "images"), images, by_folder=one_folder)
     files = sorted(files, key=lambda f: natural_key(f.name))
-    of, lost = _by_picture(files, drawn, images if one_folder else masks)
+    of, lost, refused = _by_picture(files, drawn, images if one_folder else masks)
+    for _, why in refused:
+        raise InputError(why)
     _check_drawn(images, of, lost, values, colours)
     of = {f: of[f] for f in files if f in of}
     _check_twice(images, list(of))
@@ -1045,6 +1051,74 @@ def _load_drawn(images, masks, drawn, classes, values, colours, pixel_nm, bar):
     about = dict(name=Path(images).resolve().name, title="your own files", pixel_nm=pixel_nm)
     about |= dict(classes=classes, licence="", citation="", homepage="", notes=notes, **how)
     return _dataset(_renumbered(rows, {v: v for v in range(IGNORE + 1)}), **about)
+
+
+class SortedOutlines(NamedTuple):
+    "Which pictures have outlines, and what keeps the others from being read."
+
+    pairs: list[Pair]  # a picture, and the file in which its outlines are; in natural order
+    drawings: list  # the `Drawing` of each
+    numbers: dict  # name of a class -> its number
+    classes: list[str]  # names, class 0 first
+    images: list[Found]  # without outlines
+    lost: list[tuple]  # files with outlines of no picture, and what they call that picture
+    refused: list[tuple]  # files whose outlines fit several pictures, or one once more, and why
+    damaged: list[tuple]  # files that cannot be read, and why
+    notes: list[str]  # what else is to be known
+    rows: object  # a `Dataset` of name and group, without pictures: `split` parts it
+
+
+def _drawn_or_not(images, masks):
+    "Path -> `Drawn` of what can be read, masks or not, and files that are damaged, with why."
+    drawn, damaged = {}, []
+    if masks is not None and Path(masks).is_file():
+        return _drawn(images, masks)[0], damaged
+    for path in _outline_files(images, masks):
+        try:
+            drawn |= drawn_in([path])
+        except InputError as e:
+            damaged.append((path, str(e)))
+    return drawn, damaged
+
+
+@checked
+def sort_outlines(
+    images: FilePath,  # folder of images, with subfolders if there are several specimens
+    masks: FilePath | None = None,  # folder of outlines, or a COCO file; None: they lie in `images`
+    classes=None,  # class names, class 0 first; None: as the files call them
+    values: dict | None = None,  # None: names need no numbers
+    colours: dict | None = None,  # None: nor colours
+) -> SortedOutlines | None:  # what `load_pairs` would read, and what keeps it from doing so
+    """Find the outlines of pictures, and list the rest; None where no file holds any. Raises
+    `InputError` for missing folders, unknown classes, and where nothing is drawn on any picture."""
+    drawn, damaged = _drawn_or_not(images, masks)
+    if not drawn:
+        return None
+    one_folder = masks is None or Path(masks).is_file()
+    files = _files(_look(images, "images"), images, by_folder=one_folder)
+    files = [f for f in files if f.kind != "mask"] or files
+    of, lost, refused = _by_picture(files, drawn, images if one_folder else masks)
+    _check_drawn(images, of, lost, values, colours)
+    numbers, classes, notes = class_numbers(list(drawn.values()), Masks(classes).classes)
+    ours = sorted(of, key=lambda f: natural_key(f.name))
+    _check_twice(images, ours)
+    rows = _only_names(ours)
+    pairs = [
+        Pair(f.found._replace(name=f.name), Found(of[f].path, None, f.name), group)
+        for f, group in zip(ours, rows["group"])
+    ]
+    return SortedOutlines(
+        pairs,
+        [of[f].drawing for f in ours],
+        numbers,
+        classes,
+        [f.found for f in files if f not in of],
+        [(asked.path, asked.drawing.picture or asked.path.name) for asked in lost],
+        refused,
+        damaged,
+        [note for one in drawn.values() for note in one.notes] + notes,
+        rows,
+    )
 
 # %% ../nbs/15_data.ipynb #c25dd78d
 def _not_looked_at(pairs, images, masks):
@@ -1590,7 +1664,7 @@ def load(
     how = {k: options.pop(k) for k in how if k in options}
     return split(read(source.removeprefix("hf://"), **options), **how)
 
-# %% ../nbs/15_data.ipynb #1e28598b
+# %% ../nbs/15_data.ipynb #e60448d4
 def _opened_lazily(cell):
     "The picture of an image cell, of which only the beginning is read."
     from io import BytesIO
@@ -1613,10 +1687,20 @@ def _file_of(cell):
     return url2pathname(urlparse(path).path) if path.startswith("file:") else path
 
 
+def _size_of(path):
+    "Width and height of the pictures in a file; of one that cannot be read 0."
+    try:
+        found = contents(path)
+    except InputError:
+        return 0, 0
+    return found.width, found.height
+
+
 def _tile_size(ds):
     "Height and width of the largest tile, in pixels."
-    sizes = []
-    for cell in _cells(ds):
+    named = "image" not in ds.column_names  # of `sort_files`: no pictures, but paths
+    sizes = list(map(_size_of, ds["path"])) if named else []
+    for cell in [] if named else _cells(ds):
         with _opened_lazily(cell) as tile:
             sizes.append(tile.size)
     return (max(h for _, h in sizes), max(w for w, _ in sizes)) if sizes else None
@@ -1627,7 +1711,9 @@ def _dates(ds):
     names = list(ds["name"])
     if None not in map(date_in, names):
         return None
-    asked = [_file_of(cell) if date_in(n) is None else "" for cell, n in zip(_cells(ds), names)]
+    named = "image" not in ds.column_names
+    paths = ds["path"] if named else map(_file_of, _cells(ds))
+    asked = [path if date_in(n) is None else "" for path, n in zip(paths, names)]
     return [taken_on(path) if Path(path).is_file() else None for path in asked]
 
 

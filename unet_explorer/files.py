@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['EM', 'UNREAD', 'MAX_GB', 'UNFOLD', 'ALWAYS', 'OME_ZARR_VERSIONS', 'TAILS', 'readable', 'not_read', 'turned',
-           'opened_tiff', 'EmSignal', 'em_signal', 'Contents', 'is_plain', 'contents', 'said_orientation', 'n_pages',
-           'is_zarr', 'OmeZarr', 'ome_zarr', 'tail_limits', 'open_image', 'load_image', 'load_mask', 'load_stored',
+           'opened_tiff', 'EmSignal', 'em_signal', 'Contents', 'is_zarr', 'is_plain', 'contents', 'said_orientation',
+           'n_pages', 'OmeZarr', 'ome_zarr', 'tail_limits', 'open_image', 'load_image', 'load_mask', 'load_stored',
            'load_palette']
 
 # %% ../nbs/03_files.ipynb #701b8050
@@ -39,7 +39,7 @@ from unet_explorer.contracts import (
 )
 from .images import SUFFIXES, TIFF, Picture
 
-# %% ../nbs/03_files.ipynb #161cb13e
+# %% ../nbs/03_files.ipynb #d41e368b
 EM = {  # suffix -> the plugin of rosettasciio that reads it
     ".dm3": "digitalmicrograph",
     ".dm4": "digitalmicrograph",
@@ -52,20 +52,22 @@ UNREAD = (  # pictures, or holders of pictures, that are never read
     ".czi .nd2 .lif .lof .oib .oif .oir .vsi .lsm .stk .svs .ndpi .scn .bif .mrxs .ims .zvi .ets "
     ".sxm .spm .gwy .dicom .dcm .nii .nrrd .mha .bcf .blo .tvips .img .raw .dng .cr2 .nef .arw "
     ".jfif .jpe .dib .btf .tf8 .tf2 .h5 .hdf5 .zarr .npy .npz "
-    ".heic .heif .avif .webp .gif .jp2 .j2k .jpx .jxl .psd .xcf .pgm .ppm .tga .exr .fits"
+    ".heic .heif .avif .webp .gif .jp2 .j2k .jpx .jxl .psd .xcf .pgm .ppm .tga .exr .fits "
+    ".zip .rar .7z .tar .tgz"
 ).split()
 
-# %% ../nbs/03_files.ipynb #3adb1e04
+# %% ../nbs/03_files.ipynb #273cdd26
 _OTHER_NAMES = {".jfif": ".jpg", ".jpe": ".jpg", ".dib": ".bmp"}
 _OTHER_NAMES |= dict.fromkeys((".btf", ".tf8", ".tf2"), ".tif")
 _RENAME = {name: f"rename to {usual}" for name, usual in _OTHER_NAMES.items()}
+_UNPACK = dict.fromkeys((".zip", ".rar", ".7z", ".tar", ".tgz"), "unpack, if pictures are in it")
 
 
 def readable() -> tuple[str, ...]:  # with dots, in small letters
     "The suffixes of the files that can be read here; those of `EM` if rosettasciio is installed."
     return (*SUFFIXES, *(EM if find_spec("rsciio") else ()))
 
-# %% ../nbs/03_files.ipynb #01a82d43
+# %% ../nbs/03_files.ipynb #0a1b21cd
 @checked
 def not_read(
     paths: list,  # paths of files
@@ -77,7 +79,7 @@ def not_read(
         suffix = os.path.splitext(str(path))[1].lower()
         if (suffix in EM or suffix in UNREAD) and suffix not in readable():
             found[suffix] = found.get(suffix, 0) + 1
-    cures = dict.fromkeys(EM, "pip install 'unet-explorer[em]'") | _RENAME
+    cures = dict.fromkeys(EM, "pip install 'unet-explorer[em]'") | _RENAME | _UNPACK
     return [
         f"{n} {suffix} file{'s are' if n > 1 else ' is'} not read: "
         + cures.get(suffix, "export as TIFF")
@@ -859,7 +861,23 @@ def _frames(f):
     n = getattr(f, "n_frames", 1) - 1
     return [f"{n} more picture{'s are' if n > 1 else ' is'} left out"] if n > 0 else []
 
-# %% ../nbs/03_files.ipynb #eab64e6c
+# %% ../nbs/03_files.ipynb #874fe738
+_ZARR_TEXTS = (".zgroup", ".zarray", "zarr.json")
+
+
+@checked
+def is_zarr(
+    path: FilePath,  # anything
+) -> bool:  # whether a picture may be read from it by its chunks
+    """Whether a path is a Zarr: a folder called so, or one with the texts of one.
+    Raises `InputError` for what is no path."""
+    path = Path(path)
+    with suppress(OSError):
+        named = path.suffix.lower() == ".zarr"
+        return path.is_dir() and (named or any((path / n).is_file() for n in _ZARR_TEXTS))
+    return False
+
+
 @checked
 def is_plain(
     path: FilePath,  # image file
@@ -969,22 +987,8 @@ def _check_alpha(path, a, what):
             "save that channel as a grey picture"
         )
 
-# %% ../nbs/03_files.ipynb #228ef783
-_ZARR_TEXTS = (".zgroup", ".zarray", "zarr.json")
+# %% ../nbs/03_files.ipynb #7f5534e4
 OME_ZARR_VERSIONS = ("0.4", "0.5")
-
-
-@checked
-def is_zarr(
-    path: FilePath,  # anything
-) -> bool:  # whether a picture may be read from it by its chunks
-    """Whether a path is a Zarr: a folder called so, or one with the texts of one.
-    Raises `InputError` for what is no path."""
-    path = Path(path)
-    with suppress(OSError):
-        named = path.suffix.lower() == ".zarr"
-        return path.is_dir() and (named or any((path / n).is_file() for n in _ZARR_TEXTS))
-    return False
 
 
 class OmeZarr(NamedTuple):

@@ -1034,8 +1034,8 @@ def _segment_mosaics(source, todo, model, out, how, overwrite, again, say, pool)
 def _walk(run, pool, source, todo, model, choices, say):
     "Segment what an earlier start of this run has not; what was found, and what was skipped."
     how, tiling, bar, device, formats = choices
-    reads = [todo[0].path] + [Path(model) / name for name in MODEL_FILES] * (not pool.here)
-    with pool.sharing(run.out, reads):
+    ours = [] if pool.here else [Path(model) / name for name in MODEL_FILES]
+    with pool.sharing(run.out, [todo[0].path, *ours]):
         segmenter, ready = _model_and_how(run, pool, model, todo, device, how["threshold"])
         how |= dict(tiling=tiling | dict(most=ready.at_once), bars=Bars(todo, bar))
         how |= dict(source=source, formats=formats)
