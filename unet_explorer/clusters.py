@@ -507,7 +507,7 @@ def _local(distributed, scheduler):
         return
     if not (n.isascii() and n.isdecimal() and 0 < int(n) <= MOST_PROCESSES):
         raise InputError(f"scheduler={scheduler}; after local: comes a number of processes")
-    how = dict(n_workers=int(n), threads_per_worker=1, dashboard_address=None)
+    how = dict(n_workers=int(n), threads_per_worker=1, dashboard_address=":0")
     how |= dict(silence_logs=logging.CRITICAL)  # a worker that dies is no news here
     with distributed.LocalCluster(**how, host="127.0.0.1") as cluster:
         yield cluster.scheduler_address
