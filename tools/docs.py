@@ -215,7 +215,7 @@ class Site:
         parts = [f"# {page.title}\n\n> {page.description}"]
         for c in page.body.cells:
             if c.cell_type == "markdown" and c.get("id") != recall.CELL:
-                ours = r"\[([^]]+)\]\((?:\.\./)*(?:glossary|recall|api/\w+)\.qmd[^)]*\)"
+                ours = r"\[([^]]+)\]\((?:\.\./)*[\w/]+\.qmd[^)]*\)"
                 parts.append(re.sub(ours, r"\1", c.source))
             elif c.cell_type == "code":
                 parts.append("```python\n" + directives(c.source)[1] + "\n```")
