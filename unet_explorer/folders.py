@@ -237,7 +237,7 @@ def picture_name(
     """What other programs call a picture: its path below the folder; a page as if it were a file.
     Raises `InputError` for a picture that does not lie there."""
     source = Path(source)
-    root = source if source.is_dir() else source.parent
+    root = source if source.is_dir() and not is_zarr(source) else source.parent
     if root not in found.path.parents:
         raise InputError(f"{found.path}: does not lie in {root}; give the folder that holds it")
     path = found.path.relative_to(root)
