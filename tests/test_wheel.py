@@ -190,7 +190,7 @@ def test_every_file_of_the_package_is_in_the_wheel(wheel):
 def test_rooms_import_only_what_is_declared(wheel):
     "Also inside of functions. Optional packages belong to an extra."
     dists = {}
-    for extra in ("", "onnx", "big"):
+    for extra in ("", "onnx", "big", "cluster", "processes", "share", "openvino"):
         dists |= closure(declared(wheel, extra))
     tops = {f.parts[0].removesuffix(".py") for d in dists.values() for f in d.files or []}
     known = tops | set(sys.stdlib_module_names) | {"unet_explorer", "elpv_dataset"}
