@@ -58,7 +58,8 @@ def test_nothing_is_measured_for_a_few_pictures(model, monkeypatch):
 
 def test_bfloat16_is_never_tried_where_it_is_imitated(model, monkeypatch):
     monkeypatch.setattr(deploy, "has_bf16", lambda device: False)
-    monkeypatch.delitem(BACKENDS, "onnx")
+    for other in ("onnx", "openvino"):
+        monkeypatch.delitem(BACKENDS, other)
     both = Segmenter(model, (64, 64), repeats=1)
     assert both.backend == "float32" and "bfloat16" in both.missing
     assert set(both.timings) == {"float32"}
