@@ -445,8 +445,8 @@ def _address(scheduler):
         return json.loads(Path(scheduler).read_bytes())["address"]
     except (OSError, ValueError, KeyError, TypeError):
         raise InputError(
-            f"scheduler={scheduler}: no file of a dask scheduler; it is written by: "
-            "dask scheduler --scheduler-file FILE"
+            f"scheduler={scheduler}: no file of a dask scheduler; it is "
+            "written where `dask scheduler` has the option scheduler-file"
         ) from None
 
 
