@@ -1,4 +1,4 @@
-"""EfficientNet's first job (lesson 45): classes, boxes, and what compound scaling buys.
+"""EfficientNet's first job (lesson 48): classes, boxes, and what compound scaling buys.
 
 - learning: accuracy over pictures per class, for ten kinds of defects (simulated crops) and for
   solar cells that work or not (elpv-dataset, not part of this project, see bench/elpv.py); with

@@ -173,7 +173,7 @@ def sweeps():
     pattern = "pattern in the logits of a real picture, before"
     return [
         "## Decoder widths (ISBI 2012)",
-        f"{d['recipe']}. Validation chooses (`24_effunet`). Times: float32; inference with folded "
+        f"{d['recipe']}. Validation chooses (`27_effunet`). Times: float32; inference with folded "
         "batch norms.",
         made(d),
         table(["decoder", *head, "validation Dice", "test Dice", *cost], widths),

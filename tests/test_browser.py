@@ -549,7 +549,7 @@ def test_jupyterlab(lab, chromium, tmp_path):
 
 def test_scaling_lesson_in_jupyterlab(lab, chromium, tmp_path):
     "The lesson on scaling in JupyterLab: its first slider moves the picture, by mouse and by key."
-    (url, token), lesson = lab, "nbs/19_scaling.ipynb"
+    (url, token), lesson = lab, "nbs/22_scaling.ipynb"
     nb = json.loads((tmp_path / lesson).read_text())
     for cell in nb["cells"]:
         if cell["cell_type"] == "code":

@@ -424,9 +424,9 @@ def test_lab_copies_the_lessons_and_keeps_what_is_there(tmp_path):
     index = tmp_path / "book" / "index.ipynb"
     assert (tmp_path / "book" / "results" / "tiles.json").is_file() and index.is_file()
     index.write_text("mine")
-    (tmp_path / "book" / "18_upsample.ipynb").unlink()
+    (tmp_path / "book" / "21_upsample.ipynb").unlink()
     assert main(words) == 0
-    assert index.read_text() == "mine" and (tmp_path / "book" / "18_upsample.ipynb").is_file()
+    assert index.read_text() == "mine" and (tmp_path / "book" / "21_upsample.ipynb").is_file()
 
 
 def test_same_command_same_result(pairs, tmp_path):

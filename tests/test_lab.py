@@ -27,7 +27,7 @@ FLAGS = [
     "--disable-sync",
     "--disable-quic",
 ]
-LESSONS = ["nbs/21_unet_ledger.ipynb", "nbs/26_metrics.ipynb"]
+LESSONS = ["nbs/24_unet_ledger.ipynb", "nbs/29_metrics.ipynb"]
 LIVE = """() => {
     const panel = window.jupyterapp.shell.currentWidget;
     const outputs = panel.content.model.sharedModel.toJSON().cells.flatMap(c => c.outputs || []);

@@ -43,9 +43,9 @@ def test_every_file_is_in_its_lesson():
 def test_a_stale_cell_is_seen(tmp_path):
     "A reworded answer is missing in the notebook, until it is written anew."
     (tmp_path / recall.FOLDER).mkdir()
-    file, lesson = tmp_path / recall.FOLDER / "17_unet.md", tmp_path / "17_unet.ipynb"
+    file, lesson = tmp_path / recall.FOLDER / "20_unet.md", tmp_path / "20_unet.ipynb"
     file.write_text("## Why `so`?\n\nSince *so*.\n", encoding="utf-8")
-    lesson.write_text((ROOT / "nbs/17_unet.ipynb").read_text(encoding="utf-8"), encoding="utf-8")
+    lesson.write_text((ROOT / "nbs/20_unet.ipynb").read_text(encoding="utf-8"), encoding="utf-8")
     once = recall.with_questions(lesson)
     assert once != lesson.read_text(encoding="utf-8")
     lesson.write_text(once, encoding="utf-8")

@@ -166,7 +166,7 @@ title: x
 ```
 
 # Hi
-[up](18_upsample.ipynb#why) ![p](images/x.png) [house](../CONTRIBUTING.md)
+[up](21_upsample.ipynb#why) ![p](images/x.png) [house](../CONTRIBUTING.md)
 [out](https://example.com) [here](#hi) `](a.md)`
 
 ~~~md
@@ -210,7 +210,7 @@ def test_readme_text():
         == readme.NOTE
         + """
 # Hi
-[up](BLOB/nbs/18_upsample.ipynb#why) ![p](RAW/nbs/images/x.png) [house](BLOB/CONTRIBUTING.md)
+[up](BLOB/nbs/21_upsample.ipynb#why) ![p](RAW/nbs/images/x.png) [house](BLOB/CONTRIBUTING.md)
 [out](https://example.com) [here](#hi) `](a.md)`
 
 ~~~md

@@ -50,9 +50,9 @@ def looks(page):
 
 
 def test_the_book_has_its_widgets():
-    lessons = {"index", "07_sliders", "21_unet_ledger", "18_upsample", "19_scaling", "24_effunet"}
-    assert lessons | {"26_metrics", "29_mosaics", "37_anomaly"} <= set(WIDGETS)
-    assert len(WIDGETS["18_upsample"]) == 3
+    lessons = {"index", "07_sliders", "24_unet_ledger", "21_upsample", "22_scaling", "27_effunet"}
+    assert lessons | {"29_metrics", "32_mosaics", "40_anomaly"} <= set(WIDGETS)
+    assert len(WIDGETS["21_upsample"]) == 3
     heaviest = max(len(html) for widgets in WIDGETS.values() for html in widgets)
     assert heaviest < 1_000_000, "a widget may weigh 1 MB"
 
@@ -80,9 +80,9 @@ def test_every_control_moves_a_picture(stem, visit, tmp_path):
 
 
 # their code runs in seconds; `make test-slow` takes more
-QUICK = ("index", "21_unet_ledger", "19_scaling", "26_metrics")
+QUICK = ("index", "24_unet_ledger", "22_scaling", "29_metrics")
 # these define the engine itself, or show a training, which another machine repeats only nearly
-ELSE = ("07_sliders", "18_upsample", "28_train", "29_mosaics", "37_anomaly")
+ELSE = ("07_sliders", "21_upsample", "31_train", "32_mosaics", "40_anomaly")
 
 
 def drawn(stem, monkeypatch):
@@ -156,7 +156,7 @@ def test_nbconvert(visit, tmp_path):
     nbconvert = pytest.importorskip("nbconvert", reason="nbconvert comes with the extra `lab`")
     elsewhere = dict.fromkeys(("mathjax_url", "require_js_url", "mermaid_js_url"), "")
     exporter = nbconvert.HTMLExporter(embed_images=True, **elsewhere)
-    body, _ = exporter.from_filename(str(ROOT / "nbs" / "19_scaling.ipynb"))
+    body, _ = exporter.from_filename(str(ROOT / "nbs" / "22_scaling.ipynb"))
     scripts = r"<script[^>]* (src|type=\"module\")[^>]*>.*?</script>"
     body = re.sub(rf"{scripts}|<link[^>]*href=\"https?:[^>]*>", "", body, flags=re.S)
     (tmp_path / "lesson.html").write_text(body, encoding="utf-8")

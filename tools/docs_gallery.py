@@ -2,7 +2,7 @@
 lesson, made from what the notebooks have saved.
 
     <!-- sliders -->                          a card for every baked widget
-    <!-- picture 28_train.ipynb: words -->    the picture whose alt text begins with these words;
+    <!-- picture 31_train.ipynb: words -->    the picture whose alt text begins with these words;
                                               lines below one another become one grid
 
 nbs/faq.qmd:

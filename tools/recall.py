@@ -33,7 +33,7 @@ class Card:
 
 
 def name_of(lesson):
-    "`17_unet.md` of a lesson's path or file name."
+    "`20_unet.md` of a lesson's path or file name."
     return f"{Path(lesson).stem}.md"
 
 

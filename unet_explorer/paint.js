@@ -1,6 +1,6 @@
 // Paint a few strokes, and a small head learns from them what the features of a trained encoder already know.
 // One source for two places: a page of the book (features from ONNX, in the page) and JupyterLab (features from torch,
-// through anywidget). The first half is pure numbers, and equal to `fit_head` and `Head` of 41_strokes.ipynb;
+// through anywidget). The first half is pure numbers, and equal to `fit_head` and `Head` of 44_strokes.ipynb;
 // the second half draws. No library, no request.
 //
 //   mount(root, { picture, features, classes })

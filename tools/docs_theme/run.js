@@ -78,7 +78,7 @@
   };
   navigator.serviceWorker?.addEventListener("message", e => { if (e.data.kept) box.dataset.kept = e.data.kept; });
 
-  // Tiles: the numbers of nbs/23_tiles.ipynb ------------------------------------------------------------------------
+  // Tiles: the numbers of nbs/26_tiles.ipynb ------------------------------------------------------------------------
 
   const WHOLE = 1024 * 1024, TILE = 640 * 640, OVERLAP = 64, STRIDE = 32;
   const STEP = tile => Math.floor((tile - OVERLAP) / STRIDE) * STRIDE;
