@@ -842,6 +842,7 @@ BY_CALL = {  # what one function needs besides
     "objects": dict(k=same(1)),
     "polygon": dict(mask=lambda: np.eye(8, dtype=bool)),
     "label_image": dict(ks=same([1])),
+    "Rows": dict(columns=lambda: dict(x=np.arange(3.0))),
     "measure_objects": dict(labels=lambda: np.eye(8, dtype=int)),
     "outlines_of": dict(labels=lambda: np.eye(8, dtype=int)),
     "as_geojson": dict(labels=lambda: np.eye(8, dtype=int), rows=same([dict(label=1, area_px=8)])),

@@ -80,20 +80,25 @@ def _in_turn(sums, min_px):
 
 
 class Rows(Sequence):
-    """Rows of a table that is kept as columns: a row is made when it is asked for. Raises
-    `IndexError` for a row that is not there."""
+    """Rows of a table that is kept as columns: a row is made when it is asked for, with `[i]` or in
+    a loop. Raises `InputError` for columns of different length."""
 
+    @checked
     def __init__(
         self,
-        columns: dict,  # name -> array, all of one length
+        columns: dict,  # name -> array `(n)`
     ):
-        self.columns = columns
+        shapes = {name: np.shape(column) for name, column in columns.items()}
+        if len(set(shapes.values())) > 1 or any(len(shape) != 1 for shape in shapes.values()):
+            raise InputError(f"columns={shapes}; each must be an array (n), all of one length")
+        self.columns = {name: np.asarray(column) for name, column in columns.items()}
 
     def __len__(self):
         return len(next(iter(self.columns.values()), ()))
 
     def __getitem__(self, i):
-        return {name: column[i].item() for name, column in self.columns.items()}
+        here = {name: column[i] for name, column in self.columns.items()}
+        return Rows(here) if isinstance(i, slice) else {name: v.item() for name, v in here.items()}
 
 
 def _object_rows(mask, k, pixel_nm, min_px, at_once=LABELLED_AT_ONCE):
