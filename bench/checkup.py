@@ -10,8 +10,8 @@ from tempfile import TemporaryDirectory
 import numpy as np
 from common import write
 from PIL import Image
-from unet_explorer.checkup import doctor
 from unet_explorer.data import load, load_pairs, sample
+from unet_explorer.repair import doctor
 
 N, SIDE = 1000, 256
 

@@ -809,6 +809,8 @@ BY_CALL = {  # what one function needs besides
     "load_pairs": dict(images=lambda: pairs()[0], masks=lambda: pairs()[1]),
     "sort_files": dict(images=lambda: pairs()[0], masks=lambda: pairs()[1]),
     "sort_outlines": dict(images=lambda: pairs()[0], masks=lambda: pairs()[1]),
+    "in_position": dict(a=lambda: mask().numpy(), k=same(5)),
+    "find_faults": dict(images=lambda: pairs()[0], masks=lambda: pairs()[1]),
     "doctor": dict(images=lambda: pairs()[0], masks=lambda: pairs()[1]),
     "load": dict(source=same("simulated"), kwargs=same(dict(n=9, size=(32, 32), seed=0))),
     "split": dict(ds=part),
