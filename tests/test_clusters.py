@@ -10,19 +10,20 @@ import subprocess
 import sys
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
 import pytest
 
-from unet_explorer import clusters, segmentation
+from unet_explorer import clusters, inspection, segmentation
 from unet_explorer.clusters import Answer, ClusterLost, pool_of, segment_mosaic
 from unet_explorer.contracts import InputError, Interrupted, NotWritten
 from unet_explorer.data import load, sample
 from unet_explorer.effunet import EffUNet, save
 from unet_explorer.files import load_image
 from unet_explorer.images import save_image
+from unet_explorer.inspection import find_folder
 from unet_explorer.segmentation import segment_folder
 
 distributed = pytest.importorskip("distributed", reason="needs unet-explorer[cluster]")
@@ -115,9 +116,9 @@ def pids(cluster):
     return sorted(nanny.process.pid for nanny in cluster.workers.values())
 
 
-def after(n, then, monkeypatch):
+def after(n, then, monkeypatch, coming=OF_SEGMENTATION["_Coming"]):
     "Call `then` when `n` pictures are kept."
-    coming, left = OF_SEGMENTATION["_Coming"], [n]
+    left = [n]
     keep = vars(coming)["_keep"]
 
     def counted(self, found, answer):
@@ -240,6 +241,48 @@ def test_workers_that_see_other_files_end_the_run(folder, cluster, tmp_path, mon
         monkeypatch.setattr(pool, "place", place._replace(token=str(folder / "in/broken.png")))
         ((_, answer),) = pool.each(str.upper, ["a"])
     assert isinstance(answer.error, NotWritten)  # which `for_each` does not skip
+
+
+@pytest.fixture(scope="module")
+def lot(folder):
+    "A lot of 22 pictures with a cut one; the other die of all but one, with defects."
+    ds = load("simulated", n=3, size=(96, 96))
+    image = sample(ds["train"], 0)[0]
+    for i in range(22):
+        piece = image.roll((5 * i, 9 * i), (-2, -1)).clone()
+        save_image(folder / f"lot/{i:02d}.png", piece)
+        if i % 4 == 0:
+            piece[:, 30:44, 40:52] = 1 - piece[:, 30:44, 40:52]
+        if i:
+            save_image(folder / f"die/{i:02d}.png", piece)
+    cut = (folder / "lot/03.png").read_bytes()[:300]
+    for name in ("lot/cut.png", "die/cut.png"):
+        (folder / name).write_bytes(cut)
+    return folder
+
+
+@pytest.mark.parametrize("reference, skipped", [(None, 1), ("die", 2)])
+def test_an_inspection_likewise(lot, cluster, tmp_path, monkeypatch, reference, skipped):
+    "By names relative to where the caller is, and where a worker is killed in the middle."
+    monkeypatch.chdir(lot)
+    monkeypatch.setattr(inspection, "system_facts", lambda: dict(processor="one"))
+    how = dict(reference=reference, threshold=0.5, min_px=2)
+    said, other, killed = [], [], []
+    whole = find_folder("lot", out=tmp_path / "whole", **how, say=said.append)
+
+    def kill():
+        for pid in pids(cluster):
+            with suppress(ProcessLookupError):  # one that the nanny is about to start anew
+                os.kill(pid, signal.SIGKILL)
+                return killed.append(pid)
+
+    after(5, kill, monkeypatch, clusters.InTurn)
+    how |= dict(scheduler=cluster.scheduler_address)
+    done = find_folder("lot", out=tmp_path / "shared", **how, say=other.append)
+    assert killed and len(done.skipped) == skipped and (not reference or done.alarms)
+    assert (done.alarms, done.skipped, other) == (whole.alarms, whole.skipped, said)
+    assert same(tmp_path / "whole", tmp_path / "shared")
+    assert not (tmp_path / "shared" / ".detector.pickle").exists()
 
 
 @pytest.fixture(scope="module")

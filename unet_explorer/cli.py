@@ -321,6 +321,7 @@ def defects_find(
     calibrate: str = "clean",  # who sets the threshold: the clean pictures, or this lot itself
     threshold: Number | None = None,  # alarm is where the map is larger; left out: as promised
     min_px: Count = 1,  # drop alarms of fewer pixels
+    scheduler: str | None = None,  # address or file of a dask cluster; local:2: processes here
     overwrite: bool = False,  # replace an earlier result in the --out folder
     cutting: cutting,  # large pictures
 ) -> int:  # the exit code
@@ -331,14 +332,16 @@ def defects_find(
         unet-explorer defects find new_images/ --out found/
         unet-explorer defects find new_images/ --model normal/ --out found/
         unet-explorer defects find new_images/ --reference other_die/ --out found/
-        unet-explorer defects find wafer.tif --model normal/ --min-px 20 --out found/"""
-    repeat = again(["unet-explorer", "defects", "find"], defects_find, flat(locals()))
+        unet-explorer defects find wafer.tif --model normal/ --min-px 20 --out found/
+        unet-explorer defects find lots/ --out found/ --scheduler tcp://host:8786"""
+    given = flat(locals()) | dict(scheduler=None)  # who computes changes nothing
+    repeat = again(["unet-explorer", "defects", "find"], defects_find, given)
     if model is not None:
         model_folder(model)
     from unet_explorer.folders import pictures_in
     from unet_explorer.inspection import find_folder
 
-    how = dict(threshold=threshold, min_px=min_px, overwrite=overwrite)
+    how = dict(threshold=threshold, min_px=min_px, overwrite=overwrite, scheduler=scheduler)
     how |= dict(reference=reference, method=method, fpr=fpr, calibrate=calibrate)
     how |= dict(cutting, again=lambda: _keep_settings(out, repeat()))
     found, skipped = result = find_folder(image, model, out, **how, say=_aside)

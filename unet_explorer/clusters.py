@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['OF_DASK', 'CONNECT', 'WITHOUT_WORKERS', 'MOST_PROCESSES', 'LATE', 'UNDER_WAY', 'Scheduler', 'Pool', 'ClusterLost',
-           'Answer', 'Here', 'Workers', 'pool_of', 'one_device', 'segment_mosaic']
+           'Answer', 'Here', 'Workers', 'pool_of', 'one_device', 'InTurn', 'segment_mosaic']
 
 # %% ../nbs/55_clusters.ipynb #03a3c153
 import asyncio
@@ -21,6 +21,7 @@ from collections.abc import Callable
 from contextlib import closing, contextmanager, suppress
 from functools import lru_cache, partial
 from importlib.metadata import PackageNotFoundError, version
+from operator import attrgetter
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from tempfile import mkstemp
@@ -35,10 +36,11 @@ from unet_explorer.contracts import (
     NotWritten,
     checked,
     first_line,
+    instance,
     need,
 )
 from .pyramids import begin, finish, segment_block
-from .runs import sweep
+from .runs import Run, sweep
 
 # %% ../nbs/55_clusters.ipynb #074cda91
 class ClusterLost(NotWritten):
@@ -582,6 +584,43 @@ def one_device(
     Raises `InputError` for what is no pool, `ClusterLost` if nobody answers."""
     ((_, answer),) = pool.each(_best_device, ["device"])
     return answer.get()
+
+# %% ../nbs/55_clusters.ipynb #in-turn
+class InTurn:
+    """Facts about pictures, in the order in which they are asked for: earlier starts of a run have
+    found some, a pool finds the others in any order, and each is kept as it comes."""
+
+    @checked
+    def __init__(
+        self,
+        run: instance(Run),  # where facts are kept
+        pool: Pool,  # who does the tasks
+        do: Callable,  # of a task; gives facts, rows of a table, and file below `run.out` -> bytes
+        tasks: list,  # each has a `name`
+        found: Callable = lambda task: task,  # the picture of a task: a `folders.Found`
+    ):
+        self.run, self.pool, self.found = run, pool, found
+        done = ((task.name, run.earlier(found(task))) for task in tasks)
+        self.known = {name: Answer(facts) for name, facts in done if facts is not None}
+        left = [task for task in tasks if task.name not in self.known]
+        self.answers = pool.each(do, left, name=attrgetter("name"))  # to be closed at the end
+
+    def of(
+        self,
+        task,  # one of them, once
+    ) -> dict:  # the facts, as JSON knows them
+        "What is known of a picture, as soon as it is. Raises why it could not be done."
+        while task.name not in self.known:
+            other, answer = next(self.answers)
+            self.known[other.name] = self._keep(other, answer)
+        return self.known.pop(task.name).get()
+
+    def _keep(self, task, answer):
+        if answer.error is not None:
+            return answer
+        facts, table, sizes = answer.value
+        self.pool.wait_for_files(self.run.out, sizes)
+        return Answer(self.run.keep(self.found(task), list(sizes), table, **facts))
 
 # %% ../nbs/55_clusters.ipynb #20705e97
 def _block(model, image, out, block):
