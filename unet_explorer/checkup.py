@@ -36,7 +36,8 @@ from unet_explorer.contracts import (
     number,
     shown,
 )
-from .data import sort_files, sort_outlines, split
+from .data import split
+from .pairs import sort_files, sort_outlines
 from .files import is_plain, is_zarr, load_palette, load_stored, open_image
 from .folders import Found, is_grey, not_looked_at, output_folder, pictures_in
 from .folders import write_table
