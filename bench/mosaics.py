@@ -2,7 +2,7 @@
 different size. Each job is a process of its own.
 
     mosaics.py                memory and speed up to 8,192 pixels (about 3 minutes on two cores)
-    mosaics.py full           32,768 x 32,768, small network: mask, then tables (some 10 minutes)
+    mosaics.py full           32,768 x 32,768, small network: mask, overlay, tables, report
     mosaics.py JOB SIDE NET   for internal use: one job, printed as JSON"""
 
 import json
@@ -25,7 +25,7 @@ from unet_explorer.simulate import simulate
 
 PIECE = 1024  # side of the simulated chip that is repeated, and of a chunk
 JOBS = (("mask", 2048, "small"), ("mask", 8192, "small"), ("mask", 4096, "lite0"))
-FULL = (("mask", 32_768, "small"), ("tables", 32_768, "small"))
+FULL = (("tables", 32_768, "small"),)
 
 
 class Small(nn.Module):
@@ -116,7 +116,7 @@ def main(jobs=JOBS, key="jobs"):
         tile=pyramids.SIDE,
         threads=threads,
     )
-    write("mosaics", earlier("mosaics") | about | {key: rows})
+    write("mosaics", **(earlier("mosaics") | about | {key: rows}))
 
 
 if __name__ == "__main__":

@@ -12,13 +12,14 @@ from PIL import Image
 from scipy.ndimage import gaussian_filter
 
 import unet_explorer as ux
-from unet_explorer.checkup import FINDINGS, SAID_ANYWAY, Checkup, Finding, doctor
+from unet_explorer.checkup import FINDINGS, SAID_ANYWAY, Checkup, Finding
 from unet_explorer.contracts import InputError
 from unet_explorer.data import split
 from unet_explorer.pairs import load_pairs, pair_files, sort_files
 from unet_explorer.rows import meta
 from unet_explorer.files import load_mask
 from unet_explorer.headers import pixel_size_nm
+from unet_explorer.repair import doctor
 from unet_explorer.scenes import class_weights
 
 SETS = ("isbi2012", "nasa_super1", "simulated", "deeppcb")
@@ -163,9 +164,9 @@ def test_the_pixel_size_goes_along(clean, tmp_path):
 
 
 def test_a_copy_is_whole_or_not_there(clean, tmp_path, monkeypatch):
-    from unet_explorer import checkup
+    from unet_explorer import repair
 
-    folder, calls, save = clean("isbi2012"), [], checkup.save_mask
+    folder, calls, save = clean("isbi2012"), [], repair.save_mask
 
     def fails(*args):
         calls.append(args)
@@ -173,7 +174,7 @@ def test_a_copy_is_whole_or_not_there(clean, tmp_path, monkeypatch):
             raise OSError(28, "No space left on device")
         return save(*args)
 
-    monkeypatch.setattr(checkup, "save_mask", fails)
+    monkeypatch.setattr(repair, "save_mask", fails)
     with pytest.raises((OSError, InputError)):
         look(folder, fix=tmp_path / "fixed")
     assert list(tmp_path.iterdir()) == []
@@ -317,7 +318,7 @@ def test_the_command(clean, tmp_path, capsys):
 
 def test_training_says_what_matters_and_goes_on(clean, tmp_path, capsys, monkeypatch):
     "It is the training that ends here, on purpose."
-    from unet_explorer import checkup, segmentation
+    from unet_explorer import repair, segmentation
     from unet_explorer.cli import main
 
     def ends(*args, **how):
@@ -340,7 +341,7 @@ def test_training_says_what_matters_and_goes_on(clean, tmp_path, capsys, monkeyp
     def broken(*args, **kwargs):
         raise RuntimeError("the doctor is ill")
 
-    monkeypatch.setattr(checkup, "doctor", broken)
+    monkeypatch.setattr(repair, "doctor", broken)
     assert "doctor" not in heard(tmp_path / "data")
 
 

@@ -155,6 +155,22 @@ def test_names_that_nobody_could_mistake_stay():
     assert found == ["a", "lot b/grün 金", "x.1", "-5 deg"]
 
 
+class Twice:
+    "Rows that are made when they are asked for."
+
+    def __iter__(self):
+        yield from (dict(image="a", k=k) for k in range(3))
+        yield dict(image="µ", other=1)
+
+
+@pytest.mark.parametrize("make", [Twice, lambda: iter(Twice()), lambda: list(Twice())])
+def test_a_table_is_written_of_rows_that_are_made_one_by_one(tmp_path, make):
+    write_table(tmp_path / "t.csv", make(), ["image"])
+    text = (tmp_path / "t.csv").read_text(encoding="utf-8-sig")
+    assert text == "image,k,other\na,0,\na,1,\na,2,\nµ,,1\n"
+    assert (tmp_path / "t.csv").read_bytes().startswith("\ufeff".encode())
+
+
 def test_a_table_does_nothing_in_a_spreadsheet(tmp_path):
     rows = [dict(image=name, share=-0.5) for name in ("=1+1", "+1", "-1", "@x", "a\nb", 'q",;')]
     write_table(tmp_path / "t.csv", rows, ["image", "share"])

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +22,7 @@ from unet_explorer.files import contents, load_mask, load_stored, ome_zarr, open
 from unet_explorer.folders import pictures_in, remarks
 from unet_explorer.headers import pixel_size_nm
 from unet_explorer.images import Picture, save_image
-from unet_explorer.measure import measure_mask
+from unet_explorer.measure import measure_large, measure_mask
 from unet_explorer.pyramids import (
     begin,
     finish,
@@ -427,6 +428,21 @@ def test_a_mosaic_gets_tables_overlay_and_report(tmp_path, model, mosaic):
     assert "wafer.ome" in (tmp_path / "out" / "report.html").read_text()
     assert (tmp_path / "out" / "overlays" / "wafer.ome.png").is_file()
     assert made_from(out)["classes"] == ["a", "b", "c"]
+
+
+def test_objects_take_little_memory_until_they_are_asked_for():
+    mask = np.zeros((600, 600), np.uint8)
+    mask[1::2, 1::2] = 1
+    tracemalloc.start()
+    lines, rows = measure_large(mask, ["a", "b"], 4.0)
+    held, _ = tracemalloc.get_traced_memory()
+    every = list(rows)
+    as_dicts, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert len(rows) == 90_001 == sum(line["objects"] for line in lines)
+    assert held < 120 * len(rows) and as_dicts > 4 * held, (held, as_dicts)
+    assert every[:2] == [rows[0], rows[1]] and list(rows[1:3]) == every[1:3]
+    assert (lines, every) == measure_mask(mask, ["a", "b"], 4.0)
 
 
 def test_a_stopped_folder_of_mosaics_goes_on(tmp_path, model, monkeypatch):

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import pytest
 
+from unet_explorer import runs
 from unet_explorer.contracts import JOURNAL, InputError, Interrupted, NotWritten, printable
 from unet_explorer.contracts import write_atomic
 from unet_explorer.runs import LOCK, alone_in, array_on_disk, run_in, stoppable, take_space
@@ -220,6 +221,49 @@ def test_what_lies_beside_a_picture_counts(tmp_path, todo, what):
     assert lines[1].startswith("done again: 1, since they, what they are compared with, or their")
 
 
+def begun(run):
+    run.claim(["a.txt"])
+    (run.out / "a.txt").write_text("a")
+
+
+def rows_of(run, todo):
+    return {found.name: [row["k"] for row in run.rows(found.name)] for found in todo}
+
+
+def test_rows_of_a_table_lie_in_the_journal_and_come_back_in_order(tmp_path, todo, monkeypatch):
+    "Also where a run was killed between two lines of them, and others came in between."
+    monkeypatch.setattr(runs, "ROWS", 2)
+    a, b, c = todo
+    with pytest.raises(Interrupted), run_in(tmp_path / "out", {}) as run:
+        begun(run)
+        run.keep(a, ["a.txt"], (dict(k=k) for k in range(5)), n=5)
+        run._say(rows_of="b", part=0, rows=[dict(k=70), dict(k=71)])
+        run._say(rows_of="b", part=1, rows=[dict(k=72)])
+        run._say(rows_of="c", part=0, rows=[dict(k=73)])
+        raise KeyboardInterrupt
+    with run_in(tmp_path / "out", {}) as run:
+        assert run.earlier(a) == dict(n=5) and run.earlier(b) is run.earlier(c) is None
+        run.keep(b, [], [dict(k=9)])
+        run.keep(c, [])
+        assert rows_of(run, todo) == dict(a=[0, 1, 2, 3, 4], b=[9], c=[])
+        assert "rows" not in str(run.done["a"]["facts"]), "rows are not in memory"
+        (tmp_path / "out" / JOURNAL).write_bytes(b"{}")
+        with pytest.raises(InputError, match="somebody else has changed it"):
+            rows_of(run, todo)
+
+
+def test_a_picture_whose_rows_are_lost_is_done_again(tmp_path, todo):
+    with pytest.raises(Interrupted), run_in(tmp_path / "out", {}) as run:
+        begun(run)
+        run.keep(todo[0], ["a.txt"], [dict(k=1)])
+        raise KeyboardInterrupt
+    path = tmp_path / "out" / JOURNAL
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join(line for line in lines if b"rows_of" not in line))
+    with run_in(tmp_path / "out", {}) as run:
+        assert run.earlier(todo[0]) is None
+
+
 def test_a_changed_result_is_made_again(tmp_path, todo):
     stopped(todo, tmp_path / "out")
     mask = tmp_path / "out/masks/a.png"
@@ -258,6 +302,9 @@ ODD = [
     '{"plan": {}}\n{"done": "a"}',
     '{"plan": {}}\n{"done": "a", "files": [], "facts": {}}',
     '{"plan": {}}\n{"done": ["a"]}',
+    '{"plan": {}}\n{"rows_of": ["a"], "part": 0, "rows": []}',
+    '{"plan": {}}\n{"rows_of": "a", "part": "0", "rows": []}',
+    '{"plan": {}}\n{"done": "a", "files": {}, "facts": {}, "parts": "x"}',
 ]
 
 

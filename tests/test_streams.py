@@ -275,7 +275,7 @@ def test_a_part_for_validation_without_masks_is_refused(there):
 
 
 TOGETHER = """
-import hashlib, json, sys
+import atexit, hashlib, json, sys
 from pathlib import Path
 import torch
 from unet_explorer.batches import dataloaders
@@ -285,6 +285,11 @@ from unet_explorer.train import fit, learner
 sys.path.insert(0, sys.argv[3])
 from test_streams import Small, grey
 
+@atexit.register  # the last that is called
+def parted():
+    found["together"] = torch.distributed.is_initialized()
+    Path(sys.argv[2], f"{found['rank']}.json").write_text(json.dumps(found))
+
 ds = load(sys.argv[1], streaming=True)
 seen, plain = [], type(ds["train"]).pair
 type(ds["train"]).pair = lambda self, row: seen.append(row["name"]) or plain(self, row)
@@ -292,8 +297,7 @@ dls = dataloaders(ds, 16, 4, device="cpu")
 learn = together(learner(dls, Small(), lr=0.1, precision="fp32"))
 done = fit(learn, steps=4, epochs=2, bar=False)
 weights = [float(p.detach().double().sum()) for p in learn.model.parameters()]
-found = dict(steps=done["steps"], weights=weights, seen=seen)
-Path(sys.argv[2], f"{place().rank}.json").write_text(json.dumps(found))
+found = dict(steps=done["steps"], weights=weights, seen=seen, rank=place().rank)
 """
 
 
@@ -308,8 +312,34 @@ def test_two_processes_train_one_network_each_from_its_own_shards(there, tmp_pat
     assert (code, line) == (0, "")
     first, second = (json.loads((tmp_path / f"{i}.json").read_text()) for i in range(2))
     assert first["steps"] == second["steps"] == 4 and first["weights"] == second["weights"]
+    assert not first["together"] and not second["together"]  # a thread of gloo aborts the end
     assert set(first["seen"]) | set(second["seen"]) == {f"r{i}" for i in range(8)}
     assert not set(first["seen"]) & set(second["seen"])
+
+
+ENDS = """
+import datasets, sys
+from unet_explorer.hub import Stream
+
+def rows():
+    try:
+        for i in range(9):
+            yield dict(image=None, mask=dict(bytes=b"", path=None), name=str(i))
+    finally:
+        print("closed", sys.is_finalizing())
+
+kinds = dict(image=datasets.Image(), mask=datasets.Image(), name=datasets.Value("string"))
+lazy = datasets.IterableDataset.from_generator(rows, features=datasets.Features(kinds))
+stream = Stream(lazy, "it", ("image", "mask"), values={1: 1}, buffer=2)
+left = stream.rows()
+print(next(left)["name"] != "", end=" ")
+"""
+
+
+def test_what_is_half_read_is_closed_before_python_ends():
+    "Else a thread of pyarrow that waits for Python aborts it, now and then: exit code 134."
+    done = subprocess.run([sys.executable, "-c", ENDS], capture_output=True, text=True, timeout=100)
+    assert (done.returncode, done.stdout) == (0, "True closed False\n"), done.stderr
 
 
 MEMORY = """

@@ -4,7 +4,6 @@ from .anomaly import anomaly_map as anomaly_map
 from .anomaly import fit_normal as fit_normal
 from .anomaly import pick_threshold as pick_threshold
 from .batches import dataloaders as dataloaders
-from .checkup import doctor as doctor
 from .contracts import InputError as InputError
 from .data import catalogue as catalogue
 from .data import leaks as leaks
@@ -30,6 +29,7 @@ from .measure import measure_objects as measure_objects
 from .metrics import evaluate as evaluate
 from .pairs import load_pairs as load_pairs
 from .processes import together as together
+from .repair import doctor as doctor
 from .rows import meta as meta
 from .rows import sample as sample
 from .segmentation import segment_folder as segment_folder

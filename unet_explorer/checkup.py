@@ -5,17 +5,14 @@
 # %% auto #0
 __all__ = ['FINDINGS', 'SHOWN', 'REFUSED', 'SAID_ANYWAY', 'CORE', 'SMALL', 'WHOLE', 'FEW', 'GAIN', 'GAIN_OF_ALL', 'LIKE_OTHERS',
            'FAR', 'FLAT', 'NEAR', 'ALIKE', 'SAME_GRAIN', 'ENOUGH', 'BLURRED', 'MOST_ODD', 'USUAL', 'RARE', 'Finding',
-           'Checkup', 'doctor']
+           'Checkup', 'Case', 'in_position', 'Visit', 'find_faults']
 
-# %% ../nbs/51_checkup.ipynb #8dad8d5f
+# %% ../nbs/51_checkup.ipynb #ed55afaa
 import ast
 import html
 import math
-import os
 import re
 import shlex
-import shutil
-import tempfile
 import time
 from collections import Counter
 from dataclasses import dataclass, field
@@ -33,19 +30,19 @@ from unet_explorer.contracts import (
     Positive,
     as_json,
     checked,
-    number,
+    instance,
     shown,
+    whole,
 )
 from .data import split
 from .pairs import sort_files, sort_outlines
-from .files import is_plain, is_zarr, load_palette, load_stored, open_image
-from .folders import Found, is_grey, not_looked_at, output_folder, pictures_in
-from .folders import write_table
-from .headers import Bars, not_square, one_size, pixel_size_nm, specimen
-from .images import IGNORE, save_mask
+from .files import is_zarr, load_palette, load_stored, open_image
+from .folders import Found, is_grey, not_looked_at, pictures_in
+from .headers import Bars, not_square, one_size, specimen
+from .images import IGNORE
 from .labels import MANY, Masks
 from .outlines import BEYOND, OUTSIDE, painted
-from .splits import leaks_in, looks_like_tiles
+from .splits import HeldOut, leaks_in, looks_like_tiles
 
 # %% ../nbs/51_checkup.ipynb #89e8f852
 FINDINGS = {  # what can be found -> what `fix` does about it; "" if only you can know
@@ -184,7 +181,7 @@ def _row(first, head, *cells):
     cells = "".join(f"<td><{tag}>{html.escape(str(c))}</{tag}></td>" for tag, c in cells)
     return f"<tr><{first}>{html.escape(head)}</{first}>{cells}</tr>"
 
-# %% ../nbs/51_checkup.ipynb #41d6a708
+# %% ../nbs/51_checkup.ipynb #47a1ec04
 #| code-fold: true
 #| code-summary: "What is measured"
 CORE = 128  # side of the piece from the middle that is kept of each picture, in pixels
@@ -195,8 +192,8 @@ WHOLE = slice(None)  # all rows
 
 
 @dataclass(eq=False)
-class _Case:
-    "A picture, its mask, and what was measured on them."
+class Case:
+    "A picture, its mask, what was measured on them, and what would cure them."
 
     image: Found
     mask: Found | None = None
@@ -231,7 +228,23 @@ class _Case:
 
     @property
     def name(self):
+        "What the picture is called."
         return self.image.name
+
+    def open(self):
+        "The `Picture`, without its info bar."
+        picture = open_image(self.image.path, page=self.image.page)
+        return picture if self.rows == WHOLE else picture.rows(self.rows)
+
+    def stored_mask(self, colours=False):
+        "The mask as it lies in its file, or as it was drawn, cut as its picture was."
+        if self.drawn:
+            drawing, numbers = self.drawn
+            stored, self.happened = painted(drawing, self.size, numbers, self.image.path)
+        else:
+            stored = load_stored(self.mask.path, self.mask.page, colours)
+        self.mask_size = stored.shape[:2]
+        return stored[self.rows] if self.mask_size == tuple(self.size) else stored
 
 
 def _grey_of(picture):
@@ -305,7 +318,7 @@ def _look_at_picture(case, bars):
     case.sharp = _sharpness(_piece(grey, 3 * CORE))
     return grey
 
-# %% ../nbs/51_checkup.ipynb #4ac059d9
+# %% ../nbs/51_checkup.ipynb #eb22c359
 #| code-fold: true
 #| code-summary: "A mask"
 FEW = 8  # more numbers than these are not compared class by class
@@ -323,22 +336,10 @@ def _is_soft(numbers, path):
     return label(numbers, connectivity=2).max() > 1.5 * found  # objects are one piece each
 
 
-def _hardened(numbers, levels=None):
-    "A soft mask `(h w)` with the nearest of these numbers at each pixel; None: black or white."
+def _black_or_white(numbers):
+    "A soft mask `(h w)` as 0 and 1: enough to compare it with its picture."
     a = numbers if numbers.ndim == 2 else numbers[..., 0]
-    levels = np.array(sorted(levels)) if levels else np.array([0, 255])
-    return levels[np.abs(a[..., None].astype(np.int64) - levels).argmin(-1)]
-
-
-def _stored_mask(case, colours):
-    "The mask of a case as it lies in its file, or as it was drawn, cut as its picture was."
-    if case.drawn:
-        drawing, numbers = case.drawn
-        stored, case.happened = painted(drawing, case.size, numbers, case.image.path)
-    else:
-        stored = load_stored(case.mask.path, case.mask.page, colours)
-    case.mask_size = stored.shape[:2]
-    return stored[case.rows] if case.mask_size == tuple(case.size) else stored
+    return (a > 127).astype(np.int64)
 
 
 def _counted_numbers(numbers):
@@ -349,7 +350,7 @@ def _counted_numbers(numbers):
 
 def _look_at_mask(case, size, masks):
     "Read a mask; returns its numbers `(h w)`, or None if they cannot be compared with the picture."
-    stored = _stored_mask(case, masks.colours is not None)
+    stored = case.stored_mask(masks.colours is not None)
     if case.drawn:
         case.numbers = _counted_numbers(stored)
         return stored.astype(np.int64)
@@ -358,7 +359,7 @@ def _look_at_mask(case, size, masks):
         return None
     case.soft = masks.colours is None and _is_soft(stored, case.mask.path)
     if case.soft:
-        return (_hardened(stored) > 0).astype(np.int64)
+        return _black_or_white(stored)
     palette = load_palette(case.mask.path, case.mask.page) if stored.ndim == 2 else None
     before = len(masks.coloured)
     numbers = masks.read(stored, case.mask.path, size, case.image.path, palette)
@@ -514,7 +515,7 @@ def _examine_all(cases, bars, masks, seconds):
     kept = set(map(id, done))
     return [case for case in cases if id(case) in kept]
 
-# %% ../nbs/51_checkup.ipynb #f2e05658
+# %% ../nbs/51_checkup.ipynb #c560010d
 #| code-fold: true
 #| code-summary: "Candidates, and the decision"
 NEAR = 40  # of 256 bits in which the hashes of near-duplicates differ, at most
@@ -522,8 +523,14 @@ ALIKE = 0.95  # correlation of their small copies, at least
 SAME_GRAIN = 0.7  # and of their details, at least
 
 
-def _turned(a, k):
-    "`a` `(h w)` turned by k quarters; from 4 up it is mirrored first."
+@checked
+def in_position(
+    a: instance(np.ndarray),  # `(h w)`
+    k: whole(0, 7),  # quarters of a turn to the left; from 4 up it is mirrored first
+) -> np.ndarray:  # `(h w)`, or `(w h)` for an odd number of quarters
+    "One of the eight positions of a picture. Raises `InputError` for what has not two axes."
+    if a.ndim != 2:
+        raise InputError(f"a has {a.ndim} axes; in_position takes an array (h w)")
     return np.rot90(a[:, ::-1] if k > 3 else a, k % 4)
 
 
@@ -548,11 +555,11 @@ def _hash_distances(one, many):
 
 def _no_more_alike(a, b, k, usual):
     "Whether two pictures are less than the same, or no more alike than neighbours usually are."
-    other = _turned(b.small, k)
+    other = in_position(b.small, k)
     small = _correlation(a.small, other)
     if small < ALIKE or (1 - small) > (1 - usual) / 4:
         return True
-    core = _turned(b.core, k)
+    core = in_position(b.core, k)
     if core.shape != a.core.shape or min(a.core.std(), core.std()) < FLAT:
         return small < 0.99
     return _correlation(_details(a.core), _details(core)) < SAME_GRAIN
@@ -573,15 +580,15 @@ def _near_twins(cases):
     usual, hashes = _usual(seen), np.stack([_hash(c.small) for c in seen])
     for k in range(8):
         for i, case in enumerate(seen):
-            turned = hashes[i] if k == 0 else _hash(_turned(case.small, k))
-            for j in np.flatnonzero(_hash_distances(turned, hashes[:i]) <= NEAR):
+            ours = hashes[i] if k == 0 else _hash(in_position(case.small, k))
+            for j in np.flatnonzero(_hash_distances(ours, hashes[:i]) <= NEAR):
                 first = seen[j]
                 if first.digest == case.digest and first.size == case.size:
                     continue
                 if not _no_more_alike(first, case, k, usual):
                     yield first, case, k
 
-# %% ../nbs/51_checkup.ipynb #7ecc6522
+# %% ../nbs/51_checkup.ipynb #97b1c67f
 #| code-fold: true
 #| code-summary: "What was asked, and cures"
 def _option(name, value):
@@ -597,18 +604,36 @@ def _option(name, value):
     return f"{word}={text}" if text.startswith("-") else f"{word} {text}"
 
 
-class _Visit:
-    "What is asked of, and what was found so far."
+@dataclass(eq=False)
+class Visit:
+    "What is asked of a data set, what was found so far, and what would cure it."
 
-    def __init__(self, images, masks, said):
-        self.where = [str(images), *([str(masks)] if masks is not None else [])]
-        self.said = {k: v for k, v in said.items() if v is not None and (k, v) != ("bar", "auto")}
-        self.findings, self.cases, self.facts = [], [], {}
-        self.left = []  # pictures that do not pair, and why
-        self.mapping, self.classes = None, []
-        self.sampled = False
-        beside = Path(images) if Path(images).is_dir() else Path(images).with_suffix("")
-        self.fixed = f"{beside}-fixed"
+    images: Path  # where the pictures lie
+    masks: Path | None = None  # where their masks lie, if not there
+    said: dict = field(default_factory=dict)  # the options that were given
+    cases: list = field(default_factory=list)  # a `Case` for each picture that was looked at
+    findings: list = field(default_factory=list)
+    facts: dict = field(default_factory=dict)  # what the data set is: texts by name
+    left: list = field(default_factory=list)  # pictures that do not pair, and why
+    mapping: dict | None = None  # number in the masks -> class; None: nobody knows
+    classes: list = field(default_factory=list)  # their names
+    sampled: bool = False  # whether some pictures were not looked at
+
+    @property
+    def checkup(self):
+        "What was found, as `doctor` gives it."
+        return Checkup(self.findings, self.facts)
+
+    @property
+    def where(self):
+        "The folders, as they are typed."
+        return [str(path) for path in (self.images, self.masks) if path is not None]
+
+    @property
+    def fixed(self):
+        "The folder that is proposed for a repaired copy."
+        beside = Path(self.images)
+        return f"{beside if beside.is_dir() else beside.with_suffix('')}-fixed"
 
     def call(self, name, **more):
         "What to type in Python, and in a shell."
@@ -984,7 +1009,7 @@ def _check_soft(visit):
     for c in soft:
         c.todo["harden"] = sorted(levels) if len(levels) <= MANY else [0, 255]
 
-# %% ../nbs/51_checkup.ipynb #55cb1bfe
+# %% ../nbs/51_checkup.ipynb #91817a15
 #| code-fold: true
 #| code-summary: "Masks against pictures"
 MOST_ODD = 50  # masks that are tried elsewhere, and pictures that one is tried on for this
@@ -1030,18 +1055,15 @@ def _comparable(visit):
 
 def _again(case):
     "Picture and mask of a case, read anew: `(h w)` each."
-    picture = open_image(case.image.path, page=case.image.page)
-    if case.rows != WHOLE:
-        picture = picture.rows(case.rows)
-    stored = _stored_mask(case, False)
-    numbers = _hardened(stored) if case.soft else stored
-    return _grey_of(picture), numbers if numbers.ndim == 2 else numbers[..., 0]
+    stored = case.stored_mask()
+    numbers = _black_or_white(stored) if case.soft else stored
+    return _grey_of(case.open()), numbers if numbers.ndim == 2 else numbers[..., 0]
 
 
 def _best_turn(case):
     "In which position a mask fits its picture best, and how well there."
     grey, numbers = _again(case)
-    turns = [(k, _turned(numbers, k)) for k in range(1, 8)]
+    turns = [(k, in_position(numbers, k)) for k in range(1, 8)]
     fits = [(_fit_of(grey, m), k) for k, m in turns if m.shape == grey.shape]
     return max(fits, default=(0.0, 0))
 
@@ -1071,11 +1093,11 @@ def _check_fit(visit):
     cases, usual = _comparable(visit)
     odd = sorted((c for c in cases if c.fits < usual / 2), key=lambda c: c.fits)
     for c in odd[:MOST_ODD]:
-        turned, k = _best_turn(c)
-        if turned > max(2 * c.fits, usual / 2):
+        fits, k = _best_turn(c)
+        if fits > max(2 * c.fits, usual / 2):
             message = f"its mask fits better with {_turn_in_words(k)}"
             message = message.replace("with mirrored", "mirrored")
-            visit.say("turned mask", [c.name], f"{message}: {turned:.2f} for {c.fits:.2f}")
+            visit.say("turned mask", [c.name], f"{message}: {fits:.2f} for {c.fits:.2f}")
             c.todo["turn"] = k
         elif _is_by_chance(c, cases):
             _say_wrong(visit, c, cases, usual)
@@ -1272,200 +1294,9 @@ def _check_parts(visit, shares, names, total):
             cure = visit.split_anew()
             visit.say("class in no part", [], message, cure)
 
-# %% ../nbs/51_checkup.ipynb #3890c4cf
+# %% ../nbs/51_checkup.ipynb #76b3d4fa
 #| code-fold: true
-#| code-summary: "Writing the copy"
-def _written_bits(a, bits, step):
-    "16-bit numbers that use fewer bits: as bytes, or spread over all 16."
-    if bits == 8:
-        return (a // step).astype(np.uint8)
-    low = a // step if step > 1 else a
-    return low << (16 - bits) | low >> max(2 * bits - 16, 0)
-
-
-def _inverted(a):
-    "The negative of an array, within the limits of its type or of itself."
-    if a.dtype == np.uint8:
-        return 255 - a
-    return (a.max() - a + a.min()).astype(a.dtype)
-
-
-def _repaired_picture(case):
-    "The numbers `(h w)` or `(h w 3)` of a picture as they are to be written."
-    picture = open_image(case.image.path, page=case.image.page)
-    if case.rows != WHOLE:
-        picture = picture.rows(case.rows)
-    a = np.asarray(picture.pixels)
-    if "grey" in case.todo:
-        a = (picture.with_channels(1)[:][0].numpy() * 255).round().astype(np.uint8)
-    a = a[..., 0] if a.ndim == 3 and a.shape[-1] == 1 else a
-    a = _written_bits(a, *case.todo["bits"]) if "bits" in case.todo else a
-    return _inverted(a) if "invert" in case.todo else a
-
-
-def _repaired_mask(case, masks, mapping):
-    "The class numbers `(h w)` of a mask."
-    stored = _stored_mask(case, masks.colours is not None)
-    if case.drawn:
-        return _righted(stored.astype(np.int64), case)
-    if case.soft:
-        numbers = _hardened(stored, case.todo.get("harden"))
-    else:
-        size = stored.shape[:2]
-        numbers = np.asarray(masks.read(stored, case.mask.path, size, case.image.path))
-    classes = np.full(numbers.shape, IGNORE, np.int64)
-    for v, k in mapping.items():
-        classes[numbers == v] = k
-    return _righted(classes, case)
-
-
-def _righted(classes, case):
-    "Class numbers `(h w)`, turned and inverted as they should be."
-    classes = _turned(classes, case.todo.get("turn", 0))
-    if "swap" in case.todo:
-        classes = np.where(classes == IGNORE, IGNORE, 1 - classes)
-    return classes
-
-
-def _shifted(picture, mask, down, right):
-    "Both without the rows and columns that have no counterpart when the mask is put right."
-    h, w = mask.shape
-    ours = slice(max(0, -down), h - max(0, down)), slice(max(0, -right), w - max(0, right))
-    theirs = slice(max(0, down), h + min(0, down)), slice(max(0, right), w + min(0, right))
-    return picture[ours], mask[theirs]
-
-
-def _write_picture(path, a, nm):
-    "PNG for bytes; TIFF for more, and where a pixel size is known. Returns the path."
-    from PIL import Image
-    from tifffile import imwrite
-
-    if a.dtype == np.uint8 and not nm:
-        path = path.with_name(path.name + ".png")
-        Image.fromarray(np.ascontiguousarray(a)).save(path)
-        return path
-    path = path.with_name(path.name + ".tif")
-    how = {}
-    if nm and a.dtype in (np.uint8, np.uint16, np.float32):
-        how = dict(imagej=True, resolution=(1 / nm, 1 / nm), metadata=dict(unit="nm"))
-    kind = "rgb" if a.ndim == 3 else "minisblack"
-    imwrite(path, np.ascontiguousarray(a), photometric=kind, **how)
-    return path
-
-
-def _stays(case):
-    "Whether the file of a picture can be copied as it is."
-    whole = case.image.page is None and case.rows == WHOLE
-    changed = {"grey", "bits", "invert", "shift"} & set(case.todo)
-    return whole and not changed and is_plain(case.image.path)
-
-
-def _own_nm(case, nm):
-    "The pixel size of a picture: what was said for all, or what its file says; None: nobody does."
-    try:
-        return nm or pixel_size_nm(case.image.path)
-    except InputError:
-        return None
-
-
-def _write_case(folder, case, masks, mapping, nm):
-    "Write a picture and its mask."
-    nm = _own_nm(case, nm)
-    images = folder / "images" if case.mask else folder
-    target = images / case.name
-    target.parent.mkdir(parents=True, exist_ok=True)
-    mask = _repaired_mask(case, masks, mapping) if case.mask else None
-    if _stays(case) and not nm:
-        shutil.copyfile(case.image.path, f"{target}{case.image.path.suffix.lower()}")
-    else:
-        a = _repaired_picture(case)
-        if "shift" in case.todo:
-            a, mask = _shifted(a, mask, *case.todo["shift"])
-        _write_picture(target, a, nm)
-    if mask is not None:
-        import torch
-
-        to = folder / "masks" / f"{case.name}.png"
-        save_mask(to, torch.from_numpy(np.ascontiguousarray(mask)))
-
-
-_DONE = dict(
-    grey="made grey",
-    bits="bits",
-    invert="inverted",
-    harden="mask: nearest number",
-    turn="mask: turned",
-    swap="mask: inverted",
-    shift="shifted",
-    cut="info bar cut off",
-)
-
-
-def _what_was_done(case):
-    "A line of the table of repairs."
-    if "drop" in case.todo:
-        return dict(picture=case.name, kept="no", done=case.todo["drop"])
-    return dict(picture=case.name, kept="yes", done=", ".join(_DONE[k] for k in case.todo))
-
-
-def _check_place(fix, *inputs):
-    "Raise `InputError` unless a new folder can be made there, outside of what is read."
-    try:
-        output_folder(fix, *inputs)
-    except InputError as e:
-        raise InputError(re.sub(r"\bout=", "fix=", str(e))) from None
-    fix = Path(fix)
-    for folder in (Path(p).resolve() for p in inputs):
-        if folder in fix.resolve().parents:
-            raise InputError(
-                f"fix={fix}: lies in {folder}, which is read; choose a folder beside it, such as "
-                f"{folder.name}-fixed"
-            )
-    if fix.exists() and any(fix.iterdir()):
-        raise InputError(f"fix={fix}: is not empty; choose a new folder")
-
-
-def _write_repaired(visit, fix, masks, nm):
-    "A repaired copy, whole or not at all."
-    kept = [c for c in visit.cases if "drop" not in c.todo]
-    if not kept:
-        raise InputError(f"fix={fix}: nothing would be left of {len(visit.cases)} pictures")
-    if any(c.mask for c in kept) and not visit.mapping:
-        why = next((f for f in visit.findings if f.kind == "mask numbers"), None)
-        raise InputError(f"fix={fix}: {why.message if why else 'what masks mean is not known'}")
-    fix = Path(fix)
-    fix.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".part-", dir=fix.parent) as tmp:
-        new = Path(tmp) / fix.name
-        new.mkdir()
-        for case in kept:
-            _write_case(new, case, masks, visit.mapping, nm)
-        rows = [_what_was_done(c) for c in visit.cases]
-        rows += [dict(picture=f.path.name, kept="no", done=why) for f, why in visit.left]
-        write_table(new / "repairs.csv", rows, ["picture", "kept", "done"])
-        if fix.exists():
-            fix.rmdir()
-        os.replace(new, fix)
-    visit.facts["repaired copy"] = f"{fix}: {len(kept)} of {len(visit.cases)} pictures"
-    if any(c.mask for c in kept):
-        visit.facts["go on with"] = _train_on(visit, fix)
-    mended, done = visit.call("doctor", fix=visit.fixed), f"done, see {fix / 'repairs.csv'}"
-    visit.findings = [
-        f._replace(cure=done, command=done) if (f.cure, f.command) == mended else f
-        for f in visit.findings
-    ]
-
-
-def _train_on(visit, fix):
-    "What to type in a shell to train on the copy: its masks hold numbers, so classes are named."
-    words = [shlex.quote(str(fix / "images")), shlex.quote(str(fix / "masks"))]
-    if visit.classes and not visit.classes[0].startswith("class "):
-        words.append(_option("classes", visit.classes))
-    return " ".join(["unet-explorer train", *words, "--out model"])
-
-# %% ../nbs/51_checkup.ipynb #b677e21d
-#| code-fold: true
-#| code-summary: "The doctor"
+#| code-summary: "From a folder to findings"
 def _counted(values):
     "What there is, and how often."
     return ", ".join(f"{n} {v}" for v, n in Counter(values).most_common(4))
@@ -1487,7 +1318,7 @@ def _drawn_cases(drawn, without=None):
     "A case for each picture with outlines, or for those of some that have no mask."
     some = None if without is None else {(f.path, f.page) for f in without}
     return [
-        _Case(p.image, p.mask, (drawing, drawn.numbers))
+        Case(p.image, p.mask, (drawing, drawn.numbers))
         for p, drawing in zip(drawn.pairs, drawn.drawings)
         if some is None or (p.image.path, p.image.page) in some
     ]
@@ -1506,7 +1337,7 @@ def _look_around(visit, images, masks, said):
     if Path(images).is_file() or is_zarr(images):
         if masks is not None:
             raise InputError(f"{images}: one picture; with masks a folder of pictures is needed")
-        return [_Case(f) for f in pictures_in(images)], None, None
+        return [Case(f) for f in pictures_in(images)], None, None
     found, why = _sort(images, masks)
     if found is None or not (found.pairs or found.masks):
         drawn = sort_outlines(images, masks, **said)
@@ -1517,15 +1348,15 @@ def _look_around(visit, images, masks, said):
         todo = pictures_in(images)
         if masks is not None or "no name says" not in str(why):
             raise why
-        return [_Case(f) for f in todo], None, None
+        return [Case(f) for f in todo], None, None
     drawn = _mixed(images, masks, found, said["classes"])
     more = _drawn_cases(drawn, found.images) if drawn else []
     ours = {(c.image.path, c.image.page) for c in more}
     bare = [f for f in found.images if (f.path, f.page) not in ours]
     _check_names(visit, found._replace(images=bare))
-    pairs = [_Case(p.image, p.mask) for p in found.pairs] + more
+    pairs = [Case(p.image, p.mask) for p in found.pairs] + more
     if not pairs:
-        return [_Case(f) for f in found.images], None, None
+        return [Case(f) for f in found.images], None, None
     return pairs, found.rows, drawn if more else None
 
 
@@ -1600,37 +1431,33 @@ _CHECKS = (
 )
 
 
-_HeldOut = number("a share from 0 to below 1", lambda v: 0 <= v < 1)
+def _given(**options):
+    "The options that somebody has given."
+    return {k: v for k, v in options.items() if v is not None and (k, v) != ("bar", "auto")}
 
 
 @checked
-def doctor(
+def find_faults(
     images: FilePath,  # folder of images, or of images and masks; of clean pictures alone, too
     masks: FilePath | None = None,  # folder of masks or outlines, or a COCO file; None: in `images`
-    fix: FilePath | None = None,  # a new folder for a repaired copy; None: nothing is written
     *,
     classes=None,  # class names, class 0 first
     values: dict | None = None,  # number in the mask files -> class, where it cannot be guessed
     colours: dict | None = None,  # (r, g, b) -> class number, for masks that are colour pictures
     pixel_nm: Positive | None = None,  # size of a pixel in nm; None: as the files say
     bar: BarRows = "auto",  # info bar: "auto", "keep", or rows at the bottom that are no specimen
-    valid: _HeldOut = 0.2,  # as for `split`: duplicates are looked for across the parts
-    test: _HeldOut | None = None,  # as for `split`
+    valid: HeldOut = 0.2,  # as for `split`: duplicates are looked for across the parts
+    test: HeldOut | None = None,  # as for `split`
     split_by: str = "auto",  # as for `split`
     most: Count | None = None,  # look at so many pictures at most, evenly spread; None: all
     seconds: Positive | None = None,  # stop looking after so long; None: at all of them
-) -> Checkup:  # what was found; empty if the data set is healthy
-    """What a folder of pictures and masks really is, what is wrong with it, and how to cure that.
+) -> Visit:  # its `checkup` is what was found; its cases know what would cure them
+    """Look at all files of a data set, and at each against the others. Nothing is written.
 
-    `fix` writes `images/`, `masks/` and `repairs.csv`, whole or not at all, and never in place.
-    Raises `InputError` for missing folders, wrong options, and where no copy can be written."""
-    if fix is not None:
-        if most or seconds:
-            raise InputError(f"fix={fix}: needs all pictures; drop most and seconds")
-        _check_place(fix, images, *([masks] if masks is not None else []))
-    said = dict(classes=classes, values=values, colours=colours, pixel_nm=pixel_nm, bar=bar)
-    visit, told = _Visit(images, masks, said), Masks(classes, values, colours)
+    Raises `InputError` for missing folders and wrong options."""
     meant = dict(classes=classes, values=values, colours=colours)
+    visit = Visit(images, masks, _given(**meant, pixel_nm=pixel_nm, bar=bar))
+    told = Masks(classes, values, colours)
     cases, rows, drawn = _look_around(visit, images, masks, meant)
     _part_cases(visit, cases, rows, dict(valid=valid, test=test, split_by=split_by))
     bars = Bars([c.image for c in cases], bar)
@@ -1649,6 +1476,4 @@ def doctor(
     _check_tiles(visit, split_by)
     _check_left_out(visit, images, masks, [c.image for c in visit.cases])
     _tell_facts(visit, len(cases), nm)
-    if fix is not None:
-        _write_repaired(visit, fix, Masks(classes, values, colours), pixel_nm)
-    return Checkup(visit.findings, visit.facts)
+    return visit

@@ -122,11 +122,11 @@ TYPED = dict(classes=names_in, values=values_in, colours=colours_in)  # of what 
 
 def _ask_doctor(images, masks, said, meaning):
     "Print what is odd about some of the files. Whatever happens here stops no training."
-    from unet_explorer import checkup
+    from unet_explorer import checkup, repair
 
     how = {k: meaning[k] for k in ("pixel_nm", "bar", "valid", "test", "split_by")}
     try:
-        found = checkup.doctor(images, masks, **said, **how, most=40, seconds=2.0)
+        found = repair.doctor(images, masks, **said, **how, most=40, seconds=2.0)
     except Exception:  # the reader of the files says what is wrong with them
         return
     for note in found.notes():
@@ -198,11 +198,11 @@ def examine(
         unet-explorer doctor images/ coco.json
         unet-explorer doctor data/ --fix repaired/
         unet-explorer doctor clean/ --json"""
-    from unet_explorer import checkup
+    from unet_explorer import repair
 
     said = {k: None if meaning[k] is None else read(meaning[k]) for k, read in TYPED.items()}
     how = {k: meaning[k] for k in ("pixel_nm", "bar", "valid", "test", "split_by")}
-    found = checkup.doctor(images, masks, fix, **said, **how)
+    found = repair.doctor(images, masks, fix, **said, **how)
     words = in_options(found.text(shell=True), ["bar", "fix", *said, *how], PHRASES)
     print(found.to_json() if json else words)
     return 0 if found.healthy else 1

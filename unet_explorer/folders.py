@@ -14,7 +14,7 @@ import re
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 from unicodedata import normalize
@@ -459,25 +459,35 @@ def _cell(value):
     return f"'{text}" if isinstance(text, str) and text.startswith(_FORMULA) else text
 
 
+def _is_plain(value):
+    return not isinstance(value, str) or str(_cell(value)).isascii()
+
+
+def _header(rows, columns):
+    "The names of all columns, and whether names and texts are ASCII."
+    keys, plain = dict.fromkeys(columns), True
+    for row in rows:
+        if not isinstance(row, dict):
+            raise InputError(f"write_table: rows hold {shown(row)}; each must be a dict")
+        keys |= dict.fromkeys(row)
+        plain = plain and all(map(_is_plain, row.values()))
+    return list(keys), plain and all(map(_is_plain, keys))
+
+
 @checked
 def write_table(
     path: FilePath,  # of the CSV file
-    rows: list,  # a dict for each line
+    rows: instance(Iterable),  # a dict for each line; gone through twice, and never held
     columns: list,  # names that stand first, and in the header even if there are no rows
 ):
     """Write rows as CSV, safe to open in a spreadsheet. UTF-8; with a byte order mark if there is
     more than ASCII. Raises `InputError` for what are no dicts, and where it cannot be written."""
     import csv
-    import io
 
-    for row in rows:
-        if not isinstance(row, dict):
-            raise InputError(f"write_table: rows hold {shown(row)}; each must be a dict")
-    keys = list(dict.fromkeys([*columns, *(key for row in rows for key in row)]))
-    file = io.StringIO()
-    table = csv.writer(file, lineterminator="\n")
-    table.writerow([_cell(key) for key in keys])
-    table.writerows([_cell(row.get(key, "")) for key in keys] for row in rows)
-    text = file.getvalue()
-    with write_atomic(path) as tmp:
-        tmp.write_bytes(text.encode("utf-8" if text.isascii() else "utf-8-sig"))
+    rows = list(rows) if isinstance(rows, Iterator) else rows
+    keys, plain = _header(rows, columns)
+    encoding = "utf-8" if plain else "utf-8-sig"
+    with write_atomic(path) as tmp, open(tmp, "w", encoding=encoding, newline="") as file:
+        table = csv.writer(file, lineterminator="\n")
+        table.writerow([_cell(key) for key in keys])
+        table.writerows([_cell(row.get(key, "")) for key in keys] for row in rows)

@@ -6,9 +6,12 @@
 __all__ = ['Rank', 'TwoNames', 'INPUTS', 'load_hub', 'Stream', 'load_stream']
 
 # %% ../nbs/17_hub.ipynb #e8a64909
+import atexit
 import inspect
 import json
 import re
+import weakref
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -141,6 +144,21 @@ TwoNames = Annotated[
     ),
 ]
 INPUTS = 1  # shards that are open at once: `datasets` reads more by threads, and takes more memory
+_READING = weakref.WeakSet()  # generators that have a shard open
+
+
+@atexit.register
+def _close_all():
+    "Close what is half read while Python still stands: pyarrow's threads would abort its end."
+    for rows in list(_READING):
+        with suppress(ValueError):  # it is being read at this moment
+            rows.close()
+
+
+def _closed_in_time(rows):
+    "A generator that is closed before Python ends (github.com/apache/arrow/issues/45214)."
+    _READING.add(rows)
+    return rows
 
 
 class _NoLength(InputError, TypeError):
@@ -208,7 +226,7 @@ class Stream:
         mixed = self.ds.shuffle(seed=seed, buffer_size=self.buffer, **inputs)
         own = split_dataset_by_node(mixed, *share)
         own.set_epoch(turn)
-        return self._with_mask(own)
+        return _closed_in_time(self._with_mask(own))
 
     def _with_mask(self, rows):
         self.left_out, there = 0, False

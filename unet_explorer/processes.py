@@ -7,6 +7,7 @@ __all__ = ['LONG', 'PARENT', 'LOST', 'GRACE', 'check_shares', 'check_processes',
            'with_others', 'start', 'started']
 
 # %% ../nbs/53_processes.ipynb #63032bf5
+import atexit
 import os
 import signal
 import socket
@@ -143,6 +144,7 @@ class _Talk:
 
     def __init__(self):
         self.group = dist.new_group(backend="gloo", timeout=LONG)
+        atexit.register(self.end)
 
     def all(self, *numbers):
         "The numbers of every process, `(of, n)`."
@@ -150,6 +152,12 @@ class _Talk:
         parts = [torch.empty_like(mine) for _ in range(dist.get_world_size())]
         dist.all_gather(parts, mine, group=self.group)
         return torch.stack(parts)
+
+    def end(self):
+        "Part while Python still stands: a thread of gloo that is left aborts its end."
+        if dist.is_initialized():
+            alone = dist.get_backend() != "gloo"  # nccl's groups end by themselves
+            dist.destroy_process_group(self.group if alone else None)
 
     def first(self, value):
         "What the first process says."

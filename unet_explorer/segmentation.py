@@ -80,7 +80,7 @@ from unet_explorer.headers import (
 from .images import save_mask, save_overlay
 from .machine import Device, system_facts
 from .measure import LONGEST_OUTLINE, as_coco, as_geojson, label_image
-from .measure import measure_mask, measure_objects, outlines_of
+from .measure import measure_large, measure_mask, measure_objects, outlines_of
 from .metrics import evaluate
 from .pyramids import SIDE, made_from, mask_on_disk
 from .report import left_out, write_segmented
@@ -524,7 +524,7 @@ def _write_coco(out, job):
     kept = [more["coco"] for more in job.kept]
     images = [one["image"] | dict(id=i) for i, one in enumerate(kept, start=1)]
     regions = [region for one in kept for region in one["regions"]]
-    rows = [row for row in job.pieces if "label" in row]
+    rows = [row for row in job.pieces() if "label" in row]
     about = dict(description="objects of unet-explorer segment")
     with write_atomic(out / "coco.json") as tmp:
         content = as_coco(images, rows, regions, about, [job.classes[k] for k in job.object_ks])
@@ -665,15 +665,17 @@ class _Job(_Step):
     ready: _Ready
     names: list = field(default_factory=list)
     lines: list = field(default_factory=list)
-    pieces: list = field(default_factory=list)
     sizes: set = field(default_factory=set)
     in_files: set = field(default_factory=set)
     kept: list = field(default_factory=list)
 
-    def add(self, name, lines, pieces, pixel_nm, in_file, bar, more):
+    def pieces(self):
+        "The rows of all objects: they lie on the disk, however many pictures there are."
+        return _Pieces(self.run, self.names)
+
+    def add(self, name, lines, pixel_nm, in_file, bar, more):
         self.names.append(name)
         self.lines += [dict(image=name) | line for line in lines]
-        self.pieces += [dict(image=name) | piece for piece in pieces]
         self.sizes.add(pixel_nm)
         self.kept.append(more)
         self.in_files |= {in_file} if in_file else set()
@@ -696,13 +698,21 @@ def _pixels(todo):
     return 1
 
 
-def _rounded(rows):
-    "Rows whose numbers have ten digits: more are noise."
+def _short(row):
+    "A row whose numbers have ten digits: more are noise."
+    return {k: float(f"{v:.10g}") if isinstance(v, float) else v for k, v in row.items()}
 
-    def short(v):
-        return float(f"{v:.10g}") if isinstance(v, float) else v
 
-    return [{k: short(v) for k, v in row.items()} for row in rows]
+@dataclass
+class _Pieces:
+    "The rows of all objects of pictures that are done, each with the name of its picture."
+
+    run: Run
+    names: list
+
+    def __iter__(self):
+        for name in self.names:
+            yield from (_short(dict(image=name) | row) for row in self.run.rows(name))
 
 # %% ../nbs/59_segmentation.ipynb #46a56879
 def _square_micrometres(lines):
@@ -850,7 +860,8 @@ class _Coming:
             return answer
         facts, sizes = answer.value
         self.pool.wait_for_files(self.job.out, sizes)
-        return Answer(self.job.run.keep(found, list(sizes), **facts))
+        facts = dict(facts)
+        return Answer(self.job.run.keep(found, list(sizes), facts.pop("pieces"), **facts))
 
 
 def _segment_one(job, coming, found):
@@ -925,7 +936,7 @@ def _mosaic_files(name):
 
 
 def _measured_mosaic(found, model, about, out, how, pool):
-    "Write mask and overlay; what goes into the tables, of one mosaic."
+    "Write mask and overlay; what goes into the tables, of one mosaic: objects, and all else."
     in_file = pixel_size_nm(found.path)
     nm = how["pixel_nm"] or in_file or about.get("pixel_nm")
     tiling = {k: v for k, v in how.items() if k in ("threshold", "tile", "overlap", "device")}
@@ -937,13 +948,8 @@ def _measured_mosaic(found, model, about, out, how, pool):
     names = dict(classes=made_from(mask)["classes"], pixel_nm=nm)
     with mask_on_disk(mask) as numbers:
         save_overlay(out / "overlays" / f"{found.name}.png", picture, numbers, **names)
-        lines, pieces = measure_mask(numbers, **names, min_px=how["min_px"])
-    return dict(lines=lines, pieces=pieces, pixel_nm=nm)
-
-
-def _with_names(done, key):
-    "What is known of all pictures under a key, each line with the name of its picture."
-    return [dict(image=name) | line for name, facts in done.items() for line in facts[key]]
+        lines, pieces = measure_large(numbers, **names, min_px=how["min_px"])
+    return pieces, dict(lines=lines, pixel_nm=nm)
 
 
 def _as_zarr(masks_as, todo):
@@ -1006,19 +1012,19 @@ def _segment_mosaics(source, todo, model, out, how, overwrite, again, say, pool)
         def one(found):
             facts = run.earlier(found)
             if facts is None:
-                facts = _measured_mosaic(found, model, about, out, how, pool)
-                facts = run.keep(found, _mosaic_files(found.name), **facts)
+                pieces, facts = _measured_mosaic(found, model, about, out, how, pool)
+                facts = run.keep(found, _mosaic_files(found.name), pieces, **facts)
             done[found.name] = facts
 
         for line in run.going_on(todo):
             say(line)
         skipped = for_each(source, todo, one, desc="mosaics", say=say)
-        lines, (settings, notes) = _with_names(done, "lines"), _how_mosaics(todo, about, how)
+        lines = [dict(image=name) | line for name, facts in done.items() for line in facts["lines"]]
+        settings, notes = _how_mosaics(todo, about, how)
         for note in notes:
             say(f"note: {note}")
-        write_table(out / "classes.csv", _rounded(lines), ["image", "class"])
-        pieces = _rounded(_with_names(done, "pieces"))
-        write_table(out / "objects.csv", pieces, ["image", "class"])
+        write_table(out / "classes.csv", [_short(line) for line in lines], ["image", "class"])
+        write_table(out / "objects.csv", _Pieces(run, list(done)), ["image", "class"])
         write_segmented(
             out / "report.html",
             f"Segmentation of {source.name}",
@@ -1118,8 +1124,9 @@ def segment_folder(
             notes = _about_folder(job, todo)
             for note in notes:
                 say(f"note: {note}")
-            write_table(out / "classes.csv", _rounded(job.lines), ["image", "class"])
-            write_table(out / "objects.csv", _rounded(job.pieces), ["image", "class", "label"])
+            lines = [_short(line) for line in job.lines]
+            write_table(out / "classes.csv", lines, ["image", "class"])
+            write_table(out / "objects.csv", job.pieces(), ["image", "class", "label"])
             for close in [FORMATS[f].close for f in formats if FORMATS[f].close]:
                 close(out, job)
             about = {"model": "as given" if given else Path(model).name} | _how_segmented(job)
