@@ -15,7 +15,8 @@ from common import RESULTS, SPLIT, write
 sys.path.insert(0, str(RESULTS.parent.parent / "tools"))
 
 import docs_models
-from unet_explorer.data import load, sample
+from unet_explorer.data import load
+from unet_explorer.rows import sample
 from unet_explorer.deploy import BACKENDS, CALIBRATION, Segmenter, agreement, to_int8, to_onnx
 from unet_explorer.machine import has_bf16
 

@@ -40,6 +40,8 @@ EXEMPT = {  # room, or room.name: why it is not called here
     "effunet.EffUNet.push_to_hub": "asks the hub; test_exchange.py puts another in its place",
     "exchange.to_bioimageio": "tests what it wrote, for seconds; so test_exchange.py calls it",
     "exchange.test_package": "the same",
+    "hub.load_hub": "asks the hub; test_data.py puts another in its place",
+    "hub.load_stream": "asks the hub; test_streams.py puts a folder in its place",
     "exercise.Guess": "stands below contracts; test_recall.py gives it bad choices",
     "exercise.gap": "is no call that works: it always says what is missing",
     "contracts.instance": "takes a class, when a module is imported",
@@ -546,7 +548,7 @@ def an_iterable():
 
 
 def a_stream():
-    from unet_explorer.data import Stream
+    from unet_explorer.hub import Stream
 
     return Stream(an_iterable(), "a set", ("image", "mask"), values={0: 0, 1: 1})
 
@@ -806,6 +808,12 @@ BY_CALL = {  # what one function needs besides
         rgb=lambda: np.zeros((4, 4, 3), np.uint8), colours=same({(0, 0, 0): 1})
     ),
     "sample": dict(i=same(0)),
+    "with_progress": dict(desc=same("reading")),
+    "renumbered": dict(
+        rows=lambda: [(None, mask().numpy(), "a", "b")], mapping=same({0: 0, 1: 255})
+    ),
+    "dataset_of": dict(rows=lambda: [(None, None, "a", "b")]),
+    "check_rows": dict(columns=same(("image",))),
     "pair_files": dict(images=lambda: pairs()[0], masks=lambda: pairs()[1]),
     "load_pairs": dict(images=lambda: pairs()[0], masks=lambda: pairs()[1]),
     "sort_files": dict(images=lambda: pairs()[0], masks=lambda: pairs()[1]),

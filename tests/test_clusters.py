@@ -19,7 +19,8 @@ import pytest
 from unet_explorer import clusters, inspection, segmentation
 from unet_explorer.clusters import Answer, ClusterLost, pool_of, segment_mosaic
 from unet_explorer.contracts import InputError, Interrupted, NotWritten
-from unet_explorer.data import load, sample
+from unet_explorer.data import load
+from unet_explorer.rows import sample
 from unet_explorer.effunet import EffUNet, save
 from unet_explorer.files import load_image
 from unet_explorer.images import save_image

@@ -15,7 +15,8 @@ import torch
 from conftest import ROOT
 
 from unet_explorer.contracts import InputError
-from unet_explorer.data import load, sample
+from unet_explorer.data import load
+from unet_explorer.rows import sample
 from unet_explorer.effunet import EffUNet, model_card, restore, save
 from unet_explorer.files import load_mask
 from unet_explorer.images import save_image, save_mask

@@ -8,9 +8,6 @@ from .contracts import InputError as InputError
 from .data import catalogue as catalogue
 from .data import leaks as leaks
 from .data import load as load
-from .data import load_pairs as load_pairs
-from .data import meta as meta
-from .data import sample as sample
 from .data import split as split
 from .deploy import Segmenter as Segmenter
 from .deploy import to_onnx as to_onnx
@@ -30,8 +27,11 @@ from .inspection import fit_folder as fit_folder
 from .measure import measure_mask as measure_mask
 from .measure import measure_objects as measure_objects
 from .metrics import evaluate as evaluate
+from .pairs import load_pairs as load_pairs
 from .processes import together as together
 from .repair import doctor as doctor
+from .rows import meta as meta
+from .rows import sample as sample
 from .segmentation import segment_folder as segment_folder
 from .segmentation import train_and_report as train_and_report
 from .sliders import explore as explore

@@ -101,7 +101,8 @@ def demo(
         unet-explorer demo --data nasa_super1 --minutes 10 --out alloy
         unet-explorer demo --data simulated --steps 40 --size 128"""
     given = flat(locals())
-    from unet_explorer.data import SOURCES, load, meta
+    from unet_explorer.data import SOURCES, load
+    from unet_explorer.rows import meta
     from unet_explorer.effunet import check_encoder
 
     known("data", data, SOURCES)
@@ -159,7 +160,9 @@ def train(
         unet-explorer train data/ --encoder resnet34 --family smp --loss focal+dice --out model/
         unet-explorer train --config model/settings.toml --minutes 30 --out longer/"""
     given = flat(locals())
-    from unet_explorer.data import load_pairs, meta, split
+    from unet_explorer.data import split
+    from unet_explorer.pairs import load_pairs
+    from unet_explorer.rows import meta
     from unet_explorer.effunet import check_encoder
 
     said = {k: None if meaning[k] is None else read(meaning[k]) for k, read in TYPED.items()}

@@ -30,7 +30,8 @@ from unet_explorer.contracts import (
     shown,
     write_atomic,
 )
-from .data import load_pairs, sample
+from .pairs import load_pairs
+from .rows import sample
 from .effunet import restore
 from .files import open_image
 from .folders import pictures_in

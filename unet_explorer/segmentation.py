@@ -53,7 +53,8 @@ from unet_explorer.clusters import (
     pool_of,
     segment_mosaic,
 )
-from .data import called_like_a_mask, meta, sample
+from .pairs import called_like_a_mask
+from .rows import meta, sample
 from .deploy import Segmenter
 from .effunet import EffUNet, check_encoder, save
 from unet_explorer.folders import (
