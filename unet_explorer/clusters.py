@@ -588,7 +588,8 @@ def one_device(
 # %% ../nbs/55_clusters.ipynb #in-turn
 class InTurn:
     """Facts about pictures, in the order in which they are asked for: earlier starts of a run have
-    found some, a pool finds the others in any order, and each is kept as it comes."""
+    found some, a pool finds the others in any order, and each is kept as it comes. Raises
+    `InputError` for what is no run, and no pool."""
 
     @checked
     def __init__(

@@ -67,7 +67,7 @@ from unet_explorer.headers import (
 from .images import SCREEN, save_mask, save_overlay
 from .implant import noise_level
 from .lots import Strength, fit_lot, lot_of, own_threshold, strength
-from .machine import Device, best_device, system_facts
+from .machine import Device, system_facts
 from .measure import LONGEST_OUTLINE, as_coco, outlined
 from .promise import conformal
 from .references import COMPARED_WHOLE, FEWEST, check_clean
