@@ -14,7 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
-from .checkup import WHOLE, Checkup, Visit, find_faults, in_position
+from .case import WHOLE, in_position
+from .checkup import Checkup, Visit, find_faults
 from .contracts import BarRows, Count, FilePath, InputError, Positive, checked
 from .files import is_plain
 from .folders import output_folder, write_table
