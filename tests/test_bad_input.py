@@ -353,6 +353,12 @@ def a_case():
     return Case(pictures_in(a_folder())[0])
 
 
+def no_bars():
+    from unet_explorer.headers import Bars
+
+    return Bars([])
+
+
 def masks_read():
     from unet_explorer.labels import Masks
 
@@ -820,11 +826,9 @@ BY_CALL = {  # what one function needs besides
     "correlation": dict.fromkeys("ab", lambda: mask().numpy()),
     "details": dict(a=lambda: picture()[0].numpy()),
     "fit_of": dict(grey=lambda: picture()[0].numpy(), numbers=lambda: mask().numpy()),
-    "look_at": dict(
-        case=a_case,
-        bars=lambda: importlib.import_module("unet_explorer.headers").Bars([]),
-        masks=masks_read,
-    ),
+    "look_at": dict(case=a_case, bars=no_bars, masks=masks_read),
+    "look_at_all": dict(cases=lambda: [a_case()], bars=no_bars, masks=masks_read),
+    "spread_over": dict(todo=same([1, 2, 3]), most=same(2)),
     "find_faults": dict(images=lambda: pairs()[0], masks=lambda: pairs()[1]),
     "doctor": dict(images=lambda: pairs()[0], masks=lambda: pairs()[1]),
     "load": dict(source=same("simulated"), kwargs=same(dict(n=9, size=(32, 32), seed=0))),

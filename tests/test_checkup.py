@@ -12,10 +12,10 @@ from PIL import Image
 from scipy.ndimage import gaussian_filter
 
 import unet_explorer as ux
-from unet_explorer.checkup import FINDINGS, SAID_ANYWAY, Checkup, Finding
 from unet_explorer.contracts import InputError
 from unet_explorer.data import load_pairs, meta, pair_files, sort_files, split
 from unet_explorer.files import load_mask
+from unet_explorer.findings import FINDINGS, SAID_ANYWAY, Checkup, Finding
 from unet_explorer.headers import pixel_size_nm
 from unet_explorer.repair import doctor
 from unet_explorer.scenes import class_weights

@@ -4,17 +4,18 @@
 
 # %% auto #0
 __all__ = ['FEW', 'GAIN', 'FAR', 'FLAT', 'CORE', 'SMALL', 'WHOLE', 'correlation', 'fit_of', 'details', 'in_position', 'Case',
-           'look_at']
+           'look_at', 'spread_over', 'look_at_all']
 
 # %% ../nbs/51_case.ipynb #94aa051d
 import math
+import time
 from collections import Counter
 from dataclasses import dataclass, field
 from hashlib import blake2b
 
 import numpy as np
 
-from .contracts import InputError, checked, instance, whole
+from .contracts import Count, InputError, Positive, checked, instance, whole
 from .files import load_palette, load_stored, open_image
 from .folders import Found, is_grey
 from .headers import Bars, specimen
@@ -368,3 +369,37 @@ def look_at(
         return
     if numbers is not None:
         _compare(case, grey, numbers)
+
+# %% ../nbs/51_case.ipynb #onebyon2
+#| code-fold: true
+#| code-summary: "One after the other"
+@checked
+def spread_over(
+    todo: list,  # anything
+    most: Count | None = None,  # None: all
+) -> list:  # in the same order
+    "At most so many of a list, evenly spread. Raises `InputError` for what is no number of them."
+    if most is None or len(todo) <= most:
+        return list(todo)
+    return [todo[i] for i in np.linspace(0, len(todo) - 1, most).astype(int)]
+
+
+@checked
+def look_at_all(
+    cases: list,  # each a `Case`
+    bars: instance(Bars),  # where the specimen ends, in the pictures of a folder
+    masks: instance(Masks),  # reads the masks, and says at the end what all their numbers mean
+    seconds: Positive | None = None,  # stop after so long; None: at the last
+) -> list:  # those that were looked at in time, spread over all
+    "Look at one after the other. Raises `InputError` for what is no case, or no reader."
+    from tqdm import tqdm
+
+    start, done = time.monotonic(), []
+    order = cases if seconds is None else [c for k in range(8) for c in cases[k::8]]
+    for case in tqdm(order, "examining", unit="picture", disable=None if len(order) > 49 else True):
+        if seconds is not None and time.monotonic() - start > seconds:
+            break
+        look_at(case, bars, masks)
+        done.append(case)
+    kept = set(map(id, done))
+    return [case for case in cases if id(case) in kept]
