@@ -19,6 +19,7 @@ from .contracts import Count, InputError, Positive, checked, instance, whole
 from .files import load_palette, load_stored, open_image
 from .folders import Found, is_grey
 from .headers import Bars, specimen
+from .images import IGNORE
 from .labels import MANY, Masks
 from .outlines import painted
 
@@ -182,6 +183,26 @@ class Case:
     def name(self):
         "What the picture is called."
         return self.image.name
+
+    @property
+    def filled(self):
+        "The share of pixels of its mask that are not 0."
+        n = sum(self.numbers.values())
+        return 1 - self.numbers.get(0, 0) / n if n else math.nan
+
+    def shares(self, mapping):
+        "Pixels of each class of its mask."
+        found = Counter()
+        for v, n in self.numbers.items():
+            found[mapping.get(v, IGNORE)] += n
+        found.pop(IGNORE, None)
+        return found
+
+    def means_of(self, mapping):
+        "The mean grey of each class; of each number, where nobody knows its class."
+        if not set(self.means) <= set(mapping or {}):
+            return self.means
+        return {mapping[v]: m for v, m in self.means.items() if mapping[v] != IGNORE}
 
     def open(self):
         "The `Picture`, without its info bar."

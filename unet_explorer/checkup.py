@@ -448,27 +448,12 @@ GAIN_OF_ALL = 0.035  # share of their fit that most masks must gain, if put alik
 LIKE_OTHERS = 0.95  # correlation of its fits around, moved, with those of the others, at least
 
 
-def _class_shares(case, mapping):
-    "Pixels of each class."
-    shares = Counter()
-    for v, n in case.numbers.items():
-        shares[mapping.get(v, IGNORE)] += n
-    shares.pop(IGNORE, None)
-    return shares
-
-
-def _filled(case):
-    "The share of pixels that are not of the lowest number."
-    n = sum(case.numbers.values())
-    return 1 - case.numbers.get(0, 0) / n if n else math.nan
-
-
 def _check_empty(visit):
     "Masks of one class where all others hold several."
     cases = [c for c in visit.masked if c.numbers and "drop" not in c.todo]
     alone = [c for c in cases if len(c.numbers) == 1]
     others = [c for c in cases if len(c.numbers) > 1]
-    rich = [c for c in others if 0.01 < _filled(c) < 0.99]
+    rich = [c for c in others if 0.01 < c.filled < 0.99]
     if len(others) < ENOUGH or len(rich) < 0.9 * len(others) or len(alone) > len(cases) / 4:
         return
     for c in alone:
@@ -543,15 +528,9 @@ def _say_wrong(visit, case, cases, usual):
     case.todo["drop"] = "mask of another picture"
 
 
-def _means_by_class(case, mapping):
-    if not set(case.means) <= set(mapping or {}):
-        return case.means
-    return {mapping[v]: m for v, m in case.means.items() if mapping[v] != IGNORE}
-
-
 def _contrasts(cases, mapping):
     "Of each case from -1 to 1: whether its classes are bright and dark as in the others."
-    means = [_means_by_class(c, mapping) for c in cases]
+    means = [c.means_of(mapping) for c in cases]
     keys = sorted(set().union(*means))
     usual = {k: float(np.median([m[k] for m in means if k in m])) for k in keys}
     found = []
@@ -572,7 +551,7 @@ def _whose_fault(case, others):
     "Whether the mask is inverted rather than the picture."
     if len(case.means) != 2:
         return False
-    usual, own = float(np.median([_filled(c) for c in others])), _filled(case)
+    usual, own = float(np.median([c.filled for c in others])), case.filled
     mask = abs(own - usual) - abs(1 - own - usual)
     as_is, inverted = _tones_off(case, others)
     return mask > as_is - inverted and mask > 0.02
@@ -592,7 +571,7 @@ def _check_contrast(visit):
             continue
         others = [o for o in cases if o is not c]
         if _whose_fault(c, others):
-            message = f"its mask is the opposite of the others: {_filled(c):.0%} are above 0"
+            message = f"its mask is the opposite of the others: {c.filled:.0%} are above 0"
             visit.say("inverted mask", [c.name], message)
             c.todo["swap"] = True
         else:
@@ -687,7 +666,7 @@ def _check_classes(visit):
     "Rare classes, and parts that lack one."
     if not visit.mapping:
         return
-    shares = {id(c): _class_shares(c, visit.mapping) for c in visit.masked if "drop" not in c.todo}
+    shares = {id(c): c.shares(visit.mapping) for c in visit.masked if "drop" not in c.todo}
     total = sum(shares.values(), Counter())
     if not sum(total.values()):
         return
