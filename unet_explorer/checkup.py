@@ -637,8 +637,8 @@ def _check_shift(visit):
     of = {id(c): c.offset if off else _off_by(c, well) for c in off or alone}
     for offset in dict.fromkeys(of.values()):
         some = [c for c in off or alone if of[id(c)] == offset]
-        of = f"{len(some)} of {len(cases)} masks"
-        visit.say("shifted mask", _names(some), f"{_lies(*offset)}, in {of}")
+        how_many = f"{len(some)} of {len(cases)} masks"
+        visit.say("shifted mask", _names(some), f"{_lies(*offset)}, in {how_many}")
         for c in some:
             c.todo["shift"] = offset
 
