@@ -13,6 +13,7 @@ from PIL import Image
 from scipy.ndimage import gaussian_filter
 
 import unet_explorer as ux
+from unet_explorer import case
 from unet_explorer.contracts import InputError
 from unet_explorer.data import split
 from unet_explorer.pairs import load_pairs, pair_files, sort_files
@@ -68,6 +69,32 @@ def look(folder, fix=None):
 
 def fingerprint(folder):
     return {p: p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
+
+
+ON_THE_MIDDLE = (
+    "all_masks_one_pixel_off",
+    "mask_turned",
+    "mask_inverted",
+    "inverted",
+    "mask_of_another_size",
+)
+
+
+@pytest.mark.parametrize("name", ON_THE_MIDDLE)
+def test_of_a_large_picture_the_middle_is_looked_at(name, clean, tmp_path, monkeypatch):
+    "A gigapixel would need 25 GB otherwise; its copy is still repaired as a whole."
+    of, kind, spoils, _ = spoil.FAULTS[name]
+    folder = tmp_path / "data"
+    shutil.copytree(clean(of), folder)
+    files = spoils(spoil.Set(folder))
+    monkeypatch.setattr(case, "LARGEST", 100)
+    monkeypatch.setattr(case, "MIDDLE", 3 * spoil.SIDE // 4)
+    found = look(folder, fix=tmp_path / "fixed")
+    assert {f.kind for f in found} == {kind}, str(found)
+    assert {name for f in found for name in f.files} == set(files)
+    assert found.facts["looked at"].startswith("the middle ")
+    monkeypatch.undo()
+    assert look(tmp_path / "fixed") == []
 
 
 @pytest.mark.parametrize("name", SETS)

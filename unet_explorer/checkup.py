@@ -19,6 +19,7 @@ from unet_explorer.case import (
     FAR,
     FLAT,
     GAIN,
+    MIDDLE,
     WHOLE,
     Case,
     correlation,
@@ -812,6 +813,10 @@ def _tell_facts(visit, n, nm):
     new["formats"] = _counted(c.image.path.suffix.lower() for c in visit.cases)
     new["sizes"] = _counted(f"of {c.size[1]}x{c.size[0]}" for c in seen)
     new["numbers"] = _counted(f"{c.kind}{'' if c.grey else ' in colour'}" for c in seen)
+    large = sum(bool(c.middle) for c in seen)
+    if large:
+        which = f"the middle {MIDDLE} x {MIDDLE} of {_many(large, 'picture')}, the others whole"
+        new["looked at"] = which if large < len(seen) else f"the middle {MIDDLE} x {MIDDLE} of each"
     new["pixel size"] = f"{nm:.4g} nm" if nm else "not stated"
     visit.facts = new | facts
 
