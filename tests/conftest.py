@@ -70,7 +70,7 @@ SECONDS |= dict(test_tools=20, test_opens_shorts=20, test_mutations=20, test_mut
 SECONDS |= dict(test_mosaics=15, test_house=15, test_data=15, test_wrong_answers=35)
 SECONDS |= dict(signals=110, scenes=105, explain=100, anomaly=98, upsample=96, implant=84)
 SECONDS |= dict(classify_detect=85, text=72, mosaics=60, superres=50, deploy=40, train=65)
-SECONDS |= dict(segmentation=38, efficientnet=35, inspection=30, checkpoints=30, circuits=30)
+SECONDS |= dict(segmentation=30, own_model=25, efficientnet=35, inspection=30, checkpoints=30, circuits=30)
 SECONDS |= dict(comparator=45, test_comparator=40, promise=30, lots=25, test_lots=15)
 SECONDS |= dict(test_paint=60, strokes=40, test_checkup=45, test_outlines=30, test_exchange=50)
 SECONDS |= dict(test_splits=25, splits=15, exchange=45, checkup=10, repair=10)
