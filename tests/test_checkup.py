@@ -316,7 +316,7 @@ def test_the_command(clean, tmp_path, capsys):
 
 def test_training_says_what_matters_and_goes_on(clean, tmp_path, capsys, monkeypatch):
     "It is the training that ends here, on purpose."
-    from unet_explorer import repair, own_model
+    from unet_explorer import own_model, repair
     from unet_explorer.cli import main
 
     def ends(*args, **how):
