@@ -15,7 +15,8 @@ import time
 import torch
 from common import RESULTS, SPLIT, earlier, facts, write
 from unet_explorer.batches import dataloaders
-from unet_explorer.data import load, meta
+from unet_explorer.data import load
+from unet_explorer.rows import meta
 from unet_explorer.effunet import EffUNet, write_tensors
 from unet_explorer.layers import rounded
 from unet_explorer.metrics import evaluate

@@ -10,7 +10,9 @@ from tempfile import TemporaryDirectory
 import numpy as np
 from common import write
 from PIL import Image
-from unet_explorer.data import load, load_pairs, sample
+from unet_explorer.data import load
+from unet_explorer.pairs import load_pairs
+from unet_explorer.rows import sample
 from unet_explorer.repair import doctor
 
 N, SIDE = 1000, 256

@@ -10,7 +10,8 @@ import numpy as np
 import torch
 from common import spread, write
 from unet_explorer.batches import dataloaders
-from unet_explorer.data import load, meta
+from unet_explorer.data import load
+from unet_explorer.rows import meta
 from unet_explorer.effunet import EffUNet
 from unet_explorer.metrics import boundary_f1, evaluate, opens_shorts
 from unet_explorer.train import fit, learner, predict_all, simple_baseline

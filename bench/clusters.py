@@ -18,7 +18,8 @@ from thousandfold import thousandfold
 from unet_explorer import segmentation
 from unet_explorer.batches import dataloaders
 from unet_explorer.clusters import pool_of
-from unet_explorer.data import load, sample
+from unet_explorer.data import load
+from unet_explorer.rows import sample
 from unet_explorer.effunet import EffUNet, save
 from unet_explorer.files import load_image
 from unet_explorer.images import save_image

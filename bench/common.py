@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 from unet_explorer.batches import dataloaders
-from unet_explorer.data import meta
+from unet_explorer.rows import meta
 from unet_explorer.metrics import evaluate
 from unet_explorer.machine import system_facts
 from unet_explorer.train import fit, learner, predict_all

@@ -22,7 +22,8 @@ from common import earlier, write
 from scipy import ndimage
 from unet_explorer.anomaly import fit_normal
 from unet_explorer.baselines import Difference, PatchCore
-from unet_explorer.data import load, sample
+from unet_explorer.data import load
+from unet_explorer.rows import sample
 from unet_explorer.detection import precision_recall
 from unet_explorer.images import to_image
 

@@ -15,8 +15,9 @@ from common import RESULTS, SPLIT, write
 sys.path.insert(0, str(RESULTS.parent.parent / "tools"))
 
 import docs_models
-from unet_explorer.data import load, sample
-from unet_explorer.deploy import BACKENDS, CALIBRATION, agreement, to_int8, to_onnx
+from unet_explorer.data import load
+from unet_explorer.rows import sample
+from unet_explorer.deploy import BACKENDS, CALIBRATION, Segmenter, agreement, to_int8, to_onnx
 from unet_explorer.machine import has_bf16
 
 ROUNDS, THREADS = 15, 2
@@ -67,6 +68,8 @@ def cost(name, folder):
     pictures, masks = map(list, zip(*rows(ds["test"])))
     said = agreement(model, by_onnxruntime(path), pictures, masks)
     said |= dict(pictures=len(pictures), megabytes=round(path.stat().st_size / 1e6, 2))
+    other = Segmenter(model, backend="int8-openvino", calibrate=learned)
+    said["by OpenVINO"] = agreement(model, other.logits, pictures, masks)
     print(name, said, flush=True)
     return model, path, said
 

@@ -17,7 +17,7 @@ from common import write
 from fastai.data.core import TfmdDL
 from PIL import Image
 from unet_explorer import batches
-from unet_explorer.data import load_pairs
+from unet_explorer.pairs import load_pairs
 from unet_explorer.effunet import EffUNet
 from unet_explorer.train import SegLoss
 

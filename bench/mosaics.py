@@ -116,7 +116,7 @@ def main(jobs=JOBS, key="jobs"):
         tile=pyramids.SIDE,
         threads=threads,
     )
-    write("mosaics", earlier("mosaics") | about | {key: rows})
+    write("mosaics", **(earlier("mosaics") | about | {key: rows}))
 
 
 if __name__ == "__main__":

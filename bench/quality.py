@@ -15,7 +15,8 @@ from PIL import Image
 
 matplotlib.use("Agg")
 from common import RESULTS, SPLIT, write
-from unet_explorer.data import load, meta, sample
+from unet_explorer.data import load
+from unet_explorer.rows import meta, sample
 from unet_explorer.effunet import restore
 from unet_explorer.images import error_overlay, overlay, show_grid
 from unet_explorer.own_model import PUBLISHED, train_and_report

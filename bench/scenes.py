@@ -12,7 +12,8 @@ import torch.nn.functional as F
 from common import RESULTS, SEEDS, earlier, facts, write
 from scipy import ndimage
 from unet_explorer.batches import AUGMENTATIONS, dataloaders
-from unet_explorer.data import fetch, load, meta, sample
+from unet_explorer.data import fetch, load
+from unet_explorer.rows import meta, sample
 from unet_explorer.effunet import EffUNet
 from unet_explorer.files import load_mask, open_image
 from unet_explorer.images import IGNORE

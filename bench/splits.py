@@ -10,7 +10,8 @@ the truth. What the first promises too much is how far the split flatters."""
 import numpy as np
 from common import SEEDS, earlier, facts, spread, write
 from unet_explorer.batches import Crops, Pairs
-from unet_explorer.data import load, meta, sample
+from unet_explorer.data import load
+from unet_explorer.rows import meta, sample
 from unet_explorer.effunet import EffUNet
 from unet_explorer.images import to_image
 from unet_explorer.metrics import boundary_f1, evaluate

@@ -17,7 +17,8 @@ from common import train_once, write
 from PIL import Image
 from skimage.feature import multiscale_basic_features
 from sklearn.ensemble import RandomForestClassifier
-from unet_explorer.data import load, meta, sample
+from unet_explorer.data import load
+from unet_explorer.rows import meta, sample
 from unet_explorer.effunet import EffUNet
 from unet_explorer.images import IGNORE
 from unet_explorer.metrics import evaluate

@@ -12,7 +12,8 @@ import torch
 from common import RESULTS, SEEDS, SPLIT, earlier, facts, parameters, write
 from torch.nn.functional import mse_loss
 from unet_explorer.contracts import InputError
-from unet_explorer.data import load, sample
+from unet_explorer.data import load
+from unet_explorer.rows import sample
 from unet_explorer.images import show_grid
 from unet_explorer.layout import Roughness, lines, roughen
 from unet_explorer.physical_defects import add_defect

@@ -7,7 +7,8 @@ from functools import cache
 import torch
 from common import RECIPE, SEEDS, about_data, earlier, parameters, spread, train_once, write
 from scipy.ndimage import gaussian_filter
-from unet_explorer.data import load, sample
+from unet_explorer.data import load
+from unet_explorer.rows import sample
 from unet_explorer.effunet import EffUNet, evaluating
 from unet_explorer.upsample import UPSAMPLERS, ShuffleUp, nyquist_energy, phase_variance
 

@@ -28,7 +28,7 @@ def read(path):
 
 def clean_copy(ds, folder, column="image", n=N):
     "The first pictures of a data set, cut small, with masks of class numbers, if it has any."
-    from unet_explorer.data import sample
+    from unet_explorer.rows import sample
     from unet_explorer.images import to_image
 
     rows = [(part, i) for part in ds.values() for i in range(len(part))]

@@ -14,7 +14,9 @@ from scipy.ndimage import gaussian_filter
 import unet_explorer as ux
 from unet_explorer.checkup import FINDINGS, SAID_ANYWAY, Checkup, Finding
 from unet_explorer.contracts import InputError
-from unet_explorer.data import load_pairs, meta, pair_files, sort_files, split
+from unet_explorer.data import split
+from unet_explorer.pairs import load_pairs, pair_files, sort_files
+from unet_explorer.rows import meta
 from unet_explorer.files import load_mask
 from unet_explorer.headers import pixel_size_nm
 from unet_explorer.repair import doctor

@@ -26,7 +26,8 @@ from PIL import Image
 
 from unet_explorer.cli import ABOUT, COMMANDS, command_in, parser
 from unet_explorer.contracts import Interrupted
-from unet_explorer.data import load, sample
+from unet_explorer.data import load
+from unet_explorer.rows import sample
 from unet_explorer.effunet import EffUNet, save
 from unet_explorer.files import load_image, load_mask
 from unet_explorer.images import save_image, save_mask

@@ -10,19 +10,21 @@ import subprocess
 import sys
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
 import pytest
 
-from unet_explorer import clusters, segmentation
+from unet_explorer import clusters, inspection, segmentation
 from unet_explorer.clusters import Answer, ClusterLost, pool_of, segment_mosaic
 from unet_explorer.contracts import InputError, Interrupted, NotWritten
-from unet_explorer.data import load, sample
+from unet_explorer.data import load
+from unet_explorer.rows import sample
 from unet_explorer.effunet import EffUNet, save
 from unet_explorer.files import load_image
 from unet_explorer.images import save_image
+from unet_explorer.inspection import find_folder
 from unet_explorer.segmentation import segment_folder
 
 distributed = pytest.importorskip("distributed", reason="needs unet-explorer[cluster]")
@@ -115,9 +117,9 @@ def pids(cluster):
     return sorted(nanny.process.pid for nanny in cluster.workers.values())
 
 
-def after(n, then, monkeypatch):
+def after(n, then, monkeypatch, coming=OF_SEGMENTATION["_Coming"]):
     "Call `then` when `n` pictures are kept."
-    coming, left = OF_SEGMENTATION["_Coming"], [n]
+    left = [n]
     keep = vars(coming)["_keep"]
 
     def counted(self, found, answer):
@@ -243,6 +245,48 @@ def test_workers_that_see_other_files_end_the_run(folder, cluster, tmp_path, mon
 
 
 @pytest.fixture(scope="module")
+def lot(folder):
+    "A lot of 22 pictures with a cut one; the other die of all but one, with defects."
+    ds = load("simulated", n=3, size=(96, 96))
+    image = sample(ds["train"], 0)[0]
+    for i in range(22):
+        piece = image.roll((5 * i, 9 * i), (-2, -1)).clone()
+        save_image(folder / f"lot/{i:02d}.png", piece)
+        if i % 4 == 0:
+            piece[:, 30:44, 40:52] = 1 - piece[:, 30:44, 40:52]
+        if i:
+            save_image(folder / f"die/{i:02d}.png", piece)
+    cut = (folder / "lot/03.png").read_bytes()[:300]
+    for name in ("lot/cut.png", "die/cut.png"):
+        (folder / name).write_bytes(cut)
+    return folder
+
+
+@pytest.mark.parametrize("reference, skipped", [(None, 1), ("die", 2)])
+def test_an_inspection_likewise(lot, cluster, tmp_path, monkeypatch, reference, skipped):
+    "By names relative to where the caller is, and where a worker is killed in the middle."
+    monkeypatch.chdir(lot)
+    monkeypatch.setattr(inspection, "system_facts", lambda: dict(processor="one"))
+    how = dict(reference=reference, threshold=0.5, min_px=2)
+    said, other, killed = [], [], []
+    whole = find_folder("lot", out=tmp_path / "whole", **how, say=said.append)
+
+    def kill():
+        for pid in pids(cluster):
+            with suppress(ProcessLookupError):  # one that the nanny is about to start anew
+                os.kill(pid, signal.SIGKILL)
+                return killed.append(pid)
+
+    after(5, kill, monkeypatch, clusters.InTurn)
+    how |= dict(scheduler=cluster.scheduler_address)
+    done = find_folder("lot", out=tmp_path / "shared", **how, say=other.append)
+    assert killed and len(done.skipped) == skipped and (not reference or done.alarms)
+    assert (done.alarms, done.skipped, other) == (whole.alarms, whole.skipped, said)
+    assert same(tmp_path / "whole", tmp_path / "shared")
+    assert not (tmp_path / "shared" / ".detector.pickle").exists()
+
+
+@pytest.fixture(scope="module")
 def mosaic(folder):
     "A picture of many blocks, and its mask as one process makes it."
     image = load_image(folder / "in/lot0/0.png").repeat(1, 3, 3)
@@ -301,6 +345,26 @@ def test_errors_are_answers(cluster):
         assert answers["1"].get() == 1 and answers["3"].get() == 3
         with pytest.raises(ValueError, match="invalid literal"):
             answers["x"].get()
+
+
+def pages_asked_for(arrays):
+    "Pages of memory that a process asks for while it makes arrays of 8 MB and lets them go."
+    import resource
+
+    import numpy as np
+
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(arrays):
+        np.ones(2**20)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="dask sets it for glibc")
+def test_a_worker_keeps_the_memory_that_a_picture_needs_again(cluster):
+    "dask has it given back at once: a picture took more than twice the time of the processor."
+    with pool_of(cluster.scheduler_address) as pool:
+        asked = [answer.get() for _, answer in pool.each(pages_asked_for, [20] * 6)]
+    assert max(asked[2:]) < 2048, f"{asked}; dask alone: 10,000, as Linux gives some at once"
 
 
 def test_other_versions_are_told(cluster, monkeypatch):

@@ -13,7 +13,9 @@ from PIL import Image
 
 from unet_explorer import data
 from unet_explorer.batches import Crops, Rows, dataloaders
-from unet_explorer.data import catalogue, load, load_pairs, meta, sample, split
+from unet_explorer.data import catalogue, load, split
+from unet_explorer.pairs import load_pairs
+from unet_explorer.rows import meta, sample
 from unet_explorer.contracts import InputError
 from unet_explorer.files import load_image, load_mask, n_pages
 

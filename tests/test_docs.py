@@ -315,7 +315,7 @@ def test_social_card(site):
 def test_front_page(site):
     text = (site.out / "index.html").read_text(encoding="utf-8")
     assert text.count("You will be able to") == 3
-    for way in ("path.html", "data.html", "CONTRIBUTING.md", "images/result.png"):
+    for way in ("path.html", "pairs.html", "CONTRIBUTING.md", "images/result.png"):
         assert way in text
 
 
@@ -775,7 +775,7 @@ LEADS = {  # what people type: one of the first three places must begin with thi
     "checkerboard": "glossary.html#checkerboard",
     "chekerboards": "upsample.html",  # misspelt
     "icnr": "glossary.html#icnr",
-    "load_pairs": "api/data.html#load_pairs",
+    "load_pairs": "api/pairs.html#load_pairs",
     "mask values": "labels.html",
     "ONNX export": "faq.html#how-do-i-export-to-onnx",
     "receptive field": "glossary.html#receptive-field",

@@ -15,7 +15,8 @@ import torch
 from conftest import ROOT
 
 from unet_explorer.contracts import InputError
-from unet_explorer.data import load, sample
+from unet_explorer.data import load
+from unet_explorer.rows import sample
 from unet_explorer.effunet import EffUNet, model_card, restore, save
 from unet_explorer.files import load_mask
 from unet_explorer.images import save_image, save_mask
@@ -421,6 +422,37 @@ def test_openvino_gives_the_numbers_of_torch(model):
         x = torch.rand(b, 1, h, w)
         with torch.no_grad():
             torch.testing.assert_close(run(x), model(x), rtol=1e-3, atol=1e-3)
+
+
+def test_openvino_makes_a_graph_for_a_size_that_comes_again(model, monkeypatch):
+    pytest.importorskip("openvino")
+    from unet_explorer import deploy
+
+    monkeypatch.setattr(deploy, "OWN_SIZES", 2)
+    run = deploy.BACKENDS["openvino"](model)
+    pictures = [torch.rand(1, 1, side, 32) for side in (32, 64, 32, 96, 64, 96, 96, 32)]
+    owned = []
+    for x in pictures:
+        with torch.no_grad():
+            torch.testing.assert_close(run(x), model(x), rtol=1e-3, atol=1e-3)
+        owned.append(sorted(shape[2] for shape in run.own))
+    assert owned == [[], [], [32], [32], [32, 64], [32, 64], [32, 64], [32, 64]]
+
+
+def test_openvino_computes_8_bits_for_one_size_at_a_time(model, chips, monkeypatch):
+    "Of any size its 8-bit graph is wrong; so each size gets its own, however many there are."
+    pytest.importorskip("openvino")
+    from unet_explorer import deploy
+
+    monkeypatch.setattr(deploy, "OWN_SIZES", 1)
+    pictures = [sample(chips, i)[0] for i in range(3)]
+    how = dict(repeats=1, calibrate=pictures, example=pictures[0], tolerance=1)
+    by_onnx = deploy.Segmenter(model, (64, 64), "int8", **how)
+    by_intel = deploy.Segmenter(model, (64, 64), "int8-openvino", **how)
+    for image in (*pictures, pictures[0][:, :64], pictures[1][:, :, :32]):
+        one, other = (s.logits(image[None]).sigmoid() for s in (by_onnx, by_intel))
+        assert float((one - other).abs().mean()) < 0.02
+    assert by_intel.logits.any is None and len(by_intel.logits.own) == 1
 
 
 # the command line -------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from unet_explorer.contracts import JOURNAL, InputError, NotWritten, write_atomic
-from unet_explorer.data import load_pairs
+from unet_explorer.pairs import load_pairs
 from unet_explorer.folders import files_in, for_each, natural_key, output_folder
 from unet_explorer.folders import pictures_in, write_table
 from unet_explorer.images import save_image, save_mask

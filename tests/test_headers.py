@@ -16,7 +16,9 @@ from scipy.ndimage import gaussian_filter
 from tifffile import TIFF as KNOWN
 
 from unet_explorer.contracts import InputError
-from unet_explorer.data import load, load_pairs, meta, sample
+from unet_explorer.data import load
+from unet_explorer.pairs import load_pairs
+from unet_explorer.rows import meta, sample
 from unet_explorer.files import open_image
 from unet_explorer.headers import Bar, Bars, not_square, one_size, pixel_sides_nm, pixel_size_nm
 from unet_explorer.headers import specimen, without_bar

@@ -17,7 +17,9 @@ from PIL import Image
 
 from unet_explorer import cli
 from unet_explorer.contracts import InputError, as_json
-from unet_explorer.data import load, load_pairs, meta, pair_files, sample
+from unet_explorer.data import load
+from unet_explorer.pairs import load_pairs, pair_files
+from unet_explorer.rows import meta, sample
 from unet_explorer.labels import Masks, diagnose_masks
 from unet_explorer.metrics import as_table, evaluate, opens_shorts
 from unet_explorer.options import PHRASES, colours_in, names_in, values_in

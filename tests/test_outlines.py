@@ -19,7 +19,8 @@ from skimage.measure import regionprops
 
 from unet_explorer import outlines
 from unet_explorer.contracts import InputError
-from unet_explorer.data import load_pairs, meta, sample
+from unet_explorer.pairs import load_pairs
+from unet_explorer.rows import meta, sample
 from unet_explorer.effunet import EffUNet
 from unet_explorer.files import load_mask
 from unet_explorer.images import save_image, save_mask

@@ -16,7 +16,8 @@ from processes_part import main as part
 from unet_explorer.batches import Crops, Pairs, WholePictures
 from unet_explorer.cli import main
 from unet_explorer.contracts import InputError
-from unet_explorer.data import load, sample
+from unet_explorer.data import load
+from unet_explorer.rows import sample
 from unet_explorer.images import save_image, save_mask
 from unet_explorer.processes import check_processes, check_shares, start, together
 from unet_explorer.runs import CHECKPOINT, place

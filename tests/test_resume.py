@@ -22,7 +22,8 @@ from unet_explorer import checkpoints, own_model, train
 from unet_explorer.batches import dataloaders
 from unet_explorer.checkpoints import Keep
 from unet_explorer.contracts import InputError, NotWritten
-from unet_explorer.data import load, sample
+from unet_explorer.data import load
+from unet_explorer.rows import sample
 from unet_explorer.effunet import EffUNet
 from unet_explorer.images import save_image, save_mask
 from unet_explorer.runs import CHECKPOINT

@@ -5,7 +5,8 @@ import pytest
 import torch
 from scipy import ndimage
 from unet_explorer.contracts import InputError
-from unet_explorer.data import load, sample
+from unet_explorer.data import load
+from unet_explorer.rows import sample
 from unet_explorer.measure import objects, polygon
 from unet_explorer.scenes import (
     FIELD,

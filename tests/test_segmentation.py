@@ -10,7 +10,9 @@ import tifffile
 import torch
 
 from unet_explorer.contracts import InputError
-from unet_explorer.data import load, load_pairs, sample, split
+from unet_explorer.data import load, split
+from unet_explorer.pairs import load_pairs
+from unet_explorer.rows import sample
 from unet_explorer.effunet import EffUNet, restore, save
 from unet_explorer.files import load_mask
 from unet_explorer.images import save_image, save_mask

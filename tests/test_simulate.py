@@ -12,7 +12,8 @@ from scipy import ndimage
 from skimage.draw import polygon
 
 from unet_explorer.contracts import InputError
-from unet_explorer.data import cache_dir, meta, sample
+from unet_explorer.data import cache_dir
+from unet_explorer.rows import meta, sample
 from unet_explorer.sliders import circle, shape, svg
 from unet_explorer.images import check_image, check_mask
 from unet_explorer.layout import (

@@ -347,7 +347,8 @@ def lay(folder, names, save=Image.Image.save):
 
 
 def test_a_folder_of_tiles_is_split_by_neighbourhood_and_judged(tmp_path):
-    from unet_explorer.data import leaks, load, meta
+    from unet_explorer.data import leaks, load
+    from unet_explorer.rows import meta
 
     names = [f"scan_x{x:03}_y{y:03}" for x in range(0, 128, 8) for y in range(0, 32, 8)]
     d = lay(tmp_path, names)
@@ -363,7 +364,8 @@ def test_a_folder_of_tiles_is_split_by_neighbourhood_and_judged(tmp_path):
 def test_days_come_from_headers_where_names_say_none_and_never_from_the_clock(tmp_path):
     import tifffile
 
-    from unet_explorer.data import load, meta
+    from unet_explorer.data import load
+    from unet_explorer.rows import meta
 
     days = ["2026:03:02 10:00:00", "2026:03:03 10:00:00", "2026:03:01 10:00:00"]
     lay(tmp_path, "abc")

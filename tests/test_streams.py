@@ -12,7 +12,9 @@ import torch
 from PIL import Image
 from unet_explorer.batches import StreamCrops, dataloaders
 from unet_explorer.contracts import InputError
-from unet_explorer.data import Stream, load, meta, sample, split
+from unet_explorer.data import load, split
+from unet_explorer.hub import Stream
+from unet_explorer.rows import meta, sample
 from unet_explorer.train import fit, fit_batches, learner
 
 ROWS = 4  # in a shard
@@ -317,7 +319,7 @@ def test_two_processes_train_one_network_each_from_its_own_shards(there, tmp_pat
 
 ENDS = """
 import datasets, sys
-from unet_explorer.data import Stream
+from unet_explorer.hub import Stream
 
 def rows():
     try:

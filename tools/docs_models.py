@@ -283,7 +283,8 @@ def on_disk(data):
 
 def write_sample(data, path):
     "The first picture of the test part, which no model was trained on, as an 8-bit PNG."
-    from unet_explorer.data import load, sample
+    from unet_explorer.data import load
+    from unet_explorer.rows import sample
     from unet_explorer.images import save_image
     from unet_explorer.simulate import simulate
 

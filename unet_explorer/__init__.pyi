@@ -8,9 +8,6 @@ from .contracts import InputError as InputError
 from .data import catalogue as catalogue
 from .data import leaks as leaks
 from .data import load as load
-from .data import load_pairs as load_pairs
-from .data import meta as meta
-from .data import sample as sample
 from .data import split as split
 from .deploy import Segmenter as Segmenter
 from .deploy import to_onnx as to_onnx
@@ -31,8 +28,11 @@ from .measure import measure_mask as measure_mask
 from .measure import measure_objects as measure_objects
 from .metrics import evaluate as evaluate
 from .own_model import train_and_report as train_and_report
+from .pairs import load_pairs as load_pairs
 from .processes import together as together
 from .repair import doctor as doctor
+from .rows import meta as meta
+from .rows import sample as sample
 from .segmentation import segment_folder as segment_folder
 from .sliders import explore as explore
 from .strokes import load_head as load_head

@@ -28,7 +28,8 @@ from unet_explorer.contracts import (
     instance,
     shown,
 )
-from .data import Stream, sample
+from .hub import Stream
+from .rows import sample
 from .images import IGNORE, to_image
 from .machine import Device
 

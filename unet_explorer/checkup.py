@@ -34,7 +34,8 @@ from unet_explorer.contracts import (
     shown,
     whole,
 )
-from .data import sort_files, sort_outlines, split
+from .data import split
+from .pairs import sort_files, sort_outlines
 from .files import is_zarr, load_palette, load_stored, open_image
 from .folders import Found, is_grey, not_looked_at, pictures_in
 from .headers import Bars, not_square, one_size, specimen

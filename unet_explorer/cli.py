@@ -101,7 +101,8 @@ def demo(
         unet-explorer demo --data nasa_super1 --minutes 10 --out alloy
         unet-explorer demo --data simulated --steps 40 --size 128"""
     given = flat(locals())
-    from unet_explorer.data import SOURCES, load, meta
+    from unet_explorer.data import SOURCES, load
+    from unet_explorer.rows import meta
     from unet_explorer.effunet import check_encoder
 
     known("data", data, SOURCES)
@@ -159,7 +160,9 @@ def train(
         unet-explorer train data/ --encoder resnet34 --family smp --loss focal+dice --out model/
         unet-explorer train --config model/settings.toml --minutes 30 --out longer/"""
     given = flat(locals())
-    from unet_explorer.data import load_pairs, meta, split
+    from unet_explorer.data import split
+    from unet_explorer.pairs import load_pairs
+    from unet_explorer.rows import meta
     from unet_explorer.effunet import check_encoder
 
     said = {k: None if meaning[k] is None else read(meaning[k]) for k, read in TYPED.items()}
@@ -321,6 +324,7 @@ def defects_find(
     calibrate: str = "clean",  # who sets the threshold: the clean pictures, or this lot itself
     threshold: Number | None = None,  # alarm is where the map is larger; left out: as promised
     min_px: Count = 1,  # drop alarms of fewer pixels
+    scheduler: str | None = None,  # address or file of a dask cluster; local:2: processes here
     overwrite: bool = False,  # replace an earlier result in the --out folder
     cutting: cutting,  # large pictures
 ) -> int:  # the exit code
@@ -331,14 +335,16 @@ def defects_find(
         unet-explorer defects find new_images/ --out found/
         unet-explorer defects find new_images/ --model normal/ --out found/
         unet-explorer defects find new_images/ --reference other_die/ --out found/
-        unet-explorer defects find wafer.tif --model normal/ --min-px 20 --out found/"""
-    repeat = again(["unet-explorer", "defects", "find"], defects_find, flat(locals()))
+        unet-explorer defects find wafer.tif --model normal/ --min-px 20 --out found/
+        unet-explorer defects find lots/ --out found/ --scheduler tcp://host:8786"""
+    given = flat(locals()) | dict(scheduler=None)  # who computes changes nothing
+    repeat = again(["unet-explorer", "defects", "find"], defects_find, given)
     if model is not None:
         model_folder(model)
     from unet_explorer.folders import pictures_in
     from unet_explorer.inspection import find_folder
 
-    how = dict(threshold=threshold, min_px=min_px, overwrite=overwrite)
+    how = dict(threshold=threshold, min_px=min_px, overwrite=overwrite, scheduler=scheduler)
     how |= dict(reference=reference, method=method, fpr=fpr, calibrate=calibrate)
     how |= dict(cutting, again=lambda: _keep_settings(out, repeat()))
     found, skipped = result = find_folder(image, model, out, **how, say=_aside)

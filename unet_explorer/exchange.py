@@ -47,7 +47,8 @@ CITED = {  # text: doi
 
 def _simulated(in_ch):
     "A picture with all that a test needs, for who has given none."
-    from unet_explorer.data import load, sample
+    from unet_explorer.data import load
+    from unet_explorer.rows import sample
 
     image, _ = sample(load("simulated", n=9, size=(128, 128))["train"], 0)
     return image[:1].repeat(in_ch, 1, 1)
@@ -436,7 +437,8 @@ def write_labels(
 
 def sample_layers() -> list:  # a picture and its labels, as layers
     "A simulated chip, whose truth is known, for the menu of samples."
-    from unet_explorer.data import load, sample
+    from unet_explorer.data import load
+    from unet_explorer.rows import sample
 
     image, mask = sample(load("simulated", n=9, size=(256, 256))["train"], 0)
     picture = (image[0].numpy(), dict(name="simulated chip"), "image")

@@ -24,7 +24,7 @@ from unet_explorer.contracts import (
     rule_of,
     write_atomic,
 )
-from .data import meta, sample
+from .rows import meta, sample
 from .effunet import EffUNet, check_encoder, save
 from .folders import is_grey, output_folder
 from .images import save_mask

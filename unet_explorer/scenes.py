@@ -27,7 +27,7 @@ from unet_explorer.contracts import (
     shown,
     whole,
 )
-from .data import sample
+from .rows import sample
 from .images import IGNORE, SUFFIXES, check_image, check_mask, save_image, save_mask
 from .metrics import as_mask
 

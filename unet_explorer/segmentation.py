@@ -47,7 +47,7 @@ from unet_explorer.clusters import (
     pool_of,
     segment_mosaic,
 )
-from .data import called_like_a_mask
+from .pairs import called_like_a_mask
 from .deploy import Segmenter
 from .effunet import EffUNet, save
 from unet_explorer.folders import (

@@ -43,7 +43,7 @@ from unet_explorer.checkpoints import (
     say,
     start_at,
 )
-from .data import sample
+from .rows import sample
 from .effunet import EffUNet, restore
 from .tiles import to_mask
 from unet_explorer.contracts import (

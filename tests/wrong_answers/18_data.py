@@ -48,31 +48,6 @@ def on_both_sides_yes_or_no(train_groups, test_groups):
     return bool(set(train_groups) & set(test_groups))
 
 
-@told("site10 begins with site1, but is another picture")
-def partner_begins_alike(image, masks):
-    "site10 begins with site1."
-    stem = Path(image).stem
-    return next((m for m in masks if m.startswith(stem)), None)
-
-
-@told("site10 begins with site1, but is another picture")
-def partner_same_stem(image, masks):
-    "The ending _mask is not expected."
-    return next((m for m in masks if Path(m).stem == Path(image).stem), None)
-
-
-@told("_old is no ending that may be dropped")
-def partner_any_ending(image, masks):
-    "Whatever stands behind an underscore is dropped."
-    return next((m for m in masks if Path(m).stem.split("_")[0] == Path(image).stem), None)
-
-
-@told("site10 begins with site1, but is another picture")
-def partner_by_order(image, masks):
-    "The first mask is taken."
-    return masks[0]
-
-
 @told("of six slices the first and the last touch a training")
 def exposed_one_end(n, reach):
     "A block in the middle has two ends."
