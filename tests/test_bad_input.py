@@ -349,6 +349,19 @@ def a_stored_picture():
     return Picture(np.ones((64, 64), np.uint8))
 
 
+def a_case():
+    from unet_explorer.case import Case
+    from unet_explorer.folders import pictures_in
+
+    return Case(pictures_in(a_folder())[0])
+
+
+def no_bars():
+    from unet_explorer.headers import Bars
+
+    return Bars([])
+
+
 def masks_read():
     from unet_explorer.labels import Masks
 
@@ -819,6 +832,12 @@ BY_CALL = {  # what one function needs besides
     "sort_files": dict(images=lambda: pairs()[0], masks=lambda: pairs()[1]),
     "sort_outlines": dict(images=lambda: pairs()[0], masks=lambda: pairs()[1]),
     "in_position": dict(a=lambda: mask().numpy(), k=same(5)),
+    "correlation": dict.fromkeys("ab", lambda: mask().numpy()),
+    "details": dict(a=lambda: picture()[0].numpy()),
+    "fit_of": dict(grey=lambda: picture()[0].numpy(), numbers=lambda: mask().numpy()),
+    "look_at": dict(case=a_case, bars=no_bars, masks=masks_read),
+    "look_at_all": dict(cases=lambda: [a_case()], bars=no_bars, masks=masks_read),
+    "spread_over": dict(todo=same([1, 2, 3]), most=same(2)),
     "find_faults": dict(images=lambda: pairs()[0], masks=lambda: pairs()[1]),
     "doctor": dict(images=lambda: pairs()[0], masks=lambda: pairs()[1]),
     "load": dict(source=same("simulated"), kwargs=same(dict(n=9, size=(32, 32), seed=0))),

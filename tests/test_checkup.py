@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import time
 
@@ -12,12 +13,12 @@ from PIL import Image
 from scipy.ndimage import gaussian_filter
 
 import unet_explorer as ux
-from unet_explorer.checkup import FINDINGS, SAID_ANYWAY, Checkup, Finding
 from unet_explorer.contracts import InputError
 from unet_explorer.data import split
 from unet_explorer.pairs import load_pairs, pair_files, sort_files
 from unet_explorer.rows import meta
 from unet_explorer.files import load_mask
+from unet_explorer.findings import FINDINGS, SAID_ANYWAY, Checkup, Finding
 from unet_explorer.headers import pixel_size_nm
 from unet_explorer.repair import doctor
 from unet_explorer.scenes import class_weights
@@ -801,3 +802,19 @@ def test_training_names_the_doctor_where_files_do_not_pair(clean, tmp_path, caps
     assert main(["train", *ask, "--out", str(tmp_path / "out")]) == 2
     out, err = capsys.readouterr()
     assert "have no mask" in err and "unet-explorer doctor" in out
+
+
+def test_two_masks_may_lie_off_in_two_ways(clean, tmp_path):
+    "Each way is a finding of its own."
+    shutil.copytree(clean("simulated"), tmp_path / "data")
+    paths = sorted((tmp_path / "data/masks").iterdir())
+    for path, down in ((paths[3], 2), (paths[6], -2)):
+        Image.fromarray(np.roll(np.asarray(Image.open(path)), down, 0)).save(path)
+    found = [f for f in look(tmp_path / "data") if f.kind == "shifted mask"]
+    said = {
+        f.files: re.split(",| and ", f.message)[0] for f in found
+    }  # to the side: give or take 1
+    assert said == {
+        (paths[3].stem,): "the mask lies 2 px too low",
+        (paths[6].stem,): "the mask lies 2 px too high",
+    }

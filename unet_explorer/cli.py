@@ -122,7 +122,7 @@ TYPED = dict(classes=names_in, values=values_in, colours=colours_in)  # of what 
 
 def _ask_doctor(images, masks, said, meaning):
     "Print what is odd about some of the files. Whatever happens here stops no training."
-    from unet_explorer import checkup, repair
+    from unet_explorer import findings, repair
 
     how = {k: meaning[k] for k in ("pixel_nm", "bar", "valid", "test", "split_by")}
     try:
@@ -131,7 +131,7 @@ def _ask_doctor(images, masks, said, meaning):
         return
     for note in found.notes():
         print(f"note: {note}")
-    if found.notes() or set(found.kinds()) & set(checkup.REFUSED):
+    if found.notes() or set(found.kinds()) & set(findings.REFUSED):
         where = shlex.join(map(str, [images, *([masks] if masks else [])]))
         print(f"note: unet-explorer doctor {where} says more, and the cure")
 

@@ -14,9 +14,11 @@ from pathlib import Path
 
 import numpy as np
 
-from .checkup import WHOLE, Checkup, Visit, find_faults, in_position
+from .case import WHOLE, in_position
+from .checkup import find_faults
 from .contracts import BarRows, Count, FilePath, InputError, Positive, checked
 from .files import is_plain
+from .findings import Checkup, Visit
 from .folders import output_folder, write_table
 from .headers import pixel_size_nm
 from .images import IGNORE, save_mask
