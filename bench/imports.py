@@ -15,6 +15,7 @@ MODULES = (
     "unet_explorer.batches",
     "unet_explorer.effunet",
     "unet_explorer.train",
+    "unet_explorer.own_model",
     "unet_explorer.segmentation",
     "unet_explorer.inspection",
 )

@@ -19,7 +19,7 @@ from unet_explorer.data import load
 from unet_explorer.rows import meta, sample
 from unet_explorer.effunet import restore
 from unet_explorer.images import error_overlay, overlay, show_grid
-from unet_explorer.segmentation import PUBLISHED, train_and_report
+from unet_explorer.own_model import PUBLISHED, train_and_report
 from unet_explorer.train import Training
 
 SEEDS, MINUTES = (0, 1, 2), 4  # the first by the clock

@@ -70,14 +70,14 @@ SECONDS |= dict(test_tools=20, test_opens_shorts=20, test_mutations=20, test_mut
 SECONDS |= dict(test_mosaics=15, test_house=15, test_data=15, test_wrong_answers=35)
 SECONDS |= dict(signals=110, scenes=105, explain=100, anomaly=98, upsample=96, implant=84)
 SECONDS |= dict(classify_detect=85, text=72, mosaics=60, superres=50, deploy=40, train=65)
-SECONDS |= dict(segmentation=38, efficientnet=35, inspection=30, checkpoints=30, circuits=30)
+SECONDS |= dict(segmentation=30, efficientnet=35, inspection=30, checkpoints=30, circuits=30)
 SECONDS |= dict(comparator=45, test_comparator=40, promise=30, lots=25, test_lots=15)
 SECONDS |= dict(test_paint=60, strokes=40, test_checkup=45, test_outlines=30, test_exchange=50)
 SECONDS |= dict(test_splits=25, splits=15, exchange=45, findings=5, case=10, checkup=10, repair=10)
 SECONDS |= dict(test_clusters=60, clusters=15, test_pyramids=45, pyramids=15)
 SECONDS |= dict(test_processes=55, processes=45, test_streams=40, rows=8, pairs=9, hub=6)
 SECONDS |= dict(baselines=25, runs=25, unet=20, effunet=20, index=15, scaling=12, sliders=11)
-SECONDS |= dict(files=10, headers=10, labels=10, cli=11, metrics=10, simulate=9)
+SECONDS |= dict(own_model=25, files=10, headers=10, labels=10, cli=11, metrics=10, simulate=9)
 
 
 def group(nodeid):

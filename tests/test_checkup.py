@@ -346,13 +346,13 @@ def test_the_command(clean, tmp_path, capsys):
 
 def test_training_says_what_matters_and_goes_on(clean, tmp_path, capsys, monkeypatch):
     "It is the training that ends here, on purpose."
-    from unet_explorer import repair, segmentation
+    from unet_explorer import own_model, repair
     from unet_explorer.cli import main
 
     def ends(*args, **how):
         raise InputError("far enough")
 
-    monkeypatch.setattr(segmentation, "train_and_report", ends)
+    monkeypatch.setattr(own_model, "train_and_report", ends)
 
     def heard(folder):
         assert main(["train", *map(str, folders(folder)), "--out", str(tmp_path / "out")]) == 2
@@ -664,13 +664,13 @@ def test_damaged_outlines_and_those_drawn_twice(drawn, tmp_path):
 
 
 def test_training_asks_about_outlines(drawn, tmp_path, capsys, monkeypatch):
-    from unet_explorer import segmentation
+    from unet_explorer import own_model
     from unet_explorer.cli import main
 
     def ends(*args, **how):
         raise InputError("far enough")
 
-    monkeypatch.setattr(segmentation, "train_and_report", ends)
+    monkeypatch.setattr(own_model, "train_and_report", ends)
     ask = drawn("isbi2012", swapped)
     assert main(["train", *map(str, ask), "--out", str(tmp_path / "out")]) == 2
     out, err = capsys.readouterr()

@@ -607,13 +607,13 @@ def test_errors_are_one_line(model, pairs, tmp_path):
 
 
 def test_ctrl_c_before_the_first_checkpoint_is_said(tmp_path, monkeypatch, capsys):
-    from unet_explorer import segmentation
+    from unet_explorer import own_model
     from unet_explorer.cli import main
 
     def stopped(*args, **how):
         raise Interrupted()
 
-    monkeypatch.setattr(segmentation, "train_and_report", stopped)
+    monkeypatch.setattr(own_model, "train_and_report", stopped)
     words = ["demo", "--data", "simulated", "--steps", "1", "--out", str(tmp_path / "out")]
     assert main(words) == 130
     line = capsys.readouterr().err.strip().split("\n")[-1]

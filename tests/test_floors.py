@@ -16,7 +16,7 @@ def test_nobody_enters_the_command_line_from_below():
     assert not [room for room, below in HOUSE.items() if "cli" in below]
     for path in (ROOT / "bench").glob("*.py"):
         assert "cli" not in imports(path), (
-            f"{path.name}: call the job in segmentation or inspection"
+            f"{path.name}: call the job in own_model, segmentation or inspection"
         )
 
 

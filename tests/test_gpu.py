@@ -26,7 +26,8 @@ from unet_explorer.inspection import find_folder
 from unet_explorer.machine import best_device, has_bf16
 from unet_explorer.mosaics import segment_file
 from unet_explorer.references import STRIDES
-from unet_explorer.segmentation import segment_folder, train_and_report
+from unet_explorer.own_model import train_and_report
+from unet_explorer.segmentation import segment_folder
 from unet_explorer.simulate import inspection_set
 from unet_explorer.train import SegLoss, Training, check_room, fit, fit_batches, learner, measure
 

@@ -393,7 +393,7 @@ def test_numbers_beyond_floats():
 PROGRAM = [sys.executable, "-c", "import sys; from unet_explorer.cli import main; sys.exit(main())"]
 
 
-JOB = "unet_explorer.segmentation.train_and_report"
+JOB = "unet_explorer.own_model.train_and_report"
 
 
 def without_memory():

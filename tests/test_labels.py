@@ -254,7 +254,7 @@ def test_the_cure_can_be_typed(tmp_path, monkeypatch, capsys, masks):
         taken.append(ds)
         raise InputError("enough")
 
-    monkeypatch.setattr("unet_explorer.segmentation.train_and_report", only_look)
+    monkeypatch.setattr("unet_explorer.own_model.train_and_report", only_look)
     folder(tmp_path, masks, ".tif" if masks[0].dtype.kind == "i" else ".png")
     cli.main(typed(tmp_path))
     said = capsys.readouterr()

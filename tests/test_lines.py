@@ -28,7 +28,7 @@ import unet_explorer.train  # noqa: F401  (what a line may import is there befor
 from mutate import changes, mutated
 from sandbox import Sandbox
 from unet_explorer.anomaly import fit_normal, save_detector
-from unet_explorer import cli, data, deploy, inspection, segmentation
+from unet_explorer import cli, data, deploy, inspection, own_model
 from unet_explorer.contracts import Interrupted
 from unet_explorer.effunet import EffUNet, save
 from unet_explorer.shell import add_command
@@ -241,7 +241,7 @@ def one_byte(model, path):
 
 REAL_LOAD = data.load
 FAKES = [
-    (segmentation, "_learner", interrupted),
+    (own_model, "_learner", interrupted),
     (inspection, "fit_normal", interrupted),
     (data, "load", few),
     (cli, "_lessons", lambda: Path("lessons").resolve()),

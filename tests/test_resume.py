@@ -18,7 +18,7 @@ import torch
 from fastai.callback.core import Callback
 from test_cli import MAIN
 
-from unet_explorer import checkpoints, segmentation, train
+from unet_explorer import checkpoints, own_model, train
 from unet_explorer.batches import dataloaders
 from unet_explorer.checkpoints import Keep
 from unet_explorer.contracts import InputError, NotWritten
@@ -169,13 +169,13 @@ def test_another_picture_is_noticed_wherever_it_stands(tmp_path, monkeypatch):
     ds, other = (load("simulated", n=15, size=(32, 32), seed=seed) for seed in (0, 1))
     how = Training(steps=1, size=32, bs=2, bar=False)
     net = dict(encoder="lite0", pretrained=False)
-    monkeypatch.setattr(segmentation, "judge", interrupted)
+    monkeypatch.setattr(own_model, "judge", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        segmentation.train_and_report(ds, tmp_path, how, **net)
+        own_model.train_and_report(ds, tmp_path, how, **net)
     monkeypatch.undo()
     ds["train"] = concatenate_datasets([ds["train"].select(range(9)), other["train"].select([9])])
     with pytest.raises(InputError, match="began with"):
-        segmentation.train_and_report(ds, tmp_path, how, **net, resume=True)
+        own_model.train_and_report(ds, tmp_path, how, **net, resume=True)
 
 
 def interrupted(*args, **kwargs):

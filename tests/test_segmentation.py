@@ -16,7 +16,8 @@ from unet_explorer.rows import sample
 from unet_explorer.effunet import EffUNet, restore, save
 from unet_explorer.files import load_mask
 from unet_explorer.images import save_image, save_mask
-from unet_explorer.segmentation import judge, segment_folder, summary, train_and_report
+from unet_explorer.own_model import judge, summary, train_and_report
+from unet_explorer.segmentation import segment_folder
 from unet_explorer.train import Training
 
 QUICK = Training(steps=2, size=64, bs=2, precision="fp32", bar=False)

@@ -27,13 +27,13 @@ from .inspection import fit_folder as fit_folder
 from .measure import measure_mask as measure_mask
 from .measure import measure_objects as measure_objects
 from .metrics import evaluate as evaluate
+from .own_model import train_and_report as train_and_report
 from .pairs import load_pairs as load_pairs
 from .processes import together as together
 from .repair import doctor as doctor
 from .rows import meta as meta
 from .rows import sample as sample
 from .segmentation import segment_folder as segment_folder
-from .segmentation import train_and_report as train_and_report
 from .sliders import explore as explore
 from .strokes import load_head as load_head
 from .strokes import paint as paint

@@ -59,7 +59,7 @@ def _keep_settings(out, line):
 
 def _train_on(ds, out, training, how):
     "Train, and say the result in a few lines. Returns the exit code."
-    from unet_explorer.segmentation import summary, train_and_report
+    from unet_explorer.own_model import summary, train_and_report
 
     result = train_and_report(ds, out, training, **how)
     if place().rank:

@@ -4,10 +4,11 @@
 
 # %% auto #0
 __all__ = ['LABELLED_AT_ONCE', 'IN_MEMORY', 'LARGEST_SHAPE', 'LENGTHS', 'LONGEST_OUTLINE', 'ObjectTable', 'objects',
-           'measure_large', 'measure_mask', 'label_image', 'measure_objects', 'alarms', 'Outlined', 'outlined',
-           'as_coco', 'outlines_of', 'as_geojson']
+           'measure_large', 'measure_mask', 'label_image', 'class_of_objects', 'measure_objects', 'alarms', 'Outlined',
+           'outlined', 'as_coco', 'outlines_of', 'as_geojson']
 
 # %% ../nbs/35_measure.ipynb #12a4832b
+import re
 from collections import Counter
 from collections.abc import Sequence
 from tempfile import TemporaryFile
@@ -15,7 +16,16 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .contracts import Count, InputError, Number, Positive, Whole, checked, shown
+from unet_explorer.contracts import (
+    Count,
+    InputError,
+    Number,
+    Positive,
+    Whole,
+    checked,
+    known,
+    shown,
+)
 from .images import IGNORE, OKABE_ITO, Picture
 from .metrics import as_mask, class_names
 from .outlines import polygon, rings
@@ -234,6 +244,28 @@ def label_image(
     for k in ks:
         last = _number(mask, k, numbers, last, min_px, at_once)
     return numbers
+
+# %% ../nbs/35_measure.ipynb #ac14bcc7
+_BETWEEN = set("membrane boundary boundaries border wall edge outline".split())
+
+
+def _is_between(name):
+    "Whether a class is called like something that lies between objects."
+    words = re.split(r"[^a-z]+", str(name).lower())
+    return any(w in _BETWEEN or w.removesuffix("s") in _BETWEEN for w in words)
+
+
+@checked
+def class_of_objects(
+    classes: list,  # names, class 0 first
+    objects: str | None = None,  # what somebody has said: one of the names
+) -> str | None:  # the class whose connected pieces are the objects
+    """As somebody has said; else, of two classes, the one beside what lies between objects; else
+    None. Raises `InputError` for a class that is not there."""
+    if objects is not None:
+        return known("objects", objects, classes)
+    between = [_is_between(name) for name in classes]
+    return classes[between.index(False)] if sorted(between) == [False, True] else None
 
 # %% ../nbs/35_measure.ipynb #7e858384
 LARGEST_SHAPE = 2**24  # pixels of the window around an object; the shape of a larger one stays open
