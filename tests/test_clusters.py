@@ -117,10 +117,9 @@ def pids(cluster):
     return sorted(nanny.process.pid for nanny in cluster.workers.values())
 
 
-def after(n, then, monkeypatch, coming=OF_SEGMENTATION["_Coming"]):
+def after(n, then, monkeypatch):
     "Call `then` when `n` pictures are kept."
-    left = [n]
-    keep = vars(coming)["_keep"]
+    left, keep = [n], vars(clusters.InTurn)["_keep"]
 
     def counted(self, found, answer):
         answer = keep(self, found, answer)
@@ -129,7 +128,7 @@ def after(n, then, monkeypatch, coming=OF_SEGMENTATION["_Coming"]):
             then()
         return answer
 
-    monkeypatch.setattr(coming, "_keep", counted)
+    monkeypatch.setattr(clusters.InTurn, "_keep", counted)
 
 
 def test_a_killed_worker_loses_nothing(folder, cluster, alone, tmp_path, monkeypatch):
@@ -196,15 +195,16 @@ def test_ctrl_c_goes_on(folder, cluster, alone, tmp_path, monkeypatch):
 KILLED = """
 import os, sys
 from unet_explorer import segmentation
+from unet_explorer.clusters import InTurn
 from unet_explorer.segmentation import segment_folder
 
-def keep(self, found, answer, keep=segmentation._Coming._keep, left=[5]):
+def keep(self, found, answer, keep=InTurn._keep, left=[5]):
     left[0] -= answer.error is None
     if not left[0]:
         os.kill(os.getpid(), 9)
     return keep(self, found, answer)
 
-segmentation._Coming._keep = keep
+InTurn._keep = keep
 segmentation.system_facts = lambda: dict(processor="one")
 source, model, out, scheduler = sys.argv[1:]
 segment_folder(source, model, out, min_px=3, probabilities=True, scheduler=scheduler)
@@ -277,7 +277,7 @@ def test_an_inspection_likewise(lot, cluster, tmp_path, monkeypatch, reference, 
                 os.kill(pid, signal.SIGKILL)
                 return killed.append(pid)
 
-    after(5, kill, monkeypatch, clusters.InTurn)
+    after(5, kill, monkeypatch)
     how |= dict(scheduler=cluster.scheduler_address)
     done = find_folder("lot", out=tmp_path / "shared", **how, say=other.append)
     assert killed and len(done.skipped) == skipped and (not reference or done.alarms)

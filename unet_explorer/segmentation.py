@@ -15,7 +15,6 @@ from collections.abc import Callable
 from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass, field, fields
 from functools import lru_cache, partial
-from operator import attrgetter
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
@@ -40,8 +39,8 @@ from unet_explorer.contracts import (
     write_atomic,
 )
 from unet_explorer.clusters import (
-    Answer,
     ClusterLost,
+    InTurn,
     Scheduler,
     one_device,
     pool_of,
@@ -222,10 +221,11 @@ def _measured(step, found):
 
 
 def _done(step, found):
-    "A picture in; what goes into the tables, and how many bytes lie in which file."
+    "A picture in; its facts, the rows of its objects, and how many bytes lie in which file."
     facts = _measured(step, found)
     names = _files(found.name, step.probabilities, step.formats)
-    return facts, {name: os.path.getsize(step.out / name) for name in names}
+    sizes = {name: os.path.getsize(step.out / name) for name in names}
+    return facts, facts.pop("pieces"), sizes
 
 
 class _Ready(NamedTuple):
@@ -439,32 +439,6 @@ def _task(job, pool, model, device):
     return partial(_done_there, there, how, os.getcwd())
 
 
-class _Coming:
-    "Facts about pictures: kept as they come, given in the order of the folder."
-
-    def __init__(self, job, pool, do, todo):
-        self.job, self.pool = job, pool
-        done = ((found.name, job.run.earlier(found)) for found in todo)
-        self.known = {name: Answer(facts) for name, facts in done if facts is not None}
-        left = [found for found in todo if found.name not in self.known]
-        self.answers = pool.each(do, left, name=attrgetter("name"))
-
-    def of(self, found):
-        "What is known of a picture, as soon as it is; raises why it could not be done."
-        while found.name not in self.known:
-            other, answer = next(self.answers)
-            self.known[other.name] = self._keep(other, answer)
-        return self.known.pop(found.name).get()
-
-    def _keep(self, found, answer):
-        if answer.error is not None:
-            return answer
-        facts, sizes = answer.value
-        self.pool.wait_for_files(self.job.out, sizes)
-        facts = dict(facts)
-        return Answer(self.job.run.keep(found, list(sizes), facts.pop("pieces"), **facts))
-
-
 def _segment_one(job, coming, found):
     "Segment a picture, unless an earlier start of this run has done it."
     facts = coming.of(found)
@@ -650,7 +624,7 @@ def _walk(run, pool, source, todo, model, choices, say):
         job = _Job(segmenter, run.out, **how, run=run, ready=ready)
         for line in run.going_on(todo):
             say(line)
-        coming = _Coming(job, pool, _task(job, pool, model, device), todo)
+        coming = InTurn(run, pool, _task(job, pool, model, device), todo)
         with closing(coming.answers):
             do = partial(_segment_one, job, coming)
             return job, for_each(source, todo, do, desc="segmenting", say=say)
