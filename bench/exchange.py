@@ -55,6 +55,7 @@ def by_openvino(path, fixed):
     if fixed:
         graph.reshape([1, 1, 512, 512])
     how = {"INFERENCE_NUM_THREADS": THREADS, "PERFORMANCE_HINT": "LATENCY"}
+    how["INFERENCE_PRECISION_HINT"] = "f32"  # else bfloat16 where the processor has it
     run = core.compile_model(graph, "CPU", how)
     return lambda x: torch.from_numpy(run(x.contiguous().numpy())[0].copy())
 

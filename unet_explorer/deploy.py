@@ -430,7 +430,7 @@ class Segmenter:
         backend: str = "auto",  # a key of `BACKENDS` or `WHEN_TOLD`, or "auto": the fastest
         tolerance: Probability
         | None = None,  # largest mean difference in probability from float32; None: 0.01, int8 0.05
-        example=None,  # a picture `(c h w)` to measure with; None = noise
+        example=None,  # a picture `(c h w)` to measure with; None: one of `calibrate`, or noise
         repeats: Count = 3,  # how often each is timed; the median counts
         pixels: Count | None = None,  # that are to come, in all; None: enough to measure
         device: Device = None,  # None: where the model is; for a folder, the GPU if there is one
@@ -452,8 +452,11 @@ class Segmenter:
             self.backend = "float32"
             self.logits = BACKENDS["float32"](self.model)
             return
-        noise = torch.rand(1, in_ch, *size, generator=torch.Generator().manual_seed(0))
-        x = noise if example is None else to_image(example, self._channels())[None]
+        x = torch.rand(1, in_ch, *size, generator=torch.Generator().manual_seed(0))
+        if example is None and calibrate:
+            x = _centre(calibrate[0], in_ch)  # noise is nothing that 8 bits are made for
+        elif example is not None:
+            x = to_image(example, self._channels())[None]
         runs = self._measure(list(BACKENDS) if backend == "auto" else [backend], x, repeats)
         good = [n for n in runs if self.differences[n] <= tolerance]
         if not good:
