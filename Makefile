@@ -20,7 +20,7 @@ setup: venv  ## .venv with everything and git hooks; safe to repeat (TORCH=cpu o
 lab: venv  ## open the lessons in JupyterLab (LAB_ARGS="--no-browser" and the like)
 	@$(IN) jupyter lab $(LAB_ARGS) nbs/index.ipynb
 
-test: venv  ## everything CI runs, in 12 minutes or less
+test: venv  ## everything CI runs; half an hour on two cores
 	@$(IN) python -m pytest $(ARGS)
 
 test-slow: venv  ## the long checks that `make test` leaves out
