@@ -329,6 +329,93 @@ def layers():
     ]
 
 
+def splits():
+    s = read("splits")
+    rows = [
+        [
+            name,
+            way,
+            short(r["own"]["dice"]),
+            short(r["truth"]["dice"]),
+            short(r["flatters"]["dice"]),
+        ]
+        for name, ways in s["splits"].items()
+        for way, r in ways.items()
+    ]
+    head = ["data", "split by", "Dice on its own test", "where nobody touched", "flatters by"]
+    return [
+        "## How far a split of tiles flatters",
+        f"{s['recipe']}. Three seeds. " + " ".join(f"{k}: {v}." for k, v in s["data"].items()),
+        made(s),
+        table(head, rows),
+    ]
+
+
+def mosaics():
+    m = read("mosaics")
+    rows = [
+        [
+            r["job"],
+            f"{r['side']:,} x {r['side']:,}",
+            r["net"],
+            r["seconds"],
+            f"{r['peak_bytes'] / 2**30:.2f}",
+        ]
+        for r in m["jobs"] + m["full"]
+    ]
+    return [
+        "## Mosaics as OME-Zarr",
+        f"Data: {m['data']}. Memory is the peak of the process; "
+        f"{m['full'][0]['before_bytes'] / 2**30:.2f} GiB of it are there before the first pixel. "
+        "The small network has one layer; `tables` is the whole command, with overlay and report.",
+        made(m),
+        table(["job", "pixels", "network", "seconds", "memory, GiB"], rows),
+    ]
+
+
+def clusters():
+    c = read("clusters")
+    names = {"0": "no cluster", "1": "one worker", "2": "two workers"}
+    rows = [[names[k], f"{v:.2f}"] for k, v in c["per_second"].items()]
+    return [
+        "## A folder on a dask cluster of this machine",
+        f"{c['pictures']} pictures of {c['side']} x {c['side']}, one thread a worker, median of "
+        f"{c['rounds']} rounds; the files are equal.",
+        made(c),
+        table(["who", "pictures per second"], rows),
+    ]
+
+
+def backends():
+    e = read("exchange")
+    speed = [
+        [
+            name,
+            f"{t['ms']:.1f}",
+            f"{t['fastest']:.1f} to {t['slowest']:.1f}",
+            f"{e['differences'][name]:.5f}",
+        ]
+        for name, t in e["times"].items()
+    ]
+    cost = [
+        [
+            name,
+            f"{r['dice_before']:.3f}",
+            f"{r['dice_after']:.3f}",
+            f"{r['by OpenVINO']['dice_after']:.3f}",
+        ]
+        for name, r in e["cost"].items()
+    ]
+    return [
+        "## Backends, and what 8 bits cost",
+        f"{e['recipe']}. One picture of 512x512, {e['threads']} threads, "
+        f"{', '.join(e['instructions'])}.",
+        made(e),
+        table(["backend", "ms (median)", "range", "mean difference in probability"], speed),
+        table(["data", "Dice", "in 8 bits, ONNX Runtime", "in 8 bits, OpenVINO"], cost),
+    ]
+
+
 def main():
     parts = [
         "# The race",
@@ -341,6 +428,10 @@ def main():
         *cells(),
         *boards(),
         *layers(),
+        *splits(),
+        *mosaics(),
+        *clusters(),
+        *backends(),
         TRIED.read_text().strip(),
     ]
     path = TRIED.with_name("RESULTS.md")
