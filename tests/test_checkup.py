@@ -87,7 +87,7 @@ def test_of_a_large_picture_the_middle_is_looked_at(name, clean, tmp_path, monke
     folder = tmp_path / "data"
     shutil.copytree(clean(of), folder)
     files = spoils(spoil.Set(folder))
-    monkeypatch.setattr(case, "LARGEST", 100)
+    monkeypatch.setattr(case, "LOOKED_AT_WHOLE", 100)
     monkeypatch.setattr(case, "MIDDLE", 3 * spoil.SIDE // 4)
     found = look(folder, fix=tmp_path / "fixed")
     assert {f.kind for f in found} == {kind}, str(found)
