@@ -97,6 +97,25 @@ def test_of_a_large_picture_the_middle_is_looked_at(name, clean, tmp_path, monke
     assert look(tmp_path / "fixed") == []
 
 
+def test_what_lies_outside_the_middle_is_not_forgotten(tmp_path, monkeypatch):
+    "Pictures that differ there alone are two; a class that is drawn there alone is one."
+    monkeypatch.setattr(case, "LOOKED_AT_WHOLE", 100)
+    monkeypatch.setattr(case, "MIDDLE", 64)
+    rng = np.random.default_rng(0)
+    middle = rng.integers(255, size=(192, 192)).astype(np.uint8)
+    for i in range(4):
+        image = rng.integers(255, size=(192, 192)).astype(np.uint8)
+        image[60:132, 60:132] = middle[60:132, 60:132]
+        mask = (middle > 127).astype(np.uint8)
+        mask[:9, : 9 + i] = 2
+        for folder, a in (("images", image), ("masks", mask)):
+            (tmp_path / folder).mkdir(exist_ok=True)
+            Image.fromarray(a).save(tmp_path / folder / f"{i}.png")
+    found = doctor(tmp_path / "images", tmp_path / "masks")
+    assert not {"duplicate", "near-duplicate", "one mask twice"} & set(found.kinds()), str(found)
+    assert "class 2 0." in found.facts["classes"], found.facts["classes"]
+
+
 @pytest.mark.parametrize("name", SETS)
 def test_no_false_alarm(name, clean):
     assert look(clean(name)) == []
@@ -845,3 +864,19 @@ def test_two_masks_may_lie_off_in_two_ways(clean, tmp_path):
         (paths[3].stem,): "the mask lies 2 px too low",
         (paths[6].stem,): "the mask lies 2 px too high",
     }
+
+
+@pytest.mark.parametrize("values", [None, "0=0,1=1,255=1"])
+def test_a_training_does_not_take_some_masks_for_something_else(clean, tmp_path, capsys, values):
+    "255 in some masks is 1 in the others: read together, half of the metal would be ignored."
+    from unet_explorer.cli import main
+
+    folder = tmp_path / "data"
+    shutil.copytree(clean("simulated"), folder)
+    spoil.FAULTS["white_in_some_masks"].spoil(spoil.Set(folder))
+    line = ["train", *map(str, folders(folder)), "--out", str(tmp_path / "model"), "--steps", "1"]
+    line += ["--size", "32", "--no-pretrained"] + ["--values", values] * bool(values)
+    assert main(line) == (0 if values else 2)
+    said = capsys.readouterr().err
+    assert values or "means what 1 means in the others" in said and "--fix" in said
+    assert (tmp_path / "model").exists() == bool(values)

@@ -478,3 +478,30 @@ def test_all_workers_leave(cluster, monkeypatch):
         cluster.scale(0)
         with pytest.raises(ClusterLost, match="has had no worker for 1 s"):
             next(coming)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="groups of processes")
+def test_ctrl_c_in_a_shell_is_one_line(folder, tmp_path):
+    "The shell sends it to the whole group; the workers of local:N leave it to the caller."
+    words = ["segment", folder / "in", "--model", folder / "model", "--out", tmp_path / "out"]
+    command = [sys.executable, "-m", "unet_explorer", *map(str, words), "--scheduler", "local:2"]
+    pipes = dict(stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    run = subprocess.Popen(command, start_new_session=True, **pipes)
+    while not list((tmp_path / "out").glob("masks/**/*.png")):
+        assert run.poll() is None, run.stderr.read()
+        time.sleep(0.02)
+    os.killpg(run.pid, signal.SIGINT)
+    _, said = run.communicate(timeout=60)
+    assert run.returncode == 130 and "Traceback" not in said, said
+    assert "unet-explorer: interrupted" in said
+
+
+def test_a_script_without_a_guard_gets_one_line(folder, tmp_path):
+    where = f"{str(folder / 'in')!r}, {str(folder / 'model')!r}, 'out'"
+    call = f"segment_folder({where}, scheduler='local:1')"
+    script = tmp_path / "script.py"
+    script.write_text(f"from unet_explorer.segmentation import segment_folder\n{call}\n")
+    pipes = dict(capture_output=True, text=True, timeout=120, cwd=tmp_path)
+    done = subprocess.run([sys.executable, script], **pipes)
+    assert done.returncode == 1 and "bootstrapping" not in done.stderr, done.stderr
+    assert "below if __name__ == '__main__'" in done.stderr.strip().splitlines()[-1]

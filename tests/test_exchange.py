@@ -455,6 +455,28 @@ def test_openvino_computes_8_bits_for_one_size_at_a_time(model, chips, monkeypat
     assert by_intel.logits.any is None and len(by_intel.logits.own) == 1
 
 
+@pytest.mark.parametrize("name", ["onnx", "openvino", "int8-openvino"])
+def test_backends_refuse_what_is_no_batch_and_serve_threads(model, chips, name):
+    "An empty batch ended the process; two threads got each other's result."
+    from concurrent.futures import ThreadPoolExecutor
+
+    pytest.importorskip("openvino")
+    from unet_explorer import deploy
+
+    pictures = [sample(chips, i)[0] for i in range(3)]
+    made = {**deploy.BACKENDS, **deploy.WHEN_TOLD}[name]
+    run = made(model) if name in deploy.BACKENDS else made(model, pictures)
+    for wrong in (torch.rand(0, 1, 32, 32), torch.rand(1, 3, 32, 32), torch.rand(1, 32, 32)):
+        with pytest.raises(InputError, match=r"expected \(batch, 1, h, w\)"):
+            run(wrong)
+    batches = [torch.rand(1, 1, 32 + 32 * (i % 5), 64) for i in range(60)]
+    wanted = [run(x) for x in batches]
+    assert run(batches[0].requires_grad_()).shape == batches[0].shape
+    with ThreadPoolExecutor(6) as pool:
+        for got, want in zip(pool.map(run, batches), wanted):
+            torch.testing.assert_close(got, want, rtol=1e-3, atol=1e-3)
+
+
 # the command line -------------------------------------------------------------------------------
 
 

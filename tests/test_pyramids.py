@@ -445,6 +445,12 @@ def test_objects_take_little_memory_until_they_are_asked_for():
     assert (lines, every) == measure_mask(mask, ["a", "b"], 4.0)
 
 
+@pytest.mark.parametrize("shape", [(0, 0), (0, 5), (5, 0)])
+def test_a_mask_without_pixels_has_no_objects(shape):
+    lines, rows = measure_large(np.zeros(shape, np.uint8), ["a", "b"])
+    assert len(rows) == 0 and [line["objects"] for line in lines] == [0, 0]
+
+
 def test_a_stopped_folder_of_mosaics_goes_on(tmp_path, model, monkeypatch):
     for i in (1, 2):
         _write_zarr(tmp_path / "in" / f"{i}.ome.zarr", _noise((100, 130), seed=i), "yx")

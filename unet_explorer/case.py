@@ -292,6 +292,18 @@ def _bits(a):
 # %% ../nbs/52_case.ipynb #7873341e
 #| code-fold: true
 #| code-summary: "A picture"
+def _bands(a, rows=1024):
+    return (np.ascontiguousarray(a[top : top + rows]) for top in range(0, len(a), rows))
+
+
+def _digest(a):
+    "Equal for arrays of equal shape and numbers, however large."
+    code = blake2b(digest_size=16, key=f"{a.dtype} {a.shape}".encode()[:64])
+    for band in _bands(a):
+        code.update(band)
+    return code.digest()
+
+
 def _look_at_picture(case, bars):
     "Measure a picture; returns it `(h w)` in [0, 1], without its info bar."
     picture = open_image(case.image.path, page=case.image.page)
@@ -304,7 +316,7 @@ def _look_at_picture(case, bars):
     image = picture[(slice(None), *case.middle)]
     grey = np.ascontiguousarray(image.mean(0).numpy())
     case.kind, case.grey = str(stored.dtype), is_grey(image)
-    case.digest = blake2b(stored, digest_size=16, key=str(stored.shape).encode()[:64]).digest()
+    case.digest = _digest(picture.pixels)
     case.bits, case.spread = _bits(stored), float(grey.std())
     case.tones = np.quantile(grey[::2, ::2], np.linspace(0, 1, 33))
     case.small = _shrunk(grey)
@@ -315,6 +327,32 @@ def _look_at_picture(case, bars):
 # %% ../nbs/52_case.ipynb #b134ce3b
 #| code-fold: true
 #| code-summary: "A mask"
+def _counted_in_bands(a):
+    "Number -> pixels, of a mask `(h w)` of any size."
+    found = Counter()
+    for band in _bands(a):
+        small = band.dtype.kind == "u" and band.dtype.itemsize < 3
+        n = np.bincount(band.ravel()) if small else None
+        numbers, n = (np.arange(len(n)), n) if small else np.unique(band, return_counts=True)
+        found.update({v: k for v, k in zip(numbers.tolist(), n.tolist()) if k})
+    return found
+
+
+def _read_middle(case, stored, masks, palette):
+    """The numbers of the middle of a large mask; those that stand elsewhere alone are shown to
+    `masks` as well, in rows of their own, so that none is missed."""
+    piece = case.looked_at(stored)
+    case.numbers = dict(_counted_in_bands(stored))
+    case.mask_digest = _digest(stored)
+    w = piece.shape[1]
+    rest = np.array(sorted(set(case.numbers) - set(np.unique(piece).tolist())), stored.dtype)
+    rows = -(-len(rest) // w)
+    more = np.resize(rest, (rows, w)) if rows else piece[:0]
+    shown_too = np.concatenate([piece, more])
+    read = masks.read(shown_too, case.mask.path, shown_too.shape, case.image.path, palette)
+    return read[: len(piece)]
+
+
 def _is_soft(numbers, path):
     "Whether a mask has lost its numbers: as a JPEG, or by smoothing."
     if path.suffix.lower() in (".jpg", ".jpeg"):
@@ -345,14 +383,16 @@ def _look_at_mask(case, size, masks):
     if not case.drawn and stored.shape[:2] != tuple(size):
         case.mask_error = "size"
         return None
-    stored = case.looked_at(stored)
     if case.drawn:
-        case.numbers = _counted_numbers(stored)
-        return stored.astype(np.int64)
+        case.numbers, case.mask_digest = dict(_counted_in_bands(stored)), _digest(stored)
+        return case.looked_at(stored).astype(np.int64)
+    whole, stored = stored, case.looked_at(stored)
     case.soft = masks.colours is None and _is_soft(stored, case.mask.path)
     if case.soft:
         return _black_or_white(stored)
     palette = load_palette(case.mask.path, case.mask.page) if stored.ndim == 2 else None
+    if case.middle and whole.ndim == 2:
+        return np.asarray(_read_middle(case, whole, masks, palette))
     before = len(masks.coloured)
     numbers = masks.read(stored, case.mask.path, stored.shape[:2], case.image.path, palette)
     case.numbers = _counted_numbers(numbers)
@@ -373,7 +413,7 @@ def _look_for_shift(case, grey, told):
 
 def _compare(case, grey, numbers):
     "Measure how a mask and its picture fit."
-    case.mask_digest = blake2b(np.ascontiguousarray(numbers), digest_size=16).digest()
+    case.mask_digest = case.mask_digest or _digest(numbers)
     case.mask_core = _piece(numbers, CORE)
     if grey.std() < FLAT or numbers.min() == numbers.max():
         return

@@ -228,7 +228,7 @@ def _turn_in_words(k):
 def _check_near(visit):
     "One picture in two files, saved, scaled or turned anew."
     known = set()
-    for a, c, k in _near_twins(visit.sound):
+    for a, c, k in _near_twins([c for c in visit.sound if not c.middle]):  # all of it was seen
         if id(c) in known or "drop" in a.todo:
             continue
         known.add(id(c))

@@ -121,7 +121,7 @@ TYPED = dict(classes=names_in, values=values_in, colours=colours_in)  # of what 
 
 
 def _ask_doctor(images, masks, said, meaning):
-    "Print what is odd about some of the files. Whatever happens here stops no training."
+    "Print what is odd about some of the files; `InputError` where a training would misread them."
     from unet_explorer import findings, repair
 
     how = {k: meaning[k] for k in ("pixel_nm", "bar", "valid", "test", "split_by")}
@@ -134,6 +134,10 @@ def _ask_doctor(images, masks, said, meaning):
     if found.notes() or set(found.kinds()) & set(findings.REFUSED):
         where = shlex.join(map(str, [images, *([masks] if masks else [])]))
         print(f"note: unet-explorer doctor {where} says more, and the cure")
+    for f in found:
+        if f.kind in findings.MISREAD:
+            what = f.message.partition("; fix ")[0]
+            raise InputError(f"{what} (first: {f.files[0]}); type: {f.command}")
 
 
 @checked

@@ -13,6 +13,7 @@ import json
 import logging
 import os
 import platform
+import signal
 import socket
 import sys
 import threading
@@ -21,6 +22,7 @@ from collections.abc import Callable
 from contextlib import closing, contextmanager, suppress
 from functools import lru_cache, partial
 from importlib.metadata import PackageNotFoundError, version
+from multiprocessing import current_process, resource_tracker
 from operator import attrgetter
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -518,6 +520,20 @@ def _client(scheduler):
 
 
 @contextmanager
+def _unheard():
+    "What is started inside never hears Ctrl-C, which a shell sends to all: the caller ends it."
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    resource_tracker.ensure_running()  # else it is started later, and lets signals in again
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextmanager
 def _local(distributed, scheduler):
     "The address of a cluster in processes of this machine, if `local:N` asks for one."
     n = str(scheduler).removeprefix("local:")
@@ -526,9 +542,19 @@ def _local(distributed, scheduler):
         return
     if not (n.isascii() and n.isdecimal() and 0 < int(n) <= MOST_PROCESSES):
         raise InputError(f"scheduler={scheduler}; after local: comes a number of processes")
+    if getattr(current_process(), "_inheriting", False):
+        os._exit(1)  # a worker that reads the script of its caller, and would start workers
     how = dict(n_workers=int(n), threads_per_worker=1, dashboard_address=":0")
     how |= dict(silence_logs=logging.CRITICAL)  # a worker that dies is no news here
-    with distributed.LocalCluster(**how, host="127.0.0.1") as cluster:
+    try:
+        with _unheard():
+            own = distributed.LocalCluster(**how, host="127.0.0.1")
+    except RuntimeError as error:
+        raise InputError(
+            f"scheduler={scheduler}: its processes did not start ({first_line(error)}); in a "
+            "script, put the call below if __name__ == '__main__': since they read it again"
+        ) from None
+    with own as cluster:
         yield cluster.scheduler_address
 
 # %% ../nbs/57_clusters.ipynb #c8078977

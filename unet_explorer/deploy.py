@@ -7,6 +7,7 @@ __all__ = ['Module', 'EXPORTS', 'CALIBRATION', 'CENTRE', 'SPARED', 'OWN_SIZES', 
            'TOLERANCE', 'OF_INT8', 'to_onnx', 'to_pt2', 'to_int8', 'agreement', 'int8_by_folder', 'Segmenter']
 
 # %% ../nbs/59_deploy.ipynb #e49f8662
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -239,6 +240,15 @@ def agreement(
     return result
 
 # %% ../nbs/59_deploy.ipynb #13e54743
+def _batch(x, channels):
+    "A batch as an array, for programs that check nothing themselves."
+    if x.ndim != 4 or 0 in x.shape or x.shape[1] != channels:
+        raise InputError(
+            f"logits: array of shape {tuple(x.shape)}; expected (batch, {channels}, h, w)"
+        )
+    return x.detach().cpu().contiguous().numpy()
+
+
 def _by_onnxruntime(graph):
     "The function that the bytes of an ONNX file describe."
     ort = need("onnxruntime", "onnx")
@@ -246,7 +256,8 @@ def _by_onnxruntime(graph):
     options.intra_op_num_threads = torch.get_num_threads()
     options.log_severity_level = 3
     session = ort.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
-    return lambda x: torch.from_numpy(session.run(None, {"image": x.cpu().contiguous().numpy()})[0])
+    channels = session.get_inputs()[0].shape[1]
+    return lambda x: torch.from_numpy(session.run(None, {"image": _batch(x, channels)})[0])
 
 
 def _some_pictures(images, masks, classes):
@@ -335,7 +346,8 @@ class _ByOpenVINO:
         self.core = need("openvino", "openvino").Core()
         self.graph = self.core.read_model(graph)
         self.any = self._made(self.graph) if free else None
-        self.own, self.met = {}, set()
+        self.own, self.met, self.lock = {}, set(), threading.Lock()
+        self.channels = self.graph.input(0).partial_shape[1].get_length()
 
     def _made(self, graph):
         how = {"INFERENCE_NUM_THREADS": torch.get_num_threads(), "PERFORMANCE_HINT": "LATENCY"}
@@ -359,8 +371,9 @@ class _ByOpenVINO:
         return self.own[shape]
 
     def __call__(self, x):
-        x = x.cpu().contiguous().numpy()
-        return torch.from_numpy(self._run(x.shape)(x)[0].copy())
+        x = _batch(x, self.channels)
+        with self.lock:  # a graph computes one picture at a time
+            return torch.from_numpy(self._run(x.shape)(x)[0].copy())
 
 
 def _openvino(model):

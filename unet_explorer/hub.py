@@ -7,9 +7,11 @@ __all__ = ['Rank', 'TwoNames', 'INPUTS', 'load_hub', 'Stream', 'load_stream']
 
 # %% ../nbs/17_hub.ipynb #e8a64909
 import atexit
+import gc
 import inspect
 import json
 import re
+import time
 import weakref
 from contextlib import suppress
 from pathlib import Path
@@ -153,6 +155,9 @@ def _close_all():
     for rows in list(_READING):
         with suppress(ValueError):  # it is being read at this moment
             rows.close()
+    if _READING:  # some threads end a moment later
+        gc.collect()
+        time.sleep(0.3)
 
 
 def _closed_in_time(rows):

@@ -69,7 +69,7 @@ def _grouped(mask, k, at_once):
 
     h, w = mask.shape
     n, above, pairs, sums = 0, np.zeros(w, int), [], []
-    band = max(1, at_once // w)
+    band = max(1, at_once // max(1, w))
     for top in range(0, h, band):
         labels, found = label(mask[top : top + band] == k, np.ones((3, 3)))
         sums.append(_sums(labels, found, top, h))
@@ -221,7 +221,7 @@ def _number(mask, k, numbers, start, min_px, at_once):
     of_object = np.zeros(sums.shape[1], np.uint32)
     of_object[order] = np.arange(start + 1, start + 1 + len(order))
     of_piece, n = np.concatenate([[0], of_object[group]]), 0
-    band = max(1, at_once // mask.shape[1])
+    band = max(1, at_once // max(1, mask.shape[1]))
     for top in range(0, len(mask), band):
         labels, found = label(mask[top : top + band] == k, np.ones((3, 3)))
         here = np.where(labels, of_piece[labels + n * (labels > 0)], 0)

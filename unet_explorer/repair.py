@@ -179,7 +179,8 @@ def _what_was_done(case):
     "A line of the table of repairs."
     if "drop" in case.todo:
         return dict(picture=case.name, kept="no", done=case.todo["drop"])
-    return dict(picture=case.name, kept="yes", done=", ".join(_DONE[k] for k in case.todo))
+    done = [_DONE[k] for k in case.todo] + ["mask: painted from outlines"] * bool(case.drawn)
+    return dict(picture=case.name, kept="yes", done=", ".join(done))
 
 # %% ../nbs/54_repair.ipynb #23106472
 #| code-fold: true
