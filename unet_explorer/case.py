@@ -327,22 +327,22 @@ def _look_at_picture(case, bars):
 # %% ../nbs/52_case.ipynb #b134ce3b
 #| code-fold: true
 #| code-summary: "A mask"
-def _counted_in_bands(a):
-    "Number -> pixels, of a mask `(h w)` of any size."
+def _counted_numbers(a):
+    "Number -> pixels, of a mask of any size, in the order of the numbers."
     found = Counter()
     for band in _bands(a):
         small = band.dtype.kind == "u" and band.dtype.itemsize < 3
         n = np.bincount(band.ravel()) if small else None
         numbers, n = (np.arange(len(n)), n) if small else np.unique(band, return_counts=True)
         found.update({v: k for v, k in zip(numbers.tolist(), n.tolist()) if k})
-    return found
+    return dict(sorted(found.items()))
 
 
 def _read_middle(case, stored, masks, palette):
     """The numbers of the middle of a large mask; those that stand elsewhere alone are shown to
     `masks` as well, in rows of their own, so that none is missed."""
     piece = case.looked_at(stored)
-    case.numbers = dict(_counted_in_bands(stored))
+    case.numbers = _counted_numbers(stored)
     case.mask_digest = _digest(stored)
     w = piece.shape[1]
     rest = np.array(sorted(set(case.numbers) - set(np.unique(piece).tolist())), stored.dtype)
@@ -371,12 +371,6 @@ def _black_or_white(numbers):
     return (a > 127).astype(np.int64)
 
 
-def _counted_numbers(numbers):
-    "Number -> pixels."
-    found, n = np.unique(numbers, return_counts=True)
-    return dict(zip(found.tolist(), n.tolist()))
-
-
 def _look_at_mask(case, size, masks):
     "Read a mask; returns its numbers `(h w)`, or None if they cannot be compared with the picture."
     stored = case.stored_mask(masks.colours is not None)
@@ -384,7 +378,7 @@ def _look_at_mask(case, size, masks):
         case.mask_error = "size"
         return None
     if case.drawn:
-        case.numbers, case.mask_digest = dict(_counted_in_bands(stored)), _digest(stored)
+        case.numbers, case.mask_digest = _counted_numbers(stored), _digest(stored)
         return case.looked_at(stored).astype(np.int64)
     whole, stored = stored, case.looked_at(stored)
     case.soft = masks.colours is None and _is_soft(stored, case.mask.path)
