@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['OF_DASK', 'CONNECT', 'WITHOUT_WORKERS', 'MOST_PROCESSES', 'LATE', 'UNDER_WAY', 'Scheduler', 'Pool', 'ClusterLost',
-           'Answer', 'Here', 'Workers', 'pool_of', 'one_device', 'InTurn', 'segment_mosaic']
+           'Answer', 'Here', 'Workers', 'pool_of', 'one_device', 'as_called', 'InTurn', 'segment_mosaic']
 
 # %% ../nbs/57_clusters.ipynb #03a3c153
 import asyncio
@@ -612,6 +612,21 @@ def one_device(
     return answer.get()
 
 # %% ../nbs/57_clusters.ipynb #in-turn
+@contextmanager
+@checked
+def as_called(
+    folder: FilePath,  # where the caller is
+    path: FilePath,  # as the caller called it
+):  # a context manager that gives the absolute path
+    "A worker does a picture by its absolute path; an `InputError` names it as the caller did."
+    try:
+        yield Path(folder, path)
+    except InputError as error:
+        home = os.path.join(folder, "")
+        said = str(error) if os.path.isabs(path) else str(error).replace(home, "")
+        raise type(error)(said) from None
+
+
 class InTurn:
     """Facts about pictures, in the order in which they are asked for: earlier starts of a run have
     found some, a pool finds the others in any order, and each is kept as it comes. Raises

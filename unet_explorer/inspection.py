@@ -32,7 +32,7 @@ from unet_explorer.anomaly import (
     save_detector,
 )
 from .checkpoints import Keep, pictures_said
-from .clusters import ClusterLost, InTurn, Scheduler, one_device, pool_of
+from .clusters import ClusterLost, InTurn, Scheduler, as_called, one_device, pool_of
 from unet_explorer.contracts import (
     MODEL_FILES,
     BarRows,
@@ -770,15 +770,11 @@ def _detector_of_a_worker(path, sign, device):
 
 def _looked_at_there(there, how, folder, task):
     "The same, as a worker does it: by absolute paths, and in the words of the caller."
-    detector, home = _detector_of_a_worker(*there), os.path.join(folder, "")
-    found = task.found._replace(path=Path(folder, task.found.path))
+    detector = _detector_of_a_worker(*there)
     others = {k: f._replace(path=Path(folder, f.path)) for k, f in (task.partners or {}).items()}
     partners = None if task.partners is None else others
-    try:
-        return _looked_at(detector, how, _Task(found, partners))
-    except InputError as error:
-        said = str(error) if os.path.isabs(task.found.path) else str(error).replace(home, "")
-        raise type(error)(said) from None
+    with as_called(folder, task.found.path) as path:
+        return _looked_at(detector, how, _Task(task.found._replace(path=path), partners))
 
 
 @contextmanager

@@ -42,6 +42,7 @@ from unet_explorer.clusters import (
     ClusterLost,
     InTurn,
     Scheduler,
+    as_called,
     one_device,
     pool_of,
     segment_mosaic,
@@ -420,11 +421,9 @@ def _model_of_a_worker(folder, weights, backend, device):
 
 def _done_there(there, how, folder, found):
     "A picture, as a worker does it: by the model that it has read itself, and by absolute paths."
-    step, path = _Step(_model_of_a_worker(*there), **how), Path(folder, found.path)
-    try:
+    step = _Step(_model_of_a_worker(*there), **how)
+    with as_called(folder, found.path) as path:
         return _done(step, found._replace(path=path))
-    except InputError as error:  # in the words of the caller
-        raise type(error)(str(error).replace(str(path), str(found.path))) from None
 
 
 def _task(job, pool, model, device):
